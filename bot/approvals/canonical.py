@@ -1,0 +1,64 @@
+"""Canonical JSON and its hash: the fingerprint of exactly what a person was shown."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from bot.approvals.errors import BadRequest
+
+DEEPEST = 40
+"""Levels of nesting a payload may have; Python's and Postgres' own limits lie far above."""
+
+LARGEST = 512 * 1024
+"""Bytes of canonical JSON a payload may have."""
+
+
+def canonical(value: Any) -> bytes:
+    """Serialise plain JSON with sorted keys and no spaces, so that equal values have equal bytes.
+
+    Raises `BadRequest` for what is not plain JSON: NaN, infinity, other types, cycles, NUL characters
+    (Postgres' jsonb refuses those), more than `DEEPEST` levels or `LARGEST` bytes.
+    """
+    _check(value, DEEPEST)
+    raw = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    try:
+        encoded = raw.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequest("The payload holds half a character (a lone surrogate); send valid text.") from error
+    if len(encoded) > LARGEST:
+        raise BadRequest(f"The payload has {len(encoded):,} bytes; at most {LARGEST:,} can be asked about.")
+    return encoded
+
+
+def payload_hash(value: Any) -> str:
+    """Hash the canonical JSON of `value`: 64 hexadecimal digits of SHA-256."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def _check(value: Any, levels: int) -> None:
+    if levels < 0:
+        raise BadRequest(f"The payload is nested deeper than {DEEPEST} levels; send a flatter one.")
+    match value:
+        case None | bool() | int():
+            return
+        case str():
+            if "\x00" in value:
+                raise BadRequest("The payload holds a NUL character; remove it.")
+        case float():
+            if value != value or value in (float("inf"), float("-inf")):
+                raise BadRequest("The payload holds NaN or infinity, which JSON does not know; send a number.")
+        case list() | tuple():
+            for item in value:
+                _check(item, levels - 1)
+        case dict():
+            for key, item in value.items():
+                if not isinstance(key, str):
+                    raise BadRequest(f"The payload has the key {key!r}; JSON keys are text.")
+                _check(key, levels)
+                _check(item, levels - 1)
+        case _:
+            raise BadRequest(
+                f"The payload holds a {type(value).__name__}, which is not JSON; send model_dump(mode='json')."
+            )

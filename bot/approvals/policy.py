@@ -1,0 +1,121 @@
+"""Who may decide, how many must, who may not; and what the votes so far amount to."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from bot.approvals.errors import SignoffError
+
+Verdict = Literal["approve", "reject", "respond", "choose"]
+
+_USER = re.compile(r"[UW][A-Z0-9]{5,20}")
+_GROUP = re.compile(r"S[A-Z0-9]{5,20}|@[a-z0-9][a-z0-9._-]{0,79}")
+
+
+class Loosens(SignoffError):
+    """A request asked for a laxer policy than its workflow's; the workflow's stays in force."""
+
+
+class Policy(BaseModel):
+    """Who may decide and how many must.
+
+    `approvers` are Slack user ids (`U…`, `W…`), user group ids (`S…`) or handles (`@finance-managers`);
+    an empty list means nobody. `approvals` distinct people must approve (or choose the same option);
+    `rejections` distinct people end it. Answers in words steer and run nothing, so they count like
+    rejections. Without `self_approval` neither the requester nor the starter may decide.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    approvers: tuple[str, ...] = Field(default=(), max_length=200)
+    approvals: int = Field(default=1, ge=1, le=100)
+    rejections: int = Field(default=1, ge=1, le=100)
+    self_approval: bool = False
+
+    @field_validator("approvers")
+    @classmethod
+    def _known_forms(cls, approvers: tuple[str, ...]) -> tuple[str, ...]:
+        for name in approvers:
+            if not (is_user(name) or is_group(name)):
+                raise ValueError(f"{name!r} is no user id (U…), group id (S…) or group handle (@group)")
+        return tuple(dict.fromkeys(approvers))
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        return tuple(name for name in self.approvers if is_user(name))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return tuple(name for name in self.approvers if is_group(name))
+
+    def with_approvers(self, more: Iterable[str]) -> Policy:
+        return self.model_copy(update={"approvers": tuple(dict.fromkeys((*self.approvers, *more)))})
+
+
+class Vote(BaseModel):
+    """One person's verdict on one revision of what is asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    user: str
+    verdict: Verdict
+    choice: str | None = None
+    text: str | None = None
+    comment: str | None = None
+    at: datetime
+    standing: str
+    """By what right: `named`, or the group, with the age of the membership in seconds."""
+
+
+def is_user(name: str) -> bool:
+    return _USER.fullmatch(name) is not None
+
+
+def is_group(name: str) -> bool:
+    return _GROUP.fullmatch(name) is not None
+
+
+def tally(policy: Policy, votes: Iterable[Vote]) -> Vote | None:
+    """Return the vote that satisfies the policy, the latest of its side, or None while it is open.
+
+    Votes are distinct by person: a later one of the same person replaces the earlier.
+    """
+    latest = {vote.user: vote for vote in sorted(votes, key=lambda vote: vote.at)}
+    sides = Counter((vote.verdict, vote.choice) for vote in latest.values())
+    for (verdict, choice), count in sides.items():
+        needed = policy.approvals if verdict in ("approve", "choose") else policy.rejections
+        if count >= needed:
+            return max(
+                (v for v in latest.values() if (v.verdict, v.choice) == (verdict, choice)), key=lambda v: v.at
+            )
+    return None
+
+
+def tighten(base: Policy, wish: Policy) -> tuple[Policy, tuple[str, ...]]:
+    """Apply what a request asks beyond its workflow's policy, field by field, where that is stricter.
+
+    Returns the policy in force and one line for each field that would have loosened it and was refused.
+    Only fields that the wish sets explicitly count.
+    """
+    asked = wish.model_fields_set
+    stricter: dict[str, object] = {}
+    refused: list[str] = []
+
+    def weigh(field: str, tightens: bool, why: str) -> None:
+        if field in asked and getattr(wish, field) != getattr(base, field):
+            if tightens:
+                stricter[field] = getattr(wish, field)
+            else:
+                refused.append(f"policy.{field}: {why}; the workflow's stays in force")
+
+    weigh("approvers", set(wish.approvers) <= set(base.approvers), "a request may only name fewer approvers")
+    weigh("approvals", wish.approvals >= base.approvals, "a request may only ask for more approvals")
+    weigh("rejections", wish.rejections <= base.rejections, "a request may only make rejecting easier")
+    weigh("self_approval", not wish.self_approval, "a request may not allow self-approval")
+    return base.model_copy(update=stricter), tuple(refused)

@@ -1,0 +1,129 @@
+"""The request, version 1: what a workflow asks a person, as JSON that outsiders may write too."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from bot.approvals.canonical import canonical
+from bot.approvals.errors import BadRequest
+from bot.approvals.policy import Policy
+from bot.approvals.sla import Sla
+
+Action = Literal["approve", "reject", "edit", "respond"]
+
+
+class Option(BaseModel):
+    """One of the answers to choose from; `id` comes back as the decision's `choice`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(min_length=1, max_length=100)
+    label: str = Field(min_length=1, max_length=500)
+    description: str | None = Field(default=None, max_length=2000)
+
+
+class ApprovalRequest(BaseModel):
+    """What is asked of people at one pause.
+
+    `title` says the action and its scope in a line. `summary` is Markdown. `fields` are short facts shown
+    beside it, `links` open the evidence. `proposal` is what will be done, editable where it is an object;
+    it may be a pydantic model or plain JSON, with `proposal_schema` its JSON Schema. What `allow` leaves
+    out is decided by the rest: options are chosen from, a proposal can be approved, rejected and edited,
+    anything else approved and rejected. `destructive` draws Approve as dangerous; `risk="high"` asks to
+    confirm. `policy` and `sla` may only tighten the workflow's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    signoff: Literal[1] = 1
+    title: str = Field(min_length=1, max_length=2000)
+    summary: str | None = None
+    fields: dict[str, str] = Field(default_factory=dict, max_length=200)
+    links: dict[str, str] = Field(default_factory=dict, max_length=50)
+    proposal: Any = None
+    proposal_schema: dict[str, Any] | None = None
+    allow: tuple[Action, ...] = ()
+    options: tuple[Option, ...] = Field(default=(), max_length=100)
+    risk: Literal["low", "high"] = "low"
+    destructive: bool = False
+    auto: str | None = Field(default=None, min_length=1, max_length=500)
+    policy: Policy | None = None
+    sla: Sla | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unfold_models(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("proposal"), BaseModel):
+            model = data["proposal"]
+            data = {**data, "proposal": model.model_dump(mode="json")}
+            if data.get("proposal_schema") is None:
+                data["proposal_schema"] = type(model).model_json_schema()
+        if isinstance(data, dict) and data.get("basis") is not None:
+            raise ValueError("basis is not supported by this version")
+        return data
+
+    @field_validator("title")
+    @classmethod
+    def _says_something(cls, title: str) -> str:
+        if not title.strip():
+            raise ValueError("a title must say what is asked")
+        return title
+
+    @field_validator("fields", mode="before")
+    @classmethod
+    def _as_text(cls, fields: Any) -> Any:
+        if not isinstance(fields, dict):
+            return fields
+        return {key: str(v) if isinstance(v, int | float) else v for key, v in fields.items()}
+
+    @field_validator("links")
+    @classmethod
+    def _web_addresses(cls, links: dict[str, str]) -> dict[str, str]:
+        for label, url in links.items():
+            if not url.startswith(("https://", "http://")):
+                raise ValueError(f"the link {label!r} does not start with https://")
+        return links
+
+    @model_validator(mode="after")
+    def _answerable(self) -> Self:
+        if not self.allow:
+            object.__setattr__(self, "allow", _default_actions(self))
+        if not self.allow and not self.options:
+            raise ValueError("nothing can be answered: name options or allow something")
+        if "edit" in self.allow and not isinstance(self.proposal, dict):
+            raise ValueError("only a proposal that is an object can be edited")
+        if len({option.id for option in self.options}) < len(self.options):
+            raise ValueError("two options have the same id")
+        return self
+
+    def payload(self) -> dict[str, Any]:
+        """Return the normalised request as plain JSON: what is hashed, stored and shown.
+
+        Raises `BadRequest` where the proposal is not plain JSON, too large or too deep.
+        """
+        dumped = self.model_dump(mode="json", exclude={"policy", "sla"})
+        dumped["policy"] = self.policy and self.policy.model_dump(mode="json", exclude_unset=True)
+        dumped["sla"] = self.sla and self.sla.model_dump(mode="json", exclude_unset=True)
+        canonical(dumped)
+        return dumped
+
+
+def parse_request(payload: Any) -> ApprovalRequest:
+    """Read a request that a graph sent; raises `BadRequest` naming the field that is wrong."""
+    canonical(payload)
+    try:
+        return ApprovalRequest.model_validate(payload)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "request"
+        raise BadRequest(f"The approval request is not valid: {where}: {first['msg']}.") from error
+
+
+def _default_actions(request: ApprovalRequest) -> tuple[Action, ...]:
+    if request.options:
+        return ()
+    if isinstance(request.proposal, dict):
+        return ("approve", "reject", "edit")
+    return ("approve", "reject")

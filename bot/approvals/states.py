@@ -1,0 +1,15 @@
+"""The closed sets of states that threads, approvals and deliveries move through."""
+
+from __future__ import annotations
+
+from typing import Literal, NewType
+
+ThreadId = NewType("ThreadId", str)
+ApprovalId = NewType("ApprovalId", str)
+InterruptId = NewType("InterruptId", str)
+
+ThreadStatus = Literal["running", "waiting", "done", "failed", "cancelled", "orphaned"]
+ApprovalStatus = Literal["pending", "decided", "expired", "cancelled", "superseded", "orphaned"]
+DeliveryStatus = Literal["pending", "delivered", "failed"]
+
+THREAD_ENDED: frozenset[ThreadStatus] = frozenset({"done", "failed", "cancelled", "orphaned"})

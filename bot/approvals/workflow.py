@@ -1,0 +1,52 @@
+"""A workflow's declaration: the graph, its input, and the policy and SLA that its approvals live under."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from bot.approvals.decision import Decision
+from bot.approvals.errors import SignoffError
+from bot.approvals.policy import Policy
+from bot.approvals.sla import Sla
+
+Reply = Literal["dict", "bool", "text"] | Callable[[Decision], Any]
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+
+
+class BadWorkflow(SignoffError):
+    """A workflow cannot be offered; the others run, and `signoff doctor` says which and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workflow:
+    """What `workflows/*.py` export as `workflow`.
+
+    `graph` is a StateGraph or a compiled graph (its own checkpointer is replaced). `input` is the pydantic
+    model of what starts it; None takes any JSON object. `channel` is where cards go (`#name` or an id).
+    `retries` counts how often a node that raised is tried again. `reply` says what a graph that does not
+    speak Signoff's request expects back; undeclared, a refusal never resumes it.
+    """
+
+    name: str
+    graph: Any
+    input: type[BaseModel] | None = None
+    channel: str = ""
+    policy: Policy = field(default_factory=Policy)
+    sla: Sla = field(default_factory=Sla)
+    retries: int = 3
+    reply: Reply | None = None
+    description: str = ""
+    declared: bool = True
+    """False for a bare graph out of SIGNOFF_WORKFLOWS: its payloads may not decide themselves (`auto`)."""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise BadWorkflow(f"{self.name!r} is no workflow name: use a-z, 0-9, _ and -, a letter first.")
+        if self.retries < 0:
+            raise BadWorkflow(f"Workflow {self.name}: retries is {self.retries}; use 0 or more.")
