@@ -1,0 +1,130 @@
+"""The shapes in which Slack tells an app what a person did."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from bot.emulator.state import Slack
+from bot.emulator.workspace import Channel, Json, User
+
+VERIFICATION_TOKEN = "emulator"  # noqa: S105 - Slack's retired field; every payload still has one
+
+
+def person(slack: Slack, user_id: str) -> Json:
+    user = slack.users[user_id]
+    team = user.team_id or slack.workspace.team_id
+    return {"id": user.id, "username": user.name, "name": user.name, "team_id": team}
+
+
+def interaction(slack: Slack, kind: str, user_id: str, trigger_id: str | None) -> Json:
+    """What every interactive payload carries."""
+    workspace = slack.workspace
+    body: Json = {
+        "type": kind,
+        "user": person(slack, user_id),
+        "team": {"id": workspace.team_id, "domain": workspace.domain},
+        "api_app_id": workspace.app_id,
+        "token": VERIFICATION_TOKEN,
+        "enterprise": None,
+        "is_enterprise_install": False,
+    }
+    return body if trigger_id is None else body | {"trigger_id": trigger_id}
+
+
+def on_message(channel: Channel, message: Json, state: Json, response_url: str) -> Json:
+    """What a click on a message adds."""
+    ephemeral = bool(message.get("is_ephemeral"))
+    container: Json = {
+        "type": "message",
+        "message_ts": message["ts"],
+        "channel_id": channel.id,
+        "is_ephemeral": ephemeral,
+    }
+    if thread_ts := message.get("thread_ts"):
+        container["thread_ts"] = thread_ts
+    hidden = {"metadata", "channel", "is_ephemeral"}
+    return {
+        "container": container,
+        "channel": {"id": channel.id, "name": _channel_name(channel)},
+        "message": {key: value for key, value in message.items() if key not in hidden},
+        "state": {"values": state},
+        "response_url": response_url,
+    }
+
+
+def on_view(view: Json, state: Json) -> Json:
+    """What a click in a modal or an App Home adds."""
+    container = {"type": "view", "view_id": view["id"]}
+    return {"container": container, "view": view | {"state": {"values": state}}}
+
+
+def action(block: Json, element: Json, chosen: Json, ts: str) -> Json:
+    """One entry of `actions`: the element's ids, its value or what was chosen."""
+    shown = {key: element[key] for key in ("text", "value", "style", "confirm") if key in element}
+    body = {"action_id": element["action_id"], "block_id": block["block_id"], "type": element["type"]}
+    return body | shown | chosen | {"action_ts": ts}
+
+
+def submission(slack: Slack, user: str, view: Json, state: Json, trigger_id: str) -> Json:
+    body = interaction(slack, "view_submission", user, trigger_id)
+    return body | {"view": view | {"state": {"values": state}}, "response_urls": []}
+
+
+def closed(slack: Slack, user: str, view: Json, *, cleared: bool) -> Json:
+    body = interaction(slack, "view_closed", user, None)
+    return body | {"view": view, "is_cleared": cleared}
+
+
+def shortcut(slack: Slack, user: str, callback_id: str, trigger_id: str, ts: str) -> Json:
+    body = interaction(slack, "shortcut", user, trigger_id)
+    return body | {"callback_id": callback_id, "action_ts": ts}
+
+
+def command(
+    slack: Slack, user: User, channel: Channel, name: str, text: str, trigger_id: str, response_url: str
+) -> Json:
+    """A slash command's form fields."""
+    workspace = slack.workspace
+    return {
+        "token": VERIFICATION_TOKEN,
+        "team_id": user.team_id or workspace.team_id,
+        "team_domain": workspace.domain,
+        "channel_id": channel.id,
+        "channel_name": _channel_name(channel),
+        "user_id": user.id,
+        "user_name": user.name,
+        "command": name,
+        "text": text,
+        "api_app_id": workspace.app_id,
+        "is_enterprise_install": "false",
+        "response_url": response_url,
+        "trigger_id": trigger_id,
+    }
+
+
+def event(slack: Slack, body: Json) -> Json:
+    """The envelope of an Events API callback."""
+    workspace = slack.workspace
+    authorization: dict[str, Any] = {
+        "enterprise_id": None,
+        "team_id": workspace.team_id,
+        "user_id": workspace.bot_user.id,
+        "is_bot": True,
+        "is_enterprise_install": False,
+    }
+    return {
+        "token": VERIFICATION_TOKEN,
+        "team_id": workspace.team_id,
+        "api_app_id": workspace.app_id,
+        "event": body,
+        "type": "event_callback",
+        "event_id": "Ev" + secrets.token_hex(6).upper(),
+        "event_time": int(slack.now()),
+        "authorizations": [authorization],
+        "is_ext_shared_channel": False,
+    }
+
+
+def _channel_name(channel: Channel) -> str:
+    return "directmessage" if channel.is_im else channel.name
