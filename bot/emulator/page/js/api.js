@@ -1,0 +1,38 @@
+/** The emulator's control interface, as the page uses it. */
+
+async function post(path, body) {
+  try {
+    const response = await fetch(`/_emulator/${path}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    return await response.json();
+  } catch {
+    return { ok: false, acked: false, error: "unreachable" };
+  }
+}
+
+export async function fetchState(user) {
+  const response = await fetch(`/_emulator/state${user ? `?user=${encodeURIComponent(user)}` : ""}`);
+  if (!response.ok) throw new Error(`state: ${response.status}`);
+  return response.json();
+}
+
+export const click = (body) => post("click", body);
+export const submit = (user, view_id, values) => post("submit", { user, view_id, values });
+export const closeView = (user, view_id) => post("close", { user, view_id });
+export const command = (user, channel, name, text) => post("command", { user, channel, command: name, text });
+export const openHome = (user) => post("home", { user });
+export const say = (user, channel, text, thread_ts) => post("message", { user, channel, text, thread_ts });
+export const deleteMessage = (user, channel, ts) => post("delete", { user, channel, ts });
+export const runPanelAction = (action) => post("panel", { action });
+
+/** Calls `onChange` whenever anything changed and after every reconnection; `onBreak` when the line is down. */
+export function listen(onChange, onBreak) {
+  const source = new EventSource("/_emulator/events");
+  source.addEventListener("open", onChange);
+  source.addEventListener("change", onChange);
+  source.addEventListener("message", onChange);
+  source.addEventListener("error", onBreak);
+}

@@ -1,0 +1,109 @@
+/** Interactive elements in messages, modals and the App Home: what is pressed or chosen goes to the app at once. */
+
+import { click } from "./api.js";
+import { confirmed } from "./confirm.js";
+import { h, icon } from "./dom.js";
+import { field } from "./fields.js";
+import { words } from "./mrkdwn.js";
+import { refresh, store } from "./store.js";
+
+/**
+ * Draws an element of an actions block or of a section's side. `context` says where it stands: `origin` is
+ * {channel, ts} or {view_id}, `register(block, element, control)` is there in modals, whose values are read on submit.
+ */
+export function interactive(element, block, context) {
+  switch (element.type) {
+    case "button": case "workflow_button": return button(element, block, context);
+    case "overflow": return overflow(element, block, context);
+    default: return holder(element, block, context);
+  }
+}
+
+const marks = (element, block) => ({ "data-action-id": element.action_id, "data-block-id": block.block_id });
+
+function button(element, block, context) {
+  const press = (event) => {
+    if (element.url && /^https?:/i.test(element.url)) window.open(element.url, "_blank", "noopener");
+    return act(event.currentTarget, element, block, context, { value: element.value });
+  };
+  return h("button", { type: "button", class: `btn ${element.style ?? "plain"}`, ...marks(element, block), "aria-label": element.accessibility_label, onclick: press }, words(element.text));
+}
+
+/** A control with a value: every change is an action, and a modal reads it on submit too. */
+function holder(element, block, context) {
+  const control = field(element, block.block_id);
+  if (!control) return h("span", { class: "unsupported" }, `A ${element.type} element, which this page does not draw.`);
+  context.register?.(block, element, control);
+  control.target.setAttribute("aria-label", words(element.placeholder) || element.type.replaceAll("_", " "));
+  control.node.addEventListener("change", () => act(control.node, element, block, context, chosen(control.read())));
+  return control.node;
+}
+
+const chosen = ({ type: _, ...value }) => value;
+
+function overflow(element, block, context) {
+  const choose = (option) => {
+    close();
+    toggle.focus();
+    return act(toggle, element, block, context, { selected_option: option });
+  };
+  const items = element.options.map((option) => h("button", { type: "button", class: "menu-item", role: "menuitem", onclick: () => choose(option) },
+    words(option.text), option.description && h("small", {}, words(option.description))));
+  const menu = h("div", { class: "menu", role: "menu", hidden: true }, items);
+  const toggle = h("button", { type: "button", class: "btn plain square", "aria-label": element.accessibility_label ?? "More actions", "aria-haspopup": "menu", "aria-expanded": "false", ...marks(element, block) }, icon("more"));
+  const close = menuBehaviour(toggle, menu, items);
+  return h("span", { class: "menu-root" }, toggle, menu);
+}
+
+/** Opens and closes a menu by mouse and keyboard; returns the function that closes it. */
+export function menuBehaviour(toggle, menu, items) {
+  const show = (open) => {
+    menu.hidden = !open;
+    toggle.setAttribute("aria-expanded", String(open));
+    if (open) {
+      menu.classList.toggle("upwards", menu.getBoundingClientRect().bottom > window.innerHeight - 8);
+      items[0]?.focus();
+      document.addEventListener("pointerdown", outside);
+    } else document.removeEventListener("pointerdown", outside);
+  };
+  const outside = (event) => menu.parentElement?.contains(event.target) || show(false);
+  toggle.addEventListener("click", () => show(menu.hidden));
+  menu.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) items.at((items.indexOf(document.activeElement) + step) % items.length).focus();
+    else if (event.key === "Escape") (show(false), toggle.focus());
+    else if (event.key === "Tab") show(false);
+    if (step || event.key === "Escape") (event.preventDefault(), event.stopPropagation());
+  });
+  return () => show(false);
+}
+
+/** Sends one action to the app; asks first where the element wants that, and says so where nobody answered. */
+export async function act(node, element, block, context, value) {
+  if (element.confirm && !(await confirmed(element.confirm))) return;
+  const key = originKey(context.origin);
+  store.warnings.delete(key);
+  busy(node, true);
+  const result = await click({ user: store.place.user, ...context.origin, block_id: block.block_id, action_id: element.action_id, ...value });
+  busy(node, false);
+  const warning = trouble(result);
+  if (warning) store.warnings.set(key, warning);
+  store.emit();
+  await refresh().catch(() => undefined);
+}
+
+export const originKey = (origin) => origin.view_id ?? `${origin.channel}/${origin.ts}`;
+
+/** What to tell the person about an interaction that did not come through, or null. */
+export function trouble(result) {
+  if (result.ok && result.acked !== false) return null;
+  if (result.error === "unreachable") return "The local Slack does not answer. Nothing was sent.";
+  if (result.error && !result.ok) return `Slack refused this: ${result.error}.`;
+  return "Signoff did not answer in time. What holds is on the card; you can try again.";
+}
+
+function busy(node, on) {
+  node.classList.toggle("busy", on);
+  node.setAttribute("aria-busy", String(on));
+  if (node.tagName === "BUTTON") node.disabled = on;
+}

@@ -1,0 +1,118 @@
+/** Puts the page together: fetches, listens, and draws every part from the store. */
+
+import { listen, openHome } from "./api.js";
+import { blocks } from "./blocks.js";
+import { composer } from "./composer.js";
+import { h, icon, swap } from "./dom.js";
+import { renderHint } from "./hint.js";
+import { renderMessages } from "./messages.js";
+import { renderModals } from "./modal.js";
+import { renderLedger, renderPanel } from "./panel.js";
+import { renderSidebar } from "./sidebar.js";
+import { channelName, displayName, findChannel, findUser, messagesOf, refresh, store } from "./store.js";
+import { renderSwitcher } from "./switcher.js";
+import { renderThread } from "./thread.js";
+import { inChannel, markRead } from "./unread.js";
+
+const at = (id) => document.getElementById(id);
+
+function render() {
+  if (!store.state) return;
+  const { channel } = store.place;
+  document.body.classList.toggle("with-panel", Boolean(store.state.panel));
+  renderSwitcher(at("switcher"));
+  renderPanel(at("panel"));
+  renderHint(at("hint"));
+  renderPlace(at("place"), channel);
+  if (channel === "home") renderHome(at("scroll"));
+  else renderChannel(at("scroll"), channel);
+  renderThread(at("thread"));
+  renderLedger(at("ledger"));
+  renderModals();
+  renderSidebar(at("rail"));
+}
+
+function renderPlace(header, id) {
+  const channel = findChannel(id);
+  const title = id === "home" ? "Signoff" : channelName(channel);
+  document.title = `${title}, ${store.state.team.name}`;
+  swap(header, JSON.stringify([id, channel]), () => [
+    h("h1", {}, id === "home" ? icon("home") : channel.is_im ? null : icon(channel.is_private ? "lock" : "hash"), title),
+    h("span", { class: "place-topic" }, id === "home" ? "App Home" : topic(channel)),
+  ]);
+}
+
+function topic(channel) {
+  if (channel.is_im) return `Direct message with ${displayName(findUser(channel.user))}`;
+  const count = channel.num_members ?? channel.members?.length;
+  return [channel.topic?.value, count && `${count} members`].filter(Boolean).join("  ·  ");
+}
+
+let homeOpened = null;
+
+function renderHome(scroll) {
+  at("composer").hidden = true;
+  const { user } = store.place;
+  if (homeOpened !== user) {
+    homeOpened = user;
+    openHome(user).then(refresh).catch(() => undefined);
+  }
+  const view = store.state.home;
+  swap(scroll, JSON.stringify(["home", user, view]), () => h("div", { class: "home", "data-testid": "home" },
+    view ? blocks(view.blocks, { origin: { view_id: view.id } }) : h("p", { class: "nothing" }, "Signoff has not drawn this page yet.")));
+}
+
+function renderChannel(scroll, channel) {
+  homeOpened = null;
+  const place = JSON.stringify([store.place.user, channel]);
+  const box = at("composer");
+  box.hidden = false;
+  const room = findChannel(channel);
+  const name = room.is_im ? channelName(room) : `#${channelName(room)}`;
+  swap(box, place, () => composer(channel, `Message ${name}, or /approvals`));
+  const low = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 80;
+  const moved = swap(scroll, place, () => h("div", { class: "messages" }));
+  renderMessages(scroll.firstChild, channel);
+  announce(channel, moved);
+  if (moved || low) scroll.scrollTop = scroll.scrollHeight;
+  if (arrived(store.place.message, moved)) at(`m-${store.place.message}`)?.scrollIntoView({ block: "center" });
+  if (!scroll.firstChild.childElementCount) scroll.firstChild.append(emptyRoom(name));
+  markRead(channel);
+}
+
+const emptyRoom = (name) => h("p", { class: "nothing" }, `Nothing has been said in ${name} yet.`);
+
+let linked = null;
+
+/** Whether the link's message was not scrolled to yet. */
+function arrived(message, moved) {
+  const news = Boolean(message) && (moved || linked !== message);
+  linked = message;
+  return news;
+}
+
+let heard = "";
+
+/** Reads out what came into the open channel since the last drawing. */
+function announce(channel, moved) {
+  const last = messagesOf(channel).filter(inChannel).at(-1);
+  const news = last && last.ts > heard && !moved && last.user !== store.place.user;
+  heard = last?.ts ?? "";
+  if (news) at("announcer").textContent = `${displayName(findUser(last.user))}: ${last.text ?? ""}`;
+}
+
+let soon = null;
+
+/** A burst of changes becomes one fetch. */
+function changed() {
+  clearTimeout(soon);
+  soon = setTimeout(() => refresh().then(() => offline(false), () => offline(true)), 40);
+}
+
+function offline(is) {
+  at("offline").hidden = !is;
+}
+
+store.subscribe(render);
+listen(changed, () => offline(true));
+refresh().catch(() => offline(true));

@@ -1,0 +1,40 @@
+/** The right-hand pane: one message and the replies to it. */
+
+import { composer } from "./composer.js";
+import { h, icon, reconcile, swap } from "./dom.js";
+import { messageItem } from "./messages.js";
+import { channelName, findChannel, go, messagesOf, store } from "./store.js";
+
+export function renderThread(pane) {
+  const { channel, thread } = store.place;
+  const room = findChannel(channel);
+  pane.hidden = !thread || !room;
+  if (pane.hidden) {
+    pane.shownKey = null;
+    return;
+  }
+  pane.dataset.testid = "thread-pane";
+  swap(pane, JSON.stringify([channel, thread, store.place.user]), () => [
+    h("header", { class: "pane-head" }, h("h2", {}, "Thread"), h("span", { class: "pane-sub" }, room.is_im ? channelName(room) : `#${channelName(room)}`),
+      h("button", { type: "button", class: "ghost", "aria-label": "Close thread", "data-testid": "thread-close", onclick: () => go({}) }, icon("close"))),
+    h("div", { class: "pane-body thread-list" }),
+    composer(channel, "Reply…", thread),
+  ]);
+  fill(pane.querySelector(".thread-list"), channel, thread);
+}
+
+function fill(list, channel, thread) {
+  const all = messagesOf(channel);
+  const parent = all.filter((message) => message.ts === thread);
+  const replies = all.filter((message) => message.thread_ts === thread && message.ts !== thread);
+  const divider = { key: "count", print: String(replies.length), build: () => count(replies.length) };
+  const item = (message) => messageItem(message, channel, { inThread: true });
+  const grew = list.childElementCount < parent.length + replies.length + 1;
+  reconcile(list, [...parent.map(item), divider, ...replies.map(item)]);
+  if (grew && replies.length) list.scrollTop = list.scrollHeight;
+}
+
+function count(replies) {
+  const words = replies === 0 ? "No replies yet" : replies === 1 ? "1 reply" : `${replies} replies`;
+  return h("div", { class: "day", role: "separator" }, h("span", {}, words));
+}
