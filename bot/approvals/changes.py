@@ -1,0 +1,84 @@
+"""What an edit changed, leaf by leaf: shown on the settled card, kept in the audit, named by the decision."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal
+
+
+class Missing(Enum):
+    """The side of a change where there was no value at all, which is not the same as null."""
+
+    MISSING = "missing"
+
+
+MISSING = Missing.MISSING
+
+
+@dataclass(frozen=True)
+class Change:
+    """One leaf that differs.
+
+    `path` is dotted and indexed (`steps[0].host`); a key that would read ambiguously is quoted
+    (`labels["a.b"]`); the empty path is the whole value. `before` is `MISSING` for what was added, `after`
+    for what was removed; either may be a whole object or list that stands on one side only.
+    """
+
+    path: str
+    before: Any
+    after: Any
+
+    @property
+    def kind(self) -> Literal["added", "removed", "changed"]:
+        if self.before is MISSING:
+            return "added"
+        return "removed" if self.after is MISSING else "changed"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON in which an absent side is an absent key."""
+        sides = {"before": self.before, "after": self.after}
+        return {"path": self.path, "kind": self.kind} | {k: v for k, v in sides.items() if v is not MISSING}
+
+
+def changes(before: Any, after: Any) -> tuple[Change, ...]:
+    """Compare two JSON values by content and by type: 1, 1.0, "1" and true all differ from each other.
+
+    Order is that of `before`, then of what was added. List items are compared place by place.
+    """
+    return tuple(_walk(before, after))
+
+
+def _walk(before: Any, after: Any) -> Iterator[Change]:
+    """Go depth first with a stack of our own, so that no nesting can exhaust Python's."""
+    waiting = [("", before, after)]
+    while waiting:
+        path, old, new = waiting.pop()
+        if isinstance(old, dict) and isinstance(new, dict):
+            keys = [*old, *(key for key in new if key not in old)]
+            inner = [(_under(path, key), old.get(key, MISSING), new.get(key, MISSING)) for key in keys]
+        elif isinstance(old, list) and isinstance(new, list):
+            places = range(max(len(old), len(new)))
+            inner = [(f"{path}[{place}]", _at(old, place), _at(new, place)) for place in places]
+        else:
+            if not _same_leaf(old, new):
+                yield Change(path, old, new)
+            continue
+        waiting.extend(reversed(inner))
+
+
+def _same_leaf(old: Any, new: Any) -> bool:
+    return type(old) is type(new) and (old == new or repr(old) == repr(new))
+
+
+def _at(items: list[Any], place: int) -> Any:
+    return items[place] if place < len(items) else MISSING
+
+
+def _under(path: str, key: str) -> str:
+    if not re.fullmatch(r"\w[\w-]*", key):
+        quoted = key.replace("\\", "\\\\").replace('"', '\\"')
+        return f'{path}["{quoted}"]'
+    return f"{path}.{key}" if path else key

@@ -1,0 +1,70 @@
+"""What JSON Schema's errors mean to the person who has to mend them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jsonschema.exceptions import ValidationError
+
+from bot.slack.form.formats import WORDS
+from bot.slack.form.kind import cut, one_line
+
+_TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "yes or no",
+    "array": "a list",
+    "object": "an object",
+    "null": "empty",
+}
+
+
+_SENTENCES = {
+    "required": "Needs a value.",
+    "minimum": "Must be at least {value}.",
+    "maximum": "Must be at most {value}.",
+    "exclusiveMinimum": "Must be more than {value}.",
+    "exclusiveMaximum": "Must be less than {value}.",
+    "multipleOf": "Must be a multiple of {value}.",
+    "minLength": "Needs at least {value} characters (it has {size}).",
+    "maxLength": "At most {value} characters fit (it has {size}); shorten it.",
+    "pattern": "Must match the pattern {value}",
+    "minItems": "Pick at least {value}.",
+    "maxItems": "Pick at most {value}.",
+    "anyOf": "Is not one of the forms that are allowed here.",
+    "oneOf": "Is not one of the forms that are allowed here.",
+    "additionalProperties": "Is not a field that is allowed here.",
+}
+
+
+def complaint(error: ValidationError) -> str:
+    """Say in one line what is wrong and what would be right; where inside the field, if that is not plain."""
+    inside = list(error.absolute_path)[1:]
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in inside)
+    says = _says(str(error.validator), error.validator_value, error)
+    return cut(one_line(f"At {where.lstrip('.')}: {says}" if where else says), 200)
+
+
+def _says(keyword: str, value: Any, error: ValidationError) -> str:
+    match keyword:
+        case "type":
+            names = value if isinstance(value, list) else [value]
+            return f"Must be {' or '.join(_TYPES.get(name, str(name)) for name in names)}."
+        case "enum" | "const":
+            values = value if keyword == "enum" else [value]
+            return (
+                f"Must be {'one of ' if len(values) > 1 else ''}{cut(', '.join(map(_written, values)), 120)}."
+            )
+        case "format":
+            sentence = WORDS.get(value, f"A valid {value}.")
+            return f"Must be {sentence[0].lower()}{sentence[1:]}"
+        case _ if keyword in _SENTENCES:
+            size = len(error.instance) if isinstance(error.instance, str) else 0
+            return _SENTENCES[keyword].format(value=cut(str(value), 120), size=size)
+        case _:
+            return error.message
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else repr(value)
