@@ -1,0 +1,137 @@
+"""The workflows that can run here, and those that cannot, with why."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from langgraph.graph import StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.pregel import Pregel
+
+from bot.approvals.policy import Policy
+from bot.approvals.workflow import BadWorkflow, Reply, Workflow
+
+
+@dataclass(frozen=True)
+class BareGraph:
+    """What a graph that knows nothing of Signoff lives under (SIGNOFF_DEFAULT_…)."""
+
+    channel: str = ""
+    approvers: tuple[str, ...] = ()
+    reply: Reply | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A workflow ready to run: its declaration, and its graph compiled without a checkpointer."""
+
+    workflow: Workflow
+    graph: Pregel[Any, Any, Any, Any]
+
+
+@dataclass
+class Catalog:
+    """All workflows by name, and one line for each that could not be loaded."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def add(self, workflow: Workflow, source: str) -> None:
+        """Offer a workflow; what is wrong with it is kept as a problem under `source`."""
+        try:
+            if workflow.name in self.entries:
+                raise BadWorkflow(f"the name {workflow.name} is taken; rename one of the two.")
+            self.entries[workflow.name] = Entry(workflow, compiled(workflow))
+        except BadWorkflow as error:
+            self.problems[source] = str(error)
+
+
+def load(extra: Iterable[str] = (), bare: BareGraph | None = None, package: str = "workflows") -> Catalog:
+    """Load every module of `package` that has a `workflow`, and `extra` as `module:attribute`.
+
+    One that does not import does not keep the others from running.
+    """
+    catalog = Catalog()
+    for name in _modules(package, catalog):
+        _try(catalog, name, lambda name=name: _declared(name))  # type: ignore[misc]
+    for source in extra:
+        _try(catalog, source, lambda source=source: _named(source, bare or BareGraph()))  # type: ignore[misc]
+    return catalog
+
+
+def compiled(workflow: Workflow) -> Pregel[Any, Any, Any, Any]:
+    """Compile a workflow's graph; raises `BadWorkflow` where its pauses could not be guarded."""
+    graph = workflow.graph
+    if isinstance(graph, StateGraph):
+        graph = graph.compile()
+    if not isinstance(graph, Pregel):
+        raise BadWorkflow(f"its graph is a {type(graph).__name__}; give a StateGraph or a compiled graph.")
+    _refuse_breakpoints(graph, workflow.name)
+    for path, inner in graph.get_subgraphs(recurse=True):
+        _refuse_breakpoints(inner, path)
+        if inner.checkpointer is not None and inner.checkpointer is not False:
+            raise BadWorkflow(f"the subgraph {path} has a checkpointer of its own; compile it without one.")
+    return graph.copy({"checkpointer": None}) if graph.checkpointer else graph
+
+
+def _refuse_breakpoints(graph: Any, where: str) -> None:
+    if graph.interrupt_before_nodes or graph.interrupt_after_nodes:
+        raise BadWorkflow(
+            f"{where} has static breakpoints (interrupt_before or interrupt_after), which look like a crash; "
+            "call ask() in a node instead."
+        )
+
+
+def _modules(package: str, catalog: Catalog) -> list[str]:
+    try:
+        found = importlib.import_module(package)
+    except ImportError as error:
+        catalog.problems[package] = f"cannot be imported: {error}"
+        return []
+    return sorted(f"{package}.{module.name}" for module in pkgutil.iter_modules(found.__path__))
+
+
+def _try(catalog: Catalog, source: str, find: Any) -> None:
+    try:
+        workflow = find()
+    except Exception as error:  # noqa: BLE001  a stranger's module may raise anything while it is imported
+        catalog.problems[source] = f"{type(error).__name__}: {error}"
+        return
+    if workflow is not None:
+        catalog.add(workflow, source)
+
+
+def _declared(name: str) -> Workflow | None:
+    workflow = getattr(importlib.import_module(name), "workflow", None)
+    return workflow if isinstance(workflow, Workflow) else None
+
+
+def _named(source: str, bare: BareGraph) -> Workflow:
+    module, _, attribute = source.partition(":")
+    if not module or not attribute:
+        raise BadWorkflow(f"{source!r} is not of the form package.module:attribute.")
+    found = getattr(importlib.import_module(module), attribute)
+    if isinstance(found, Workflow):
+        return found
+    if isinstance(found, CompiledStateGraph) and found.checkpointer:
+        _warn_checkpointer(source)
+    return Workflow(
+        name=attribute.lower().strip("_"),
+        graph=found,
+        channel=bare.channel,
+        policy=Policy(approvers=bare.approvers),
+        reply=bare.reply,
+        declared=False,
+    )
+
+
+def _warn_checkpointer(source: str) -> None:
+    import structlog
+
+    structlog.get_logger("signoff").warning(
+        "checkpointer_replaced", source=source, why="threads are kept in Signoff's Postgres"
+    )

@@ -1,0 +1,121 @@
+"""What to do next with a thread: a pure function of the graph as it stands and of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.approvals.errors import SignoffError
+from bot.facts.pauses import Pause
+from bot.postgres.rows import Approval
+
+
+class StoppedSilently(SignoffError):
+    """A graph came to a stop without asking, and without an end."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A graph as its checkpoints say: `failed` tasks raised; `unfinished` ones are next."""
+
+    started: bool
+    unfinished: bool
+    failed: bool
+    pauses: tuple[Pause, ...]
+    values: Any = None
+
+
+@dataclass(frozen=True)
+class Begin:
+    """It never ran: run it with its input."""
+
+
+@dataclass(frozen=True)
+class Drive:
+    """It crashed, or a task raised: run on from the checkpoint. Answers are never sent again for it."""
+
+
+@dataclass(frozen=True)
+class Send:
+    """Resume exactly these pauses: each is pending now, and is the one that was decided."""
+
+    approvals: tuple[Approval, ...]
+    answers: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Every pause waits for people."""
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Nothing is left to do."""
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """The graph looks done, but a pause that was not answered has vanished: a rename, or foreign hands."""
+
+
+Move = Begin | Drive | Send | Wait | Finish | Orphan
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How the rows must follow the graph before anything is sent to it."""
+
+    new: tuple[Pause, ...] = ()
+    revised: tuple[tuple[Approval, Pause], ...] = ()
+    superseded: tuple[tuple[Approval, Pause], ...] = ()
+    vanished: tuple[Approval, ...] = ()
+    applied: tuple[Approval, ...] = ()
+
+
+def follow(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Changes:
+    """Compare the graph's pauses with the rows that are not settled with it yet.
+
+    A pause that is gone was applied where its row carries the mark, and is an orphan where not. The same
+    pause with another payload is a new revision while it waits; where it was decided, the decision was on
+    something else: it is superseded, and people are asked again.
+    """
+    rows = {a.interrupt_id: a for a in approvals if a.status != "superseded" and a.applied_at is None}
+    pauses = {pause.interrupt_id: pause for pause in snapshot.pauses}
+    closed = {key: a for key, a in rows.items() if a.status in ("cancelled", "orphaned")}
+    known = {key: a for key, a in rows.items() if key not in closed}
+    gone = [a for key, a in known.items() if key not in pauses]
+    differs = [(known[key], pause) for key, pause in pauses.items() if _differs(known.get(key), pause)]
+    return Changes(
+        new=tuple(pause for key, pause in pauses.items() if key not in rows),
+        revised=tuple((a, pause) for a, pause in differs if a.status == "pending"),
+        superseded=(
+            *((a, pause) for a, pause in differs if a.status != "pending"),
+            *((a, pauses[key]) for key, a in closed.items() if key in pauses),
+        ),
+        vanished=tuple(a for a in gone if a.applying_at is None),
+        applied=tuple(a for a in gone if a.applying_at is not None),
+    )
+
+
+def next_move(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Move:
+    """Decide what to do with a graph whose rows follow it."""
+    if not snapshot.started:
+        return Begin()
+    if snapshot.failed:
+        return Drive()
+    if snapshot.pauses:
+        waiting = {pause.interrupt_id for pause in snapshot.pauses}
+        decided = tuple(
+            a
+            for a in approvals
+            if a.interrupt_id in waiting and a.status in ("decided", "expired") and a.applied_at is None
+        )
+        return Send(decided) if decided else Wait()
+    if snapshot.unfinished:
+        return Drive()
+    return Orphan() if any(a.status == "orphaned" for a in approvals) else Finish()
+
+
+def _differs(approval: Approval | None, pause: Pause) -> bool:
+    return approval is not None and approval.payload_hash != pause.digest

@@ -1,0 +1,174 @@
+"""A graph has paused: the approval row, its policy and SLA in force, and the card it wants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from psycopg.types.json import Jsonb
+
+from bot.approvals import sla as sla_rules
+from bot.approvals.canonical import payload_hash
+from bot.approvals.decision import By, Decision
+from bot.approvals.dialects import Asked, read
+from bot.approvals.policy import Policy, tighten
+from bot.approvals.request import ApprovalRequest
+from bot.approvals.sla import Fallback, Sla
+from bot.approvals.workflow import Workflow
+from bot.facts.settle import card_id
+from bot.postgres.fact import HIGH_RISK, Fact, NewMessage
+from bot.postgres.rows import Approval, Thread
+
+
+@dataclass(frozen=True)
+class Pause:
+    """One interrupt of a graph, read: LangGraph's id of it, and what it asks."""
+
+    interrupt_id: str
+    asked: Asked
+    payload: dict[str, Any]
+    digest: str
+
+    @classmethod
+    def of(cls, interrupt_id: str, value: Any) -> Pause:
+        """Read an interrupt's value; raises `BadRequest` where it cannot be asked about."""
+        asked = read(value)
+        payload = asked.request.payload()
+        return cls(interrupt_id, asked, payload, payload_hash(payload))
+
+
+async def register(
+    fact: Fact, thread: Thread, workflow: Workflow, pause: Pause, now: datetime
+) -> Decision | None:
+    """Record a new pause; returns the policy's decision where the workflow declared one (`auto`)."""
+    request = pause.asked.request
+    policy, sla, notices = in_force(workflow, request)
+    auto = request.auto if workflow.declared else None
+    decision = _by_policy(request, auto, now) if auto else None
+    approval_id = uuid4().hex
+    await fact.conn.execute(
+        _INSERT,
+        {
+            "approval_id": approval_id,
+            "thread_id": thread.thread_id,
+            "interrupt_id": pause.interrupt_id,
+            "status": "decided" if decision else "pending",
+            "dialect": pause.asked.dialect,
+            "request": Jsonb(pause.payload),
+            "hash": pause.digest,
+            "proposal": Jsonb(request.proposal),
+            "policy": Jsonb(policy.model_dump(mode="json")),
+            "sla": Jsonb(sla.model_dump(mode="json")),
+            "notices": list(notices),
+            "channel": workflow.channel,
+            # Until the card is delivered the deadline counts from now: what nobody ever saw is rejected then.
+            "next_at": sla.due(now) if decision is None else None,
+            "decision": Jsonb(decision.answer()) if decision else None,
+            "decided_at": now if decision else None,
+            "now": now,
+        },
+    )
+    if decision is None:
+        fact.post(_card(approval_id, thread, workflow, request))
+    fact.audit(
+        thread.thread_id,
+        "approval.decided" if decision else "approval.asked",
+        "policy" if decision else thread.workflow,
+        {
+            "approval_id": approval_id,
+            "interrupt_id": pause.interrupt_id,
+            "payload_hash": pause.digest,
+            "request": pause.payload,
+            "policy": policy.model_dump(mode="json"),
+            "refused": list(notices),
+            **({"decision": decision.answer()} if decision else {}),
+        },
+    )
+    return decision
+
+
+async def revise(fact: Fact, approval: Approval, pause: Pause, workflow: Workflow) -> None:
+    """The same pause asks something else now: a new revision, earlier votes void, the card drawn again."""
+    policy, sla, notices = in_force(workflow, pause.asked.request)
+    await fact.conn.execute(
+        _REVISE,
+        {
+            "id": approval.approval_id,
+            "request": Jsonb(pause.payload),
+            "hash": pause.digest,
+            "proposal": Jsonb(pause.asked.request.proposal),
+            "policy": Jsonb(policy.model_dump(mode="json")),
+            "sla": Jsonb(sla.model_dump(mode="json")),
+            "notices": list(notices),
+        },
+    )
+    fact.redraw_cards(approval.approval_id)
+    fact.audit(
+        approval.thread_id,
+        "approval.revised",
+        "signoff",
+        {
+            "approval_id": approval.approval_id,
+            "revision": approval.revision + 1,
+            "payload_hash": pause.digest,
+            "request": pause.payload,
+        },
+    )
+
+
+def in_force(workflow: Workflow, request: ApprovalRequest) -> tuple[Policy, Sla, tuple[str, ...]]:
+    """Return the policy and SLA in force, and a line for each wish of the request that was refused."""
+    policy, sla, notices = workflow.policy, workflow.sla, []
+    if request.policy is not None:
+        policy, refused = tighten(policy, request.policy)
+        notices += refused
+    if request.sla is not None:
+        try:
+            sla = sla_rules.tighten(sla, request.sla)
+        except sla_rules.Loosens as error:
+            notices.append(f"{error}; the workflow's stays in force")
+            sla = _at_least_the_fallback(sla, request.sla)
+    if request.auto is not None and not workflow.declared:
+        notices.append("auto: a graph without a declaration may not decide by itself")
+    return policy, sla, tuple(notices)
+
+
+def _at_least_the_fallback(sla: Sla, wish: Sla) -> Sla:
+    if "fallback" in wish.model_fields_set and not wish.fallback.runs_something:
+        return sla.model_copy(update={"fallback": Fallback(kind=wish.fallback.kind)})
+    return sla
+
+
+def _by_policy(request: ApprovalRequest, why: str, now: datetime) -> Decision:
+    return Decision(
+        verdict="approve", by=By(kind="policy"), proposal=request.proposal, reason=why, decided_at=now
+    )
+
+
+def _card(approval_id: str, thread: Thread, workflow: Workflow, request: ApprovalRequest) -> NewMessage:
+    return NewMessage(
+        card_id(approval_id),
+        "card",
+        target=workflow.channel,
+        approval_id=approval_id,
+        thread_id=thread.thread_id,
+        priority=HIGH_RISK if request.risk == "high" else None,
+    )
+
+
+_INSERT = """
+insert into approvals (approval_id, thread_id, interrupt_id, status, dialect, request, payload_hash, proposal,
+                       policy, sla, notices, channel, next_at, due_at, decision, decided_at, created_at)
+values (%(approval_id)s, %(thread_id)s, %(interrupt_id)s, %(status)s, %(dialect)s, %(request)s, %(hash)s,
+        %(proposal)s, %(policy)s, %(sla)s, %(notices)s, %(channel)s, %(next_at)s, %(next_at)s, %(decision)s,
+        %(decided_at)s, %(now)s)
+"""
+
+_REVISE = """
+update approvals
+set revision = revision + 1, request = %(request)s, payload_hash = %(hash)s, proposal = %(proposal)s,
+    policy = %(policy)s, sla = %(sla)s, notices = %(notices)s, edited_by = null
+where approval_id = %(id)s and status = 'pending'
+"""

@@ -1,0 +1,113 @@
+"""How an approval ends, whoever ended it: the row, its cards, the people who want to know, the graph."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from psycopg.types.json import Jsonb
+
+from bot.approvals.decision import Decision
+from bot.postgres.fact import SETTLE, Fact, NewMessage
+from bot.postgres.rows import Approval, Thread
+
+
+async def settle(
+    fact: Fact,
+    approval: Approval,
+    thread: Thread,
+    decision: Decision,
+    *,
+    status: Literal["decided", "expired"],
+) -> None:
+    """Record the decision of a pending approval whose row the caller holds locked."""
+    await fact.conn.execute(
+        _SETTLE,
+        {
+            "id": approval.approval_id,
+            "status": status,
+            "decision": Jsonb(decision.answer()),
+            "at": decision.decided_at,
+            "proposal": Jsonb(decision.proposal),
+            "revision": approval.revision,
+        },
+    )
+    fact.redraw_cards(approval.approval_id, SETTLE)
+    fact.advance(thread.thread_id)
+    tell_outcome(fact, approval, thread)
+    fact.audit(thread.thread_id, f"approval.{status}", _actor(decision), _record(approval, decision))
+
+
+def tell_outcome(fact: Fact, approval: Approval, thread: Thread) -> None:
+    """Tell the card's thread and, directly, the requester."""
+    fact.post(
+        NewMessage(
+            f"note:{approval.approval_id}:outcome",
+            "note",
+            target=approval.channel,
+            approval_id=approval.approval_id,
+            thread_id=thread.thread_id,
+            parent_id=card_id(approval.approval_id),
+            body={"event": "outcome"},
+        )
+    )
+    if thread.requester:
+        fact.post(
+            NewMessage(
+                f"outcome:{approval.approval_id}",
+                "outcome",
+                target=thread.requester,
+                approval_id=approval.approval_id,
+                thread_id=thread.thread_id,
+            )
+        )
+
+
+def card_id(approval_id: str) -> str:
+    """Return the id of the message that shows an approval in its channel."""
+    return f"card:{approval_id}"
+
+
+async def close(
+    fact: Fact,
+    approval: Approval,
+    status: Literal["cancelled", "superseded", "orphaned"],
+    why: str,
+    at: datetime,
+) -> None:
+    """End an approval that no longer waits for an answer, without a decision of its own."""
+    await fact.conn.execute(_CLOSE, {"id": approval.approval_id, "status": status, "at": at})
+    fact.redraw_cards(approval.approval_id, SETTLE)
+    fact.audit(
+        approval.thread_id,
+        f"approval.{status}",
+        "signoff",
+        {"approval_id": approval.approval_id, "interrupt_id": approval.interrupt_id, "why": why},
+    )
+
+
+def _actor(decision: Decision) -> str:
+    return decision.by.user or {"policy": "policy", "timeout": "clock", "human": "human"}[decision.by.kind]
+
+
+def _record(approval: Approval, decision: Decision) -> dict[str, Any]:
+    return {
+        "approval_id": approval.approval_id,
+        "interrupt_id": approval.interrupt_id,
+        "revision": approval.revision,
+        "payload_hash": approval.payload_hash,
+        "decision": decision.answer(),
+    }
+
+
+_SETTLE = """
+update approvals
+set status = %(status)s, decision = %(decision)s, decided_at = %(at)s, proposal = %(proposal)s,
+    revision = %(revision)s, next_at = null
+where approval_id = %(id)s and status = 'pending'
+"""
+
+_CLOSE = """
+update approvals set status = %(status)s, decided_at = coalesce(decided_at, %(at)s), next_at = null
+where approval_id = %(id)s
+"""

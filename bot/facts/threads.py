@@ -1,0 +1,166 @@
+"""Threads begin, are cancelled, and are tried again: facts about a run of a workflow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+
+from bot.approvals.errors import SignoffError
+from bot.approvals.states import THREAD_ENDED
+from bot.facts.settle import close
+from bot.postgres.fact import Fact, fact
+from bot.postgres.jobs import Queue
+from bot.postgres.rows import Approval, Thread
+
+
+class NoSuchThread(SignoffError):
+    """There is no thread of that id."""
+
+
+class ThreadEnded(SignoffError):
+    """The thread has ended; nothing is left to change."""
+
+
+class NothingToRetry(SignoffError):
+    """The thread has not failed."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a thread starts from. `input` is plain JSON that fits the workflow's model."""
+
+    workflow: str
+    input: dict[str, Any]
+    starter: str
+    requester: str | None = None
+    idempotency_key: str | None = None
+
+
+async def start(conn: AsyncConnection[Any], queue: Queue, begin: Start) -> str:
+    """Record a new thread and wake a worker for it; the same starter and key give the same thread."""
+    async with fact(conn, queue) as recorded:
+        thread_id = str(uuid4())
+        found = await conn.execute(
+            _INSERT,
+            {
+                "thread_id": thread_id,
+                "workflow": begin.workflow,
+                "input": Jsonb(begin.input),
+                "requester": begin.requester,
+                "starter": begin.starter,
+                "key": begin.idempotency_key,
+            },
+        )
+        if await found.fetchone() is None:
+            return await _same(conn, begin)
+        recorded.advance(thread_id)
+        recorded.audit(
+            thread_id,
+            "thread.started",
+            begin.starter,
+            {"workflow": begin.workflow, "requester": begin.requester, "input": begin.input},
+        )
+        return thread_id
+
+
+async def cancel(conn: AsyncConnection[Any], queue: Queue, thread_id: str, reason: str, actor: str) -> None:
+    """End a thread: its open approvals close at once, and the graph is never resumed again.
+
+    Raises `NoSuchThread` and `ThreadEnded`.
+    """
+    async with fact(conn, queue) as recorded:
+        approvals = await _locked_approvals(conn, thread_id)
+        thread = await load(conn, thread_id)
+        if thread.status in THREAD_ENDED:
+            raise ThreadEnded(f"Thread {thread_id} is {thread.status} already; nothing was changed.")
+        await conn.execute(
+            "update threads set cancel_reason = coalesce(cancel_reason, %s) where thread_id = %s",
+            (reason, thread_id),
+        )
+        now = await moment(conn)
+        for approval in approvals:
+            if approval.status == "pending":
+                await close(recorded, approval, "cancelled", reason, now)
+        recorded.advance(thread_id)
+        recorded.audit(thread_id, "thread.cancel", actor, {"reason": reason})
+
+
+async def retry(conn: AsyncConnection[Any], queue: Queue, thread_id: str, actor: str) -> None:
+    """Let a failed thread try again from where it failed. Raises `NoSuchThread` and `NothingToRetry`."""
+    async with fact(conn, queue) as recorded:
+        thread = await load(conn, thread_id)
+        if thread.status != "failed":
+            raise NothingToRetry(f"Thread {thread_id} is {thread.status}, not failed; nothing was changed.")
+        await conn.execute(_RETRY, {"thread_id": thread_id})
+        recorded.advance(thread_id)
+        recorded.audit(thread_id, "thread.retried", actor, {"error": thread.error})
+
+
+async def redraw(conn: AsyncConnection[Any], queue: Queue, approval_id: str, actor: str) -> bool:
+    """Draw an approval's messages again, those given up included; False where there is no such approval."""
+    async with fact(conn, queue) as recorded:
+        found = await conn.execute(_REVIVE, {"id": approval_id})
+        rows = await found.fetchall()
+        for row in rows:
+            recorded.redraw(row["message_id"])
+        if rows:
+            recorded.audit(rows[0]["thread_id"], "approval.redrawn", actor, {"approval_id": approval_id})
+        return bool(rows)
+
+
+async def load(conn: AsyncConnection[Any], thread_id: str) -> Thread:
+    """Read a thread; raises `NoSuchThread`."""
+    found = await conn.execute("select * from threads where thread_id = %s", (thread_id,))
+    row = await found.fetchone()
+    if row is None:
+        raise NoSuchThread(f"There is no thread {thread_id}; `signoff threads` lists them.")
+    return Thread.of(row)
+
+
+async def moment(conn: AsyncConnection[Any]) -> Any:
+    """Return the time by the one clock that counts."""
+    found = await conn.execute("select signoff_now() as now")
+    row = await found.fetchone()
+    return row and row["now"]
+
+
+async def _same(conn: AsyncConnection[Any], begin: Start) -> str:
+    found = await conn.execute(
+        "select thread_id from threads where starter = %s and idempotency_key = %s",
+        (begin.starter, begin.idempotency_key),
+    )
+    row = await found.fetchone()
+    if row is None:
+        raise NoSuchThread("The thread of this idempotency key has just gone; send the request again.")
+    return str(row["thread_id"])
+
+
+async def _locked_approvals(conn: AsyncConnection[Any], thread_id: str) -> list[Approval]:
+    found = await conn.execute(
+        "select * from approvals where thread_id = %s order by created_at, approval_id for update",
+        (thread_id,),
+    )
+    return [Approval.of(row) for row in await found.fetchall()]
+
+
+_INSERT = """
+insert into threads (thread_id, workflow, input, requester, starter, idempotency_key, wanted)
+values (%(thread_id)s, %(workflow)s, %(input)s, %(requester)s, %(starter)s, %(key)s, 0)
+on conflict (starter, idempotency_key) where idempotency_key is not null do nothing
+returning thread_id
+"""
+
+_RETRY = """
+update threads set status = 'running', attempts = 0, retry_at = null, error = null, traceback = null,
+                   ended_at = null
+where thread_id = %(thread_id)s
+"""
+
+_REVIVE = """
+update messages set error = null, attempts = 0, retry_at = null where approval_id = %(id)s
+returning message_id, thread_id
+"""

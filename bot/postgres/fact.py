@@ -1,0 +1,162 @@
+"""A fact: one short transaction that also wakes, in itself, the jobs that converge to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+
+from bot.postgres.jobs import Queue, advance_job, draw_job
+from bot.postgres.rows import MessageKind
+
+PRIORITIES: dict[MessageKind, int] = {
+    "stray": 50,
+    "card": 20,
+    "direct_card": 20,
+    "escalation": 12,
+    "told": 12,
+    "outcome": 10,
+    "note": 10,
+    "reminder": 8,
+    "ops": 6,
+    "digest": 5,
+}
+"""Which new message is posted first; a card with high risk comes before the others, a settled one before all."""
+
+SETTLE = 40
+HIGH_RISK = 30
+
+
+@dataclass(frozen=True)
+class NewMessage:
+    """A Slack message to own. The id says what it is: asking twice for one makes one."""
+
+    message_id: str
+    kind: MessageKind
+    target: str
+    approval_id: str | None = None
+    thread_id: str | None = None
+    parent_id: str | None = None
+    body: dict[str, Any] | None = None
+    priority: int | None = None
+
+
+class Fact:
+    """What a transaction implies, flushed at its end in as few statements as there are kinds of it.
+
+    Locks are taken in one order everywhere, so that two facts cannot wait for each other: approvals first
+    (by the caller), then messages, threads, and the audit's chain last.
+    """
+
+    def __init__(self, conn: AsyncConnection[Any]) -> None:
+        self.conn = conn
+        self._new: dict[str, NewMessage] = {}
+        self._redraw: dict[str, int] = {}
+        self._advance: set[str] = set()
+        self._audit: list[tuple[str, str, str, Jsonb]] = []
+
+    def post(self, message: NewMessage) -> None:
+        """Own this message from now on, and draw it."""
+        self._new.setdefault(message.message_id, message)
+
+    def redraw(self, message_id: str, priority: int = SETTLE) -> None:
+        """Draw this message again: what it shows has changed."""
+        self._redraw[message_id] = priority
+
+    def redraw_cards(self, approval_id: str, priority: int = SETTLE) -> None:
+        """Draw again whatever shows this approval."""
+        self._redraw[f"approval:{approval_id}"] = priority
+
+    def advance(self, thread_id: str) -> None:
+        """Bump the thread's wanted state and wake a worker for it."""
+        self._advance.add(thread_id)
+
+    def audit(self, chain: str, event: str, actor: str, data: dict[str, Any]) -> None:
+        """Append to the audit chain of a thread (or `system`): who (`U…`, `policy`, `clock`…) did what."""
+        self._audit.append((chain, event, actor, Jsonb(data)))
+
+    async def flush(self, queue: Queue) -> None:
+        jobs = [advance_job(thread_id) for thread_id in sorted(self._advance)]
+        if self._new:
+            jobs += [draw_job(message_id, priority) for message_id, priority in await self._insert_new()]
+        if self._redraw:
+            jobs += [draw_job(message_id, priority) for message_id, priority in await self._bump()]
+        if self._advance:
+            await self.conn.execute(_WANT, {"threads": sorted(self._advance)})
+        if self._audit:
+            await self._append()
+        if jobs:
+            await queue.enqueue(self.conn, jobs)
+
+    async def _insert_new(self) -> list[tuple[str, int]]:
+        rows = [
+            (
+                m.message_id,
+                m.kind,
+                m.approval_id,
+                m.thread_id,
+                m.parent_id,
+                m.target,
+                m.body or {},
+                PRIORITIES[m.kind] if m.priority is None else m.priority,
+            )
+            for m in self._new.values()
+        ]
+        names = ("message_id", "kind", "approval_id", "thread_id", "parent_id", "target", "body", "priority")
+        found = await self.conn.execute(
+            _INSERT_MESSAGES, {"rows": Jsonb([dict(zip(names, row, strict=True)) for row in rows])}
+        )
+        return [(row["message_id"], row["priority"]) for row in await found.fetchall()]
+
+    async def _bump(self) -> list[tuple[str, int]]:
+        approvals = {
+            key.removeprefix("approval:"): p for key, p in self._redraw.items() if key.startswith("approval:")
+        }
+        messages = {key: p for key, p in self._redraw.items() if not key.startswith("approval:")}
+        found = await self.conn.execute(
+            _BUMP_MESSAGES, {"messages": sorted(messages), "approvals": sorted(approvals)}
+        )
+        return [
+            (row["message_id"], messages.get(row["message_id"], approvals.get(row["approval_id"], SETTLE)))
+            for row in await found.fetchall()
+        ]
+
+    async def _append(self) -> None:
+        if len(self._audit) == 1:
+            await self.conn.execute("select signoff_audit(%s, %s, %s, %s)", self._audit[0])
+            return
+        async with self.conn.pipeline():
+            for entry in self._audit:
+                await self.conn.execute("select signoff_audit(%s, %s, %s, %s)", entry)
+
+
+@asynccontextmanager
+async def fact(conn: AsyncConnection[Any], queue: Queue) -> AsyncIterator[Fact]:
+    """Open a transaction on `conn`; what the fact implies is written just before it commits."""
+    async with conn.transaction():
+        recorded = Fact(conn)
+        yield recorded
+        await recorded.flush(queue)
+
+
+_INSERT_MESSAGES = """
+insert into messages (message_id, kind, approval_id, thread_id, parent_id, target, body, priority)
+select message_id, kind, approval_id, thread_id, parent_id, target, body, priority
+from jsonb_to_recordset(%(rows)s) as new (message_id text, kind text, approval_id text, thread_id text,
+                                          parent_id text, target text, body jsonb, priority int)
+on conflict do nothing
+returning message_id, priority
+"""
+
+_BUMP_MESSAGES = """
+update messages set wanted = wanted + 1, error = null
+where message_id = any(%(messages)s)
+   or (approval_id = any(%(approvals)s) and kind in ('card', 'direct_card'))
+returning message_id, approval_id
+"""
+
+_WANT = "update threads set wanted = wanted + 1 where thread_id = any(%(threads)s)"

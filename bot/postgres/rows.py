@@ -1,0 +1,141 @@
+"""The rows as the rest of the house reads them: frozen, typed, parsed once at the door."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Literal, Self
+
+from bot.approvals.decision import Decision
+from bot.approvals.dialects import Dialect
+from bot.approvals.policy import Policy, Vote
+from bot.approvals.request import ApprovalRequest
+from bot.approvals.sla import Sla
+from bot.approvals.states import ApprovalStatus, DeliveryStatus, ThreadStatus
+
+MessageKind = Literal[
+    "card",  # shows an approval in its channel
+    "direct_card",  # the same, to one person who is not in the channel
+    "reminder",  # under the card: mentions who has not voted
+    "escalation",  # under the card: mentions who was added
+    "note",  # under the card: a vote, an edit, an outcome
+    "outcome",  # to the requester, directly
+    "told",  # to one person, directly: something about a decision of theirs
+    "ops",  # to the ops channel: something is wrong
+    "digest",  # a page of the ops channel's summary
+    "stray",  # a copy of a card that we did not know of: points at the live one
+]
+
+
+@dataclass(frozen=True)
+class Thread:
+    """One run of a workflow."""
+
+    thread_id: str
+    workflow: str
+    input: dict[str, Any]
+    requester: str | None
+    starter: str
+    status: ThreadStatus
+    wanted: int
+    reached: int
+    attempts: int
+    retry_at: datetime | None
+    cancel_reason: str | None
+    result: Any
+    error: str | None
+    traceback: str | None
+    created_at: datetime
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Self:
+        """Read a row, or the JSON of one (where it was joined to another)."""
+        taken = {name: row[name] for name in cls.__dataclass_fields__}
+        for name in ("retry_at", "created_at", "ended_at"):
+            if isinstance(taken[name], str):
+                taken[name] = datetime.fromisoformat(taken[name])
+        return cls(**taken)
+
+    @property
+    def own(self) -> frozenset[str]:
+        """The Slack users behind it, who may not decide it unless self-approval is declared."""
+        starter = self.starter.removeprefix("slack:") if self.starter.startswith("slack:") else None
+        return frozenset(user for user in (self.requester, starter) if user)
+
+
+@dataclass(frozen=True)
+class Approval:
+    """One pause of a thread: what is asked, of whom, by when, what came of it."""
+
+    approval_id: str
+    thread_id: str
+    interrupt_id: str
+    status: ApprovalStatus
+    revision: int
+    dialect: Dialect
+    asked: dict[str, Any]
+    payload_hash: str
+    proposal: Any
+    edited_by: str | None
+    policy: Policy
+    sla: Sla
+    notices: tuple[str, ...]
+    channel: str
+    delivery: DeliveryStatus
+    delivery_error: str | None
+    delivered_at: datetime | None
+    steps_done: int
+    next_at: datetime | None
+    due_at: datetime | None
+    decision: Decision | None
+    decided_at: datetime | None
+    applying_at: datetime | None
+    applied_at: datetime | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Self:
+        taken = {name: row[name] for name in cls.__dataclass_fields__ if name in row}
+        taken["asked"] = row["request"]
+        taken["policy"] = Policy.model_validate(row["policy"])
+        taken["sla"] = Sla.model_validate(row["sla"])
+        taken["notices"] = tuple(row["notices"])
+        taken["decision"] = row["decision"] and Decision.model_validate(row["decision"])
+        return cls(**taken)
+
+    @cached_property
+    def request(self) -> ApprovalRequest:
+        return ApprovalRequest.model_validate(self.asked)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A Slack message that we own."""
+
+    message_id: str
+    kind: MessageKind
+    approval_id: str | None
+    thread_id: str | None
+    parent_id: str | None
+    target: str
+    body: dict[str, Any]
+    priority: int
+    wanted: int
+    drawn: int
+    channel_id: str | None
+    ts: str | None
+    posting_since: datetime | None
+    attempts: int
+    error: str | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Self:
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__})
+
+
+def votes_of(rows: list[dict[str, Any]] | None, revision: int) -> tuple[Vote, ...]:
+    """Read the votes on the revision that is being decided; earlier ones are void."""
+    return tuple(Vote.model_validate(row["vote"]) for row in rows or () if row["revision"] == revision)
