@@ -1,0 +1,102 @@
+"""Who asks, who may answer and by when: the first lines of a card, and where the votes stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import assert_never
+
+from bot.approvals.policy import Policy, Verdict, Vote
+from bot.approvals.sla import Fallback, timetable
+from bot.postgres.rows import Approval, Thread
+from bot.slack.outcome import choice
+from bot.slack.text import count, duration, listing, mention, mention_approver, said, when
+
+MOST_MENTIONS = 100
+"""Approvers that one card mentions; a section has no room for the 200 that a policy may name."""
+
+
+def asked_by(thread: Thread) -> str:
+    """Say at whose request it runs: "Asked by @ana · *expense* workflow"."""
+    starter = mention(thread.starter.removeprefix("slack:"))
+    who = mention(thread.requester) if thread.requester else starter
+    started = f", started by {starter}" if who != starter else ""
+    return f"Asked by {who}{started} · *{said(thread.workflow, 80)}* workflow"
+
+
+def approvers(policy: Policy, groups: Mapping[str, str], most: int = MOST_MENTIONS) -> str:
+    """Mention who may decide, as the policy names them."""
+    return listing((mention_approver(name, groups) for name in policy.approvers), most, last="or")
+
+
+def needs(policy: Policy, groups: Mapping[str, str]) -> str:
+    """Say how many of whom must approve; an empty policy means nobody and says so."""
+    if not policy.approvers:
+        return "Nobody may decide this: its policy names no approvers."
+    how_many = count(policy.approvals, "approval")
+    return f"Needs *{how_many}* by {approvers(policy, groups)}"
+
+
+def deadline(approval: Approval, now: datetime) -> str:
+    """Say by when: the deadline in the reader's zone, or how long after delivery."""
+    due, within = approval.due_at, approval.sla.respond_within
+    if due is None:
+        return f"Due within {duration(within)} of delivery" if within else "No deadline"
+    if due <= now:
+        return f"*Overdue* since {when(due)}, and held: you can still decide"
+    return f"Due *{when(due)}*, in {duration(due - now)}"
+
+
+def silence(fallback: Fallback, approval: Approval) -> str:
+    """Say what happens if nobody answers in time."""
+    match fallback.kind:
+        case "reject":
+            return "If nobody answers, I will not run it."
+        case "cancel":
+            return "If nobody answers, I end the workflow."
+        case "as_drafted":
+            return "If nobody answers, it goes out as drafted."
+        case "approve":
+            return "If nobody answers, it runs unapproved."
+        case "choose":
+            return f"If nobody answers, I take “{choice(approval, fallback.choice)}”."
+        case _:
+            assert_never(fallback.kind)
+
+
+def progress(approval: Approval, votes: Sequence[Vote]) -> tuple[str, ...]:
+    """Say where the votes stand, a line a side: "Approved by @ana · 1 of 2 needed"."""
+    latest = {vote.user: vote for vote in sorted(votes, key=lambda vote: vote.at)}
+    sides: dict[tuple[Verdict, str | None], list[str]] = {}
+    for vote in latest.values():
+        sides.setdefault((vote.verdict, vote.choice), []).append(mention(vote.user))
+    return tuple(
+        _side(approval, verdict, option, users) for (verdict, option), users in list(sides.items())[:8]
+    )
+
+
+def escalated(approval: Approval, groups: Mapping[str, str]) -> str | None:
+    """Say whom the clock has added so far; None where it has added nobody."""
+    if approval.delivered_at is None:
+        return None
+    done = timetable(approval.sla, approval.delivered_at)[: approval.steps_done]
+    added = dict.fromkeys(name for step in done if step.kind == "escalate" for name in step.approvers)
+    if not added:
+        return None
+    return f"Escalated to {listing((mention_approver(name, groups) for name in added), MOST_MENTIONS)}"
+
+
+def _side(approval: Approval, verdict: Verdict, option: str | None, users: list[str]) -> str:
+    policy = approval.policy
+    who, votes = listing(users, 10), len(users)
+    match verdict:
+        case "approve":
+            return f"Approved by {who} · {votes} of {policy.approvals} needed"
+        case "choose":
+            return f"“{choice(approval, option)}” chosen by {who} · {votes} of {policy.approvals} needed"
+        case "reject":
+            return f"Rejected by {who} · {votes} of {policy.rejections} needed to end it"
+        case "respond":
+            return f"Answered by {who} · {votes} of {policy.rejections} needed to end it"
+        case _:
+            assert_never(verdict)

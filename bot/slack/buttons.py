@@ -1,0 +1,127 @@
+"""The buttons of a pending approval: the same on the card, in a direct message and in the App Home."""
+
+from __future__ import annotations
+
+from bot.approvals.request import Action, ApprovalRequest
+from bot.postgres.rows import Approval
+from bot.slack import token as ids
+from bot.slack.rich import paragraph, words
+from bot.slack.text import Block, clean, cut, plain, units
+from bot.slack.token import Token
+from bot.slack.values import Piece
+
+MOST_BUTTONS = 5
+"""Options that are drawn as buttons; more become a menu."""
+
+_SIMPLE: tuple[tuple[Action, str, str], ...] = (
+    ("reject", "Reject", ids.REJECT),
+    ("edit", "Edit", ids.EDIT),
+    ("respond", "Answer", ids.RESPOND),
+)
+
+
+def token_of(approval: Approval) -> Token:
+    return Token(approval.approval_id, approval.revision)
+
+
+def decision_buttons(approval: Approval) -> list[Block]:
+    """Return the blocks to decide with; they depend on what is allowed and on nothing else."""
+    request, token = approval.request, token_of(approval)
+    blocks = [_options(request, token)] if request.options else []
+    row = [_approve(request, token)] if "approve" in request.allow else []
+    row += [
+        button(label, action_id, token.encode(), f"{label}: {request.title}")
+        for action, label, action_id in _SIMPLE
+        if action in request.allow
+    ]
+    return [*blocks, {"type": "actions", "elements": [*row, _overflow(request, token)]}]
+
+
+def whole_button(approval: Approval) -> Block:
+    """Return the block that opens everything in a modal."""
+    told = f"Show everything: {approval.request.title}"
+    return {
+        "type": "actions",
+        "elements": [button("Show everything", ids.WHOLE, token_of(approval).encode(), told)],
+    }
+
+
+def button(label: str, action_id: str, value: str, told: str | None = None) -> Block:
+    """Return a plain button; `told` is what a screen reader says instead of the label."""
+    element: Block = {"type": "button", "text": plain(label, 75), "action_id": action_id, "value": value}
+    return element | ({"accessibility_label": plain(told, 75)["text"]} if told else {})
+
+
+def described(request: ApprovalRequest, limit: int) -> Piece:
+    """Show what each option means, since a button has no room for it."""
+    if not any(option.description or units(option.label) > 75 for option in request.options):
+        return Piece()
+    parts: list[Block] = []
+    whole, left = True, limit
+    for option in request.options:
+        label, about = cut(clean(option.label), 500), cut(clean(option.description or ""), 400)
+        left -= units(label) + units(about) + 5
+        if left < 0:
+            whole = False
+            break
+        whole = whole and about == (option.description or "")
+        parts.append(words(("\n" if parts else "") + label, bold=True))
+        parts += [words(f": {about}")] if about else []
+    return Piece([paragraph(*parts)] if parts else [], whole)
+
+
+def _approve(request: ApprovalRequest, token: Token) -> Block:
+    element = button("Approve", ids.APPROVE, token.encode(), f"Approve: {request.title}")
+    element["style"] = "danger" if request.destructive else "primary"
+    return element | _confirm(request, "Approve")
+
+
+def _confirm(request: ApprovalRequest, label: str) -> Block:
+    if not request.destructive and request.risk != "high":
+        return {}
+    why = "What this does is destructive." if request.destructive else "This is marked as high risk."
+    return {
+        "confirm": {
+            "title": plain("Are you sure?", 100),
+            "text": plain(f"{cut(clean(request.title), 240)}\n{why}", 300),
+            "confirm": plain(label, 30),
+            "deny": plain("Go back", 30),
+            "style": "danger" if request.destructive else "primary",
+        }
+    }
+
+
+def _options(request: ApprovalRequest, token: Token) -> Block:
+    if len(request.options) > MOST_BUTTONS:
+        return {"type": "actions", "elements": [_menu(request, token)]}
+    return {
+        "type": "actions",
+        "elements": [
+            button(option.label, f"{ids.CHOOSE}.{n}", token.encode(), f"Choose {option.label}")
+            | _confirm(request, "Choose")
+            for n, option in enumerate(request.options)
+        ],
+    }
+
+
+def _menu(request: ApprovalRequest, token: Token) -> Block:
+    return {
+        "type": "static_select",
+        "action_id": ids.CHOOSE,
+        "placeholder": plain("Choose one", 150),
+        "options": [
+            {"text": plain(option.label, 75), "value": token.with_(n)}
+            | ({"description": plain(option.description, 75)} if option.description else {})
+            for n, option in enumerate(request.options)
+        ],
+    } | _confirm(request, "Choose")
+
+
+def _overflow(request: ApprovalRequest, token: Token) -> Block:
+    entries = [("Approve with a note", ids.NOTE)] if "approve" in request.allow else []
+    entries.append(("Show everything", ids.ALL))
+    return {
+        "type": "overflow",
+        "action_id": ids.MORE,
+        "options": [{"text": plain(label, 75), "value": token.with_(wanted)} for label, wanted in entries],
+    }

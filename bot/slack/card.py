@@ -1,0 +1,207 @@
+"""The card: one function draws an approval in every state, and its buttons survive whatever it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from bot.approvals.changes import changes
+from bot.approvals.policy import Vote, is_user
+from bot.postgres.rows import Approval, Thread
+from bot.slack import asking
+from bot.slack.buttons import decision_buttons, described, whole_button
+from bot.slack.drawn import Drawn, drawn
+from bot.slack.outcome import aftermath, outcome
+from bot.slack.rich import markdown, paragraph, person, quote, rich_text, web_link, words
+from bot.slack.text import (
+    NOTHING,
+    Block,
+    clean,
+    context,
+    cut,
+    line,
+    mention,
+    mrkdwn,
+    plain,
+    said,
+    section,
+    units,
+)
+from bot.slack.values import Piece, edits, facts, proposal
+
+__all__ = ["CardView", "Drawn", "card"]
+
+_TITLE = 150
+_LONG_TITLE = 700
+_SUMMARY = 1500
+_PROPOSAL = 2000
+_OPTIONS = 1500
+_FACTS = 1200
+_LINKS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardView:
+    """Everything a card shows.
+
+    `version` is the message's wanted version: it makes block ids new. `votes` are those on the approval's
+    revision. `groups` knows the Slack id of each `@handle` that resolved. `permalink` is the channel's card,
+    for the copy that goes to one person (`direct`), which mentions nobody.
+    """
+
+    approval: Approval
+    thread: Thread
+    now: datetime
+    message_id: str
+    version: int
+    votes: tuple[Vote, ...] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
+    audience: Literal["channel", "direct"] = "channel"
+    permalink: str | None = None
+
+
+def card(view: CardView) -> Drawn:
+    """Draw an approval as it stands."""
+    pending = view.approval.status == "pending"
+    content, whole = _content(view)
+    blocks = [*_head(view), *content]
+    blocks += list(_open(view)) if pending else list(_settled(view, whole=whole))
+    return drawn(_fallback(view), blocks, view.message_id, view.version)
+
+
+def _head(view: CardView) -> Iterator[Block]:
+    approval, thread = view.approval, view.thread
+    title = clean(approval.request.title).strip()
+    yield {"type": "header", "text": plain(line(title), _TITLE)}
+    if units(line(title)) > _TITLE:
+        yield rich_text(paragraph(words(cut(title, _LONG_TITLE), bold=True)))
+    if approval.status != "pending":
+        yield section(asking.asked_by(thread))
+        return
+    lines = [asking.asked_by(thread), asking.deadline(approval, view.now)]
+    lines.append("You may decide this." if view.audience == "direct" else "")
+    yield section("\n".join(filter(None, lines)))
+    if view.audience == "channel":
+        yield section(asking.needs(approval.policy, view.groups))
+
+
+def _content(view: CardView) -> tuple[list[Block], bool]:
+    """Return what the workflow said, and whether that is all of it."""
+    approval = view.approval
+    request = approval.request
+    title_fits = units(request.title) <= _LONG_TITLE
+    short = {k: v for k, v in request.fields.items() if units(v) <= 150 and units(k) <= 50}
+    pairs = [] if len(request.fields) <= 10 and len(short) == len(request.fields) else request.fields.items()
+    pieces = [
+        Piece(markdown(request.summary or "", _SUMMARY), units(request.summary or "") <= _SUMMARY),
+        facts(pairs, _FACTS),
+        _proposed(approval),
+        _edited(approval),
+        described(request, _OPTIONS),
+        _links(request.links),
+    ]
+    blocks = [] if pairs else _grid(request.fields)
+    blocks += [rich_text(*piece.elements) for piece in pieces if piece.elements]
+    return blocks, title_fits and all(piece.whole for piece in pieces)
+
+
+def _grid(fields: Mapping[str, str]) -> list[Block]:
+    if not fields:
+        return []
+    cells = [
+        mrkdwn(f"*{said(name, 300) or NOTHING}*\n{said(value, 1500)}", 2000) for name, value in fields.items()
+    ]
+    return [{"type": "section", "fields": cells}]
+
+
+def _proposed(approval: Approval) -> Piece:
+    decision = approval.decision
+    value = decision.proposal if decision and decision.approved else approval.proposal
+    refused = approval.status != "pending" and not (decision and not decision.rejected)
+    piece = proposal(value, _PROPOSAL, struck=refused)
+    heading = paragraph(words("Proposal", bold=True))
+    return Piece([heading, *piece.elements], piece.whole) if piece.elements else piece
+
+
+def _edited(approval: Approval) -> Piece:
+    """Show what people changed in the proposal, in an open revision and in what was approved."""
+    decision = approval.decision
+    after = decision.proposal if decision and decision.approved else approval.proposal
+    piece = edits(changes(approval.request.proposal, after)) if after is not None else Piece()
+    if not piece.elements:
+        return piece
+    by = approval.edited_by
+    editor = [words(" by "), person(by)] if by and is_user(by) else []
+    heading = paragraph(words("Edited", bold=True), *editor, words(": before → after"))
+    return Piece([heading, *piece.elements], piece.whole)
+
+
+def _links(links: Mapping[str, str]) -> Piece:
+    parts: list[Block] = []
+    for label, url in list(links.items())[:_LINKS]:
+        parts += [
+            words(("\n" if parts else "") + cut(line(label), 100), bold=True),
+            words(": "),
+            web_link(url),
+        ]
+    return Piece([paragraph(*parts)] if parts else [], len(links) <= _LINKS)
+
+
+def _open(view: CardView) -> Iterator[Block]:
+    """Yield the pending card's end: where the votes stand, the buttons, and what else one should know."""
+    approval = view.approval
+    progress = asking.progress(approval, view.votes)
+    if progress:
+        yield section("\n".join(progress))
+    yield from decision_buttons(approval)
+    yield context(" · ".join(_footer(view)))
+    for notice in approval.notices[:5]:
+        yield context(f"⚠️ {said(notice, 500)}")
+
+
+def _footer(view: CardView) -> Iterator[str]:
+    approval = view.approval
+    if approval.edited_by:
+        void = ", earlier votes are void" if approval.policy.approvals > 1 else ""
+        yield f"Revision {approval.revision}, edited by {mention(approval.edited_by)}{void}"
+    escalated = asking.escalated(approval, view.groups if view.audience == "channel" else {})
+    if escalated:
+        yield escalated
+    if approval.sla.respond_within is not None:
+        yield asking.silence(approval.sla.fallback, approval)
+    if approval.delivery == "failed":
+        yield f"⚠️ Not delivered to its channel: {said(approval.delivery_error or 'unknown', 300)}"
+    failed = aftermath(approval, view.thread)
+    if failed:
+        yield failed
+    if view.permalink:
+        yield f"<{view.permalink}|The card in its channel>"
+    yield f"Approval {said(approval.approval_id, 80)}"
+
+
+def _settled(view: CardView, *, whole: bool) -> Iterator[Block]:
+    approval, decision = view.approval, view.approval.decision
+    yield section(outcome(approval, view.thread) or "")
+    said_words = decision and (decision.text or decision.comment)
+    if said_words:
+        yield rich_text(quote(said_words))
+    told = aftermath(approval, view.thread)
+    yield context(" · ".join(filter(None, [told, f"Approval {said(approval.approval_id, 80)}"])))
+    if not whole:
+        yield whole_button(approval)
+
+
+def _fallback(view: CardView) -> str:
+    """Say the point for notifications and screen readers."""
+    title = said(view.approval.request.title, 1000)
+    settled = outcome(view.approval, view.thread)
+    if settled:
+        return f"{title}: {settled}".replace("*", "").replace("\n", " ")
+    lines = [
+        f"Approval needed: {title}",
+        asking.asked_by(view.thread),
+        asking.deadline(view.approval, view.now),
+    ]
+    return " · ".join(lines).replace("*", "")

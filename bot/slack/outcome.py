@@ -1,0 +1,177 @@
+"""What came of an approval, in words: who or what decided it, and what the workflow did then."""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+from bot.approvals.decision import Decision
+from bot.postgres.rows import Approval, Thread
+from bot.slack.text import listing, mention, said, when
+
+
+def outcome(approval: Approval, thread: Thread) -> str | None:
+    """Return the line that settles the card, as mrkdwn; None while it is pending."""
+    match approval.status:
+        case "pending":
+            return None
+        case "decided":
+            return _decided(approval)
+        case "expired":
+            return _expired(approval)
+        case "cancelled":
+            why = said(thread.cancel_reason or "", 300)
+            return "🚫 *Cancelled*" + (f": {why}." if why else ".") + " I did not run it."
+        case "superseded":
+            lost = (
+                f" The decision by {_deciders(approval.decision)} was not used." if approval.decision else ""
+            )
+            return f"♻️ *Superseded*: what is asked has changed, and a new card asks about it.{lost}"
+        case "orphaned":
+            lost = (
+                f" The decision by {_deciders(approval.decision)} reached nobody."
+                if approval.decision
+                else ""
+            )
+            return (
+                f"⚠️ *Orphaned*: the workflow no longer waits here, so nothing was run from this card.{lost}"
+            )
+        case _:
+            assert_never(approval.status)
+
+
+def verdict(approval: Approval) -> str:
+    """Name the verdict in the past tense, e.g. "approved" or "answered with “Roll back”"."""
+    decision = approval.decision
+    if decision is None:
+        return "timed out" if approval.status == "expired" else approval.status
+    match decision.verdict:
+        case "approve":
+            return "approved with edits" if decision.edited else "approved"
+        case "reject":
+            return "rejected"
+        case "respond":
+            return "answered"
+        case "choose":
+            return f"answered with “{choice(approval, decision.choice)}”"
+        case _:
+            assert_never(decision.verdict)
+
+
+def choice(approval: Approval, option_id: str | None) -> str:
+    """Return the label of an option, escaped."""
+    labels = {option.id: option.label for option in approval.request.options}
+    return said(labels.get(option_id or "", option_id or "?"), 150)
+
+
+def aftermath(approval: Approval, thread: Thread) -> str | None:
+    """Say what the workflow did with the decision, as mrkdwn; None where there is nothing to say."""
+    match approval.status:
+        case "decided" | "expired":
+            return _after(approval, thread)
+        case "pending" if thread.status == "failed":
+            return f"⚠️ The workflow failed meanwhile: {_error(thread)}"
+        case _:
+            return None
+
+
+def _after(approval: Approval, thread: Thread) -> str:
+    match thread.status:
+        case "failed":
+            told = (
+                f"⚠️ The workflow failed after this: {_error(thread)}. The decision stands; ops can retry it."
+            )
+        case "done":
+            end = result(thread.result)
+            told = f"The workflow is done: {end}" if end else "The workflow is done."
+        case "cancelled":
+            why = said(thread.cancel_reason or "", 300)
+            told = f"The workflow ended: {why}" if why else "The workflow ended."
+        case "orphaned":
+            told = "⚠️ The workflow lost its place after this; ops have been told."
+        case "running" | "waiting" if approval.applied_at is None:
+            told = "Handing the answer to the workflow …"
+        case "running":
+            told = "The workflow has the answer and is running."
+        case "waiting":
+            told = "The workflow has the answer and waits for another approval."
+        case _:
+            assert_never(thread.status)
+    return told
+
+
+def _error(thread: Thread) -> str:
+    return said(thread.error or "no reason given", 300)
+
+
+def result(value: Any) -> str:
+    """Say a thread's result in a line, escaped: a text, or the text under `outcome` or `result`."""
+    if isinstance(value, dict):
+        value = value.get("outcome") or value.get("result")
+    return said(value, 300) if isinstance(value, str) else ""
+
+
+def deciders(decision: Decision) -> tuple[str, ...]:
+    """Return the people whose votes made the decision, first first."""
+    sided = [v for v in decision.votes if (v.verdict, v.choice) == (decision.verdict, decision.choice)]
+    users = [vote.user for vote in sorted(sided, key=lambda vote: vote.at)]
+    return tuple(dict.fromkeys(users or ([decision.by.user] if decision.by.user else [])))
+
+
+def _deciders(decision: Decision | None) -> str:
+    if decision is None or decision.by.kind == "timeout":
+        return "the clock"
+    if decision.by.kind == "policy":
+        return "policy"
+    return listing((mention(user) for user in deciders(decision)), 10) or "a person"
+
+
+def _decided(approval: Approval) -> str:
+    decision = approval.decision
+    if decision is None:
+        return "*Decided*."
+    at = when(decision.decided_at)
+    match decision.by.kind:
+        case "human":
+            return f"{_human(approval, decision)} by {_deciders(decision)} · {at}" + _promise(decision)
+        case "policy":
+            why = said(decision.reason or approval.request.auto or "", 500)
+            return f"⚙️ *{_capital(verdict(approval))} by policy*{f': {why}' if why else ''} · {at}"
+        case "timeout":
+            return _expired(approval)
+        case _:
+            assert_never(decision.by.kind)
+
+
+def _human(approval: Approval, decision: Decision) -> str:
+    symbol = {"approve": "✅", "reject": "⛔", "respond": "💬", "choose": "☑️"}[decision.verdict]
+    return f"{symbol} *{_capital(verdict(approval))}*"
+
+
+def _promise(decision: Decision) -> str:
+    return "\nI will not run it." if decision.rejected else ""
+
+
+def _expired(approval: Approval) -> str:
+    """Word what the fallback did; silence is never worded as somebody's no."""
+    if approval.delivery == "failed":
+        why = said(approval.delivery_error or "", 300)
+        return f"⏱️ *Never delivered*{f' ({why})' if why else ''}: nobody was asked. I did not run it."
+    fallback = approval.sla.fallback
+    match fallback.kind:
+        case "reject":
+            return "⏱️ *Timed out*, nobody answered. I did not run it."
+        case "cancel":
+            return "⏱️ *Timed out*, nobody answered. I did not run it, and ended the workflow."
+        case "as_drafted":
+            return "⏱️ *Timed out*: went out as drafted (forced)."
+        case "approve":
+            return "⏱️ *Timed out*: nobody answered, so it ran unapproved, as its workflow declares (forced)."
+        case "choose":
+            label = choice(approval, fallback.choice)
+            return f"⏱️ *Timed out*: nobody answered, so I took “{label}”, as its workflow declares (forced)."
+        case _:
+            assert_never(fallback.kind)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

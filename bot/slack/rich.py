@@ -1,0 +1,113 @@
+"""Rich text, in which content is never interpreted: no mention, no link and no format comes out of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from bot.slack.text import Block, clean, cut, units
+
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
+_HEADING = re.compile(r"^ {0,3}#{1,6}\s+(.*?)\s*#*$")
+_BULLET = re.compile(r"^(\s*)(?:[-*+]|(\d{1,4})[.)])\s+(.*)$")
+_QUOTED = re.compile(r"^ {0,3}>\s?(.*)$")
+_INLINE = re.compile(
+    r"`(?P<code>[^`\n]+)`"
+    r"|\*\*(?P<bold>[^*\n]+)\*\*"
+    r"|(?<![\w*])\*(?P<italic>[^*\s][^*\n]*)\*(?![\w*])"
+    r"|!?\[(?P<label>[^\]\n]{0,300})\]\((?P<url>https?://[^\s()<>]{1,1000})\)"
+)
+
+
+def words(text: str, **style: bool) -> Block:
+    """Return a run of text, e.g. `words("x", bold=True)`; text is cleaned, not cut."""
+    part: Block = {"type": "text", "text": clean(text) or " "}
+    return part | {"style": style} if style else part
+
+
+def person(user: str) -> Block:
+    return {"type": "user", "user_id": user}
+
+
+def paragraph(*parts: Block) -> Block:
+    return {"type": "rich_text_section", "elements": list(parts)}
+
+
+def quote(text: str, limit: int = 1000) -> Block:
+    return {"type": "rich_text_quote", "elements": [words(cut(clean(text), limit))]}
+
+
+def preformatted(text: str, limit: int = 2900) -> Block:
+    return {"type": "rich_text_preformatted", "elements": [words(cut(clean(text), limit))]}
+
+
+def rich_text(*elements: Block) -> Block:
+    return {"type": "rich_text", "elements": list(elements)}
+
+
+def web_link(url: str) -> Block:
+    """Return a link shown as its own address, since a label could lie; an odd address stays text."""
+    if units(url) > 2900 or clean(url) != url or any(character.isspace() for character in url):
+        return words(cut(url, 200))
+    return {"type": "link", "url": url, "text": cut(url, 200)}
+
+
+def markdown(text: str, limit: int) -> list[Block]:
+    """Show a workflow's Markdown, cut to `limit` units, as rich text elements.
+
+    Only what cannot mislead is kept: headings, bold, italic, code, lists, quotes and fences. A link shows
+    its address beside its label, images become links, HTML and mentions stay the text they are.
+    """
+    elements: list[Block] = []
+    fence: list[str] | None = None
+    for row in cut(clean(text).strip(), limit).split("\n"):
+        if _FENCE.match(row):
+            if fence is not None:
+                elements.append(preformatted("\n".join(fence) or " "))
+            fence = [] if fence is None else None
+        elif fence is not None:
+            fence.append(row)
+        else:
+            _add_row(elements, row)
+    if fence:
+        elements.append(preformatted("\n".join(fence)))
+    return elements
+
+
+def _add_row(elements: list[Block], row: str) -> None:
+    """Append one line, joined to the element before where both are plain lines or quotes."""
+    quoted, bullet, heading = _QUOTED.match(row), _BULLET.match(row), _HEADING.match(row)
+    kind = "rich_text_quote" if quoted else "rich_text_section"
+    if quoted:
+        parts = list(_inline(quoted[1]))
+    elif bullet:
+        parts = [words(f"{bullet[1]}{bullet[2] + '.' if bullet[2] else '•'} "), *_inline(bullet[3])]
+    elif heading:
+        parts = [words(heading[1], bold=True)]
+    else:
+        parts = list(_inline(row))
+    if elements and elements[-1]["type"] == kind:
+        elements[-1]["elements"] += [words("\n"), *parts]
+    elif parts:
+        elements.append({"type": kind, "elements": parts})
+
+
+def _inline(row: str) -> Iterator[Block]:
+    at = 0
+    for match in _INLINE.finditer(row):
+        if match.start() > at:
+            yield words(row[at : match.start()])
+        at = match.end()
+        match match.lastgroup:
+            case "code":
+                yield words(match["code"], code=True)
+            case "bold":
+                yield words(match["bold"], bold=True)
+            case "italic":
+                yield words(match["italic"], italic=True)
+            case _:
+                yield words(f"{match['label']} (" if match["label"] else "(")
+                yield web_link(match["url"])
+                yield words(")")
+    if at < len(row):
+        yield words(row[at:])

@@ -1,0 +1,132 @@
+"""JSON values as people read them: short facts as lines, the rest as JSON, edits as before and after."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.approvals.changes import MISSING, Change
+from bot.slack.rich import paragraph, preformatted, words
+from bot.slack.text import HIDDEN, Block, clean, count, cut, line, units
+
+LINES = 25
+"""Facts shown on a card; more are in the modal."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Elements of rich text, and whether they show everything there was."""
+
+    elements: list[Block] = field(default_factory=list)
+    whole: bool = True
+
+
+def pretty(value: Any) -> str:
+    """Write JSON over several lines; what would be invisible stands as its escape."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    if HIDDEN not in clean(text):
+        return text
+    return "".join(char if clean(char) == char or char == "\n" else _escaped(char) for char in text)
+
+
+def shown(value: Any, limit: int = 300) -> str:
+    """Write one value in a line, as a person says it."""
+    match value:
+        case _ if value is MISSING:
+            text = "(nothing)"
+        case None:
+            text = "(none)"
+        case True | False:
+            text = "yes" if value else "no"
+        case "":
+            text = "(empty)"
+        case str():
+            text = value
+        case int() | float():
+            text = repr(value)
+        case list() if value and all(_is_scalar(item) for item in value):
+            text = ", ".join(shown(item) for item in value)
+        case _:
+            text = json.dumps(value, ensure_ascii=False)
+    return cut(line(text) or "(blank)", limit)
+
+
+def facts(pairs: Iterable[tuple[str, Any]], limit: int, *, struck: bool = False) -> Piece:
+    """Show pairs as lines "**name**: value", at most `LINES` of them and `limit` units."""
+    parts: list[Block] = []
+    all_pairs = list(pairs)
+    whole, left = True, limit
+    for n, (name, value) in enumerate(all_pairs):
+        text, label = shown(value), cut(line(name) or "(no name)", 100)
+        left -= units(text) + units(label) + 3
+        if n == LINES or left < 0:
+            parts.append(words(f"\n… and {count(len(all_pairs) - n, 'more line')}", italic=True))
+            whole = False
+            break
+        whole = whole and _tells_all(value, text)
+        parts += [
+            words(("\n" if parts else "") + label, bold=True),
+            words(": "),
+            words(text, strike=True) if struck else words(text),
+        ]
+    return Piece([paragraph(*parts)] if parts else [], whole)
+
+
+def proposal(value: Any, limit: int, *, struck: bool = False) -> Piece:
+    """Show what is proposed, cut to `limit` units; `struck` through where it will not happen."""
+    if value is None or value == {}:
+        return Piece()
+    if isinstance(value, dict) and all(_is_short(item) for item in value.values()):
+        return facts(value.items(), limit, struck=struck)
+    if isinstance(value, str):
+        return Piece([paragraph(words(cut(clean(value), limit), strike=struck))], units(value) <= limit)
+    text = pretty(value)
+    return Piece([preformatted(text, limit)], units(text) <= limit)
+
+
+def edits(changes: Sequence[Change], limit: int = 1500) -> Piece:
+    """Show each changed field, before and after."""
+    parts: list[Block] = []
+    whole, left = True, limit
+    for n, change in enumerate(changes):
+        path = cut(line(change.path) or "all of it", 100)
+        before, after = shown(change.before, 200), shown(change.after, 200)
+        left -= units(path) + units(before) + units(after) + 6
+        if n == LINES or left < 0:
+            parts.append(words(f"\n… and {count(len(changes) - n, 'more change')}", italic=True))
+            whole = False
+            break
+        whole = whole and _tells_all(change.before, before) and _tells_all(change.after, after)
+        parts += [
+            words(("\n" if parts else "") + path, bold=True),
+            words(": "),
+            words(before, strike=True),
+            words(" → "),
+            words(after),
+        ]
+    return Piece([paragraph(*parts)] if parts else [], whole)
+
+
+def _tells_all(value: Any, text: str) -> bool:
+    return not (isinstance(value, str) and value) or value == text
+
+
+def _is_scalar(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float)
+
+
+def _is_short(value: Any) -> bool:
+    if isinstance(value, list):
+        return len(value) <= 20 and all(_is_scalar(item) and units(str(item)) <= 100 for item in value)
+    return _is_scalar(value) and units(str(value)) <= 300
+
+
+def _escaped(character: str) -> str:
+    return "".join(f"\\u{unit:04x}" for unit in _utf16(character))
+
+
+def _utf16(character: str) -> list[int]:
+    raw = character.encode("utf-16-be", "surrogatepass")
+    return [int.from_bytes(raw[n : n + 2], "big") for n in range(0, len(raw), 2)]
