@@ -44,7 +44,7 @@ def deadline(approval: Approval, now: datetime) -> str:
         return f"Due within {duration(within)} of delivery" if within else "No deadline"
     if due <= now:
         return f"*Overdue* since {when(due)}, and held: you can still decide"
-    return f"Due *{when(due)}*, in {duration(due - now)}"
+    return f"Due *{when(due)}*"
 
 
 def silence(fallback: Fallback, approval: Approval) -> str:

@@ -24,8 +24,8 @@ def token_of(approval: Approval) -> Token:
     return Token(approval.approval_id, approval.revision)
 
 
-def decision_buttons(approval: Approval) -> list[Block]:
-    """Return the blocks to decide with; they depend on what is allowed and on nothing else."""
+def decision_buttons(approval: Approval, *, whole: bool = True) -> list[Block]:
+    """Return the blocks to decide with; what was not shown whole has a button to show it."""
     request, token = approval.request, token_of(approval)
     blocks = [_options(request, token)] if request.options else []
     row = [_approve(request, token)] if "approve" in request.allow else []
@@ -34,16 +34,15 @@ def decision_buttons(approval: Approval) -> list[Block]:
         for action, label, action_id in _SIMPLE
         if action in request.allow
     ]
-    return [*blocks, {"type": "actions", "elements": [*row, _overflow(request, token)]}]
+    if not whole:
+        row.append(_whole(approval))
+    menu = _overflow(request, token, whole=whole)
+    return [*blocks, {"type": "actions", "elements": [*row, *menu]}]
 
 
 def whole_button(approval: Approval) -> Block:
     """Return the block that opens everything in a modal."""
-    told = f"Show everything: {approval.request.title}"
-    return {
-        "type": "actions",
-        "elements": [button("Show everything", ids.WHOLE, token_of(approval).encode(), told)],
-    }
+    return {"type": "actions", "elements": [_whole(approval)]}
 
 
 def button(label: str, action_id: str, value: str, told: str | None = None) -> Block:
@@ -68,6 +67,11 @@ def described(request: ApprovalRequest, limit: int) -> Piece:
         parts.append(words(("\n" if parts else "") + label, bold=True))
         parts += [words(f": {about}")] if about else []
     return Piece([paragraph(*parts)] if parts else [], whole)
+
+
+def _whole(approval: Approval) -> Block:
+    told = f"Show everything: {approval.request.title}"
+    return button("Show everything", ids.WHOLE, token_of(approval).encode(), told)
 
 
 def _approve(request: ApprovalRequest, token: Token) -> Block:
@@ -117,11 +121,9 @@ def _menu(request: ApprovalRequest, token: Token) -> Block:
     } | _confirm(request, "Choose")
 
 
-def _overflow(request: ApprovalRequest, token: Token) -> Block:
+def _overflow(request: ApprovalRequest, token: Token, *, whole: bool) -> list[Block]:
     entries = [("Approve with a note", ids.NOTE)] if "approve" in request.allow else []
-    entries.append(("Show everything", ids.ALL))
-    return {
-        "type": "overflow",
-        "action_id": ids.MORE,
-        "options": [{"text": plain(label, 75), "value": token.with_(wanted)} for label, wanted in entries],
-    }
+    if whole:
+        entries.append(("Show everything", ids.ALL))
+    options = [{"text": plain(label, 75), "value": token.with_(wanted)} for label, wanted in entries]
+    return [{"type": "overflow", "action_id": ids.MORE, "options": options}] if options else []

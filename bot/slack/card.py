@@ -67,7 +67,7 @@ def card(view: CardView) -> Drawn:
     pending = view.approval.status == "pending"
     content, whole = _content(view)
     blocks = [*_head(view), *content]
-    blocks += list(_open(view)) if pending else list(_settled(view, whole=whole))
+    blocks += list(_open(view, whole=whole)) if pending else list(_settled(view, whole=whole))
     return drawn(_fallback(view), blocks, view.message_id, view.version)
 
 
@@ -149,13 +149,13 @@ def _links(links: Mapping[str, str]) -> Piece:
     return Piece([paragraph(*parts)] if parts else [], len(links) <= _LINKS)
 
 
-def _open(view: CardView) -> Iterator[Block]:
+def _open(view: CardView, *, whole: bool) -> Iterator[Block]:
     """Yield the pending card's end: where the votes stand, the buttons, and what else one should know."""
     approval = view.approval
     progress = asking.progress(approval, view.votes)
     if progress:
         yield section("\n".join(progress))
-    yield from decision_buttons(approval)
+    yield from decision_buttons(approval, whole=whole)
     yield context(" · ".join(_footer(view)))
     for notice in approval.notices[:5]:
         yield context(f"⚠️ {said(notice, 500)}")
