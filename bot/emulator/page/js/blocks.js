@@ -34,7 +34,7 @@ const BUILDERS = {
   rich_text: richText,
   markdown: (block) => h("div", { class: "b-markdown" }, markdown(block.text ?? "")),
   table,
-  alert: (block) => h("div", { class: `b-alert ${block.level ?? "default"}`, role: block.level === "error" ? "alert" : "note" },
+  alert: (block) => h("div", { class: `b-alert level-${block.level ?? "default"}`, role: block.level === "error" ? "alert" : "note" },
     h("span", { class: "b-alert-mark", "aria-hidden": "true" }, LEVELS[block.level] ?? "•"), h("div", {}, textObject(block.text))),
 };
 

@@ -58,8 +58,8 @@ const IDENTITIES = ["data-testid", "data-block-id", "data-action-id", "data-fiel
 
 /** Runs a change of `container`'s content; the control that had the focus has it afterwards, where it still exists. */
 export function keepingFocus(container, change) {
-  const active = container.contains(document.activeElement) ? document.activeElement : null;
-  const selector = active && active !== container ? identity(active) : null;
+  const active = document.activeElement;
+  const selector = container.contains(active) && active !== container ? identity(active) : null;
   change();
   if (selector && !container.contains(document.activeElement)) container.querySelector(selector)?.focus();
 }
@@ -69,16 +69,27 @@ function identity(node) {
   return known.map((name) => `[${name}=${JSON.stringify(node.getAttribute(name))}]`).join("") || null;
 }
 
-/** Brings a list's children in line with `items` ({key, print, build}), reusing every node whose print is unchanged. */
+/**
+ * Brings a list's children in line with `items` ({key, print, build}), reusing every node whose print is unchanged.
+ * Who worked in a redrawn item keeps the focus there: on the same control, or on the item where that is gone.
+ */
 export function reconcile(list, items) {
   const known = new Map([...list.children].map((node) => [node.itemKey, node]));
+  const active = document.activeElement;
+  const worked = [...list.children].find((node) => node.contains(active))?.itemKey;
+  const selector = worked && identity(active);
   const nodes = items.map((item) => reuse(known.get(item.key), item));
-  keepingFocus(list, () => {
-    nodes.forEach((node, index) => {
-      if (list.children[index] !== node) list.insertBefore(node, list.children[index] ?? null);
-    });
-    while (list.children.length > nodes.length) list.lastChild.remove();
+  place(list, nodes);
+  if (!worked || list.contains(document.activeElement)) return;
+  const item = nodes.find((node) => node.itemKey === worked);
+  ((selector && item?.querySelector(selector)) || item)?.focus({ preventScroll: true });
+}
+
+function place(list, nodes) {
+  nodes.forEach((node, index) => {
+    if (list.children[index] !== node) list.insertBefore(node, list.children[index] ?? null);
   });
+  while (list.children.length > nodes.length) list.lastChild.remove();
 }
 
 function reuse(node, item) {

@@ -35,7 +35,10 @@ function holder(element, block, context) {
   if (!control) return h("span", { class: "unsupported" }, `A ${element.type} element, which this page does not draw.`);
   context.register?.(block, element, control);
   control.target.setAttribute("aria-label", words(element.placeholder) || element.type.replaceAll("_", " "));
-  control.node.addEventListener("change", () => act(control.node, element, block, context, chosen(control.read())));
+  control.node.addEventListener("change", async () => {
+    const sent = await act(control.node, element, block, context, chosen(control.read()));
+    if (!sent) control.node.replaceWith(holder(element, block, context));
+  });
   return control.node;
 }
 
@@ -78,18 +81,20 @@ export function menuBehaviour(toggle, menu, items) {
   return () => show(false);
 }
 
-/** Sends one action to the app; asks first where the element wants that, and says so where nobody answered. */
+/** Sends one action to the app and says so where nobody answered; false where the person thought better of it. */
 export async function act(node, element, block, context, value) {
-  if (element.confirm && !(await confirmed(element.confirm))) return;
+  if (node.classList.contains("busy")) return true;
+  if (element.confirm && !(await confirmed(element.confirm))) return false;
   const key = originKey(context.origin);
   store.warnings.delete(key);
   busy(node, true);
-  const result = await click({ user: store.place.user, ...context.origin, block_id: block.block_id, action_id: element.action_id, ...value });
+  const result = await click({ user: store.place.user, ...context.origin, block_id: block.block_id, action_id: element.action_id, ...value, values: context.values?.() });
   busy(node, false);
   const warning = trouble(result);
   if (warning) store.warnings.set(key, warning);
   store.emit();
   await refresh().catch(() => undefined);
+  return true;
 }
 
 export const originKey = (origin) => origin.view_id ?? `${origin.channel}/${origin.ts}`;
@@ -102,8 +107,9 @@ export function trouble(result) {
   return "Signoff did not answer in time. What holds is on the card; you can try again.";
 }
 
+// Not `disabled`: that would drop the focus of who works by keyboard.
 function busy(node, on) {
   node.classList.toggle("busy", on);
   node.setAttribute("aria-busy", String(on));
-  if (node.tagName === "BUTTON") node.disabled = on;
+  node.setAttribute("aria-disabled", String(on));
 }

@@ -17,7 +17,7 @@ import { inChannel, markRead } from "./unread.js";
 const at = (id) => document.getElementById(id);
 
 function render() {
-  if (!store.state) return;
+  if (!store.state || store.viewer !== store.place.user) return;
   const { channel } = store.place;
   document.body.classList.toggle("with-panel", Boolean(store.state.panel));
   renderSwitcher(at("switcher"));

@@ -54,11 +54,18 @@ function row(message, origin, { compact, inThread, warning, linked, redrawn: fre
   const testid = hidden ? "ephemeral" : `message-${message.ts}`;
   const node = h("article", { class: classes, id: inThread ? null : `m-${message.ts}`, "data-testid": testid, "data-ts": message.ts, tabindex: "-1" },
     hidden && h("div", { class: "only-you" }, icon("eye"), "Only visible to you"),
-    h("div", { class: "gutter" }, compact ? stamp(message, origin) : avatar(author(message))),
-    h("div", { class: "message-body" }, !compact && head(message, origin), content(message, origin), warning && h("div", { class: "warning", role: "alert" }, icon("warning"), warning), !inThread && threadLink(message, origin)),
+    h("div", { class: "gutter" }, gutter(message, origin, compact)),
+    h("div", { class: "message-body" }, !compact && !deleted(message) && head(message, origin), content(message, origin), warning && h("div", { class: "warning", role: "alert" }, icon("warning"), warning), !inThread && threadLink(message, origin)),
     hidden ? dismissal(message) : toolbar(message, origin, inThread));
   node.content = contentOf(message);
   return node;
+}
+
+const deleted = (message) => message.subtype === "tombstone";
+
+function gutter(message, origin, compact) {
+  if (deleted(message)) return h("span", { class: "avatar gone" }, icon("trash"));
+  return compact ? stamp(message, origin) : avatar(author(message));
 }
 
 const author = (message) => findUser(message.user);
@@ -66,7 +73,7 @@ const author = (message) => findUser(message.user);
 function head(message, origin) {
   const bot = message.bot_id || author(message)?.is_bot;
   return h("div", { class: "message-head" },
-    h("span", { class: "author" }, message.username || displayName(author(message))), bot && h("span", { class: "app" }, "APP"), stamp(message, origin));
+    h("span", { class: "author" }, message.username || displayName(author(message))), bot && h("span", { class: "app" }, "APP"), stamp(message, origin), message.blocks?.length ? edited(message) : null);
 }
 
 function stamp(message, { channel }) {
@@ -75,11 +82,12 @@ function stamp(message, { channel }) {
 }
 
 function content(message, origin) {
-  if (message.subtype === "tombstone") return h("div", { class: "text tombstone" }, "This message was deleted.");
-  const edited = message.edited && h("span", { class: "edited", title: message.edited.ts ? fullTime(Number(message.edited.ts)) : null }, "(edited)");
-  if (message.blocks?.length) return [h("div", { class: "card" }, blocks(message.blocks, { origin })), edited];
-  return h("div", { class: "text" }, mrkdwn(message.text ?? ""), edited && " ", edited);
+  if (deleted(message)) return h("div", { class: "text tombstone" }, "This message was deleted.");
+  if (message.blocks?.length) return h("div", { class: "card" }, blocks(message.blocks, { origin }));
+  return h("div", { class: "text" }, mrkdwn(message.text ?? ""), " ", edited(message));
 }
+
+const edited = (message) => message.edited && h("span", { class: "edited", title: message.edited.ts ? fullTime(Number(message.edited.ts)) : null }, "(edited)");
 
 function threadLink(message, { channel }) {
   if (!message.reply_count) return null;
@@ -90,7 +98,7 @@ function threadLink(message, { channel }) {
 }
 
 function toolbar(message, { channel, ts }, inThread) {
-  if (message.subtype === "tombstone") return null;
+  if (deleted(message)) return null;
   const tool = (name, label, testid, onclick) => h("button", { type: "button", class: "tool", title: label, "aria-label": label, "data-testid": `${testid}-${ts}`, onclick }, icon(name));
   return h("div", { class: "toolbar", role: "group", "aria-label": "Message" },
     !inThread && tool("reply", "Reply in thread", "reply", () => go({ channel, thread: message.thread_ts ?? ts })),

@@ -58,6 +58,7 @@ function fill(shown, view, print) {
   const context = {
     origin: { view_id: view.id },
     register: (block, element, control) => shown.fields.set(fieldKey(block, element), { block, element, control }),
+    values: () => values(shown),
     typed: (block) => before.get(fieldKey(block, block.element)),
   };
   keepingFocus(shown.dialog, () => shown.dialog.replaceChildren(form(shown, view, context)));

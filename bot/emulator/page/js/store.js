@@ -8,6 +8,7 @@ let again = false;
 
 export const store = {
   state: null,
+  viewer: null, // whose view of the workspace `state` is
   place: readHash(),
   warnings: new Map(), // of clicks that were not answered, by origin
   subscribe: (listener) => listeners.add(listener),
@@ -75,9 +76,9 @@ async function load() {
   const user = store.place.user;
   const state = await fetchState(user);
   if (user !== store.place.user) return; // somebody switched meanwhile, and asks again
-  store.state = state;
+  Object.assign(store, { state, viewer: user });
   if (settlePlace()) again = true;
-  store.emit();
+  else store.emit();
 }
 
 /** Fills in what the hash leaves open or gets wrong; true where the user changed by it. */
