@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 from bot.emulator.delivery import Ack
-from bot.emulator.server import Emulator
-from bot.emulator.workspace import Channel, Group, User, Workspace, demo_workspace
+from bot.emulator.emulator import Emulator
+from bot.emulator.errors import CannotDo
+from bot.emulator.panel import Panel
+from bot.emulator.server import Server, serve
+from bot.emulator.workspace import Channel, Group, Json, User, Workspace, demo_workspace
 
-__all__ = ["Ack", "Channel", "Emulator", "Group", "User", "Workspace", "demo_workspace"]
+__all__ = [
+    "Ack",
+    "CannotDo",
+    "Channel",
+    "Emulator",
+    "Group",
+    "Json",
+    "Panel",
+    "Server",
+    "User",
+    "Workspace",
+    "demo_workspace",
+    "serve",
+]

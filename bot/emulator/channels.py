@@ -66,7 +66,7 @@ def members(call: Call) -> Json:
 
 
 def history(call: Call) -> Json:
-    """Newest first; `oldest` and `latest` are exclusive unless `inclusive`; the cursor is the last ts seen."""
+    """Newest first; `oldest` and `latest` are exclusive unless `inclusive`; a cursor is the last ts seen."""
     conversation = _readable(call, "history")
     _member(call, conversation)
     latest = call.args.text("cursor") or call.args.text("latest")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from bot.emulator import elements, inputs, messages, payloads
@@ -12,47 +13,32 @@ from bot.emulator.line import Line
 from bot.emulator.workspace import Channel, Json
 
 
-async def click(
-    line: Line,
-    user: str,
-    where: str,
-    action_id: str,
-    *,
-    block_id: str | None = None,
-    chosen: Any = None,
-    values: Mapping[str, Any] | None = None,
-    times: int = 1,
-) -> Ack:
-    """Click what the person sees on a message (by ts) or view (by id); `CannotDo` when it is not there.
+@dataclass(frozen=True)
+class Touch:
+    """What is used: `chosen` is what a menu or picker is set to, `values` what stands in inputs beside it."""
 
-    `chosen` is what a menu or picker is set to; `values` what stands in the inputs beside it.
-    """
-    payload = click_payload(line, user, where, action_id, block_id, chosen, values or {})
-    return await line.delivery.deliver("interactive", payload, times=times)
+    action_id: str
+    block_id: str | None = None
+    chosen: Any = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def among(self, blocks: list[Json]) -> tuple[Json, Json]:
+        """The block and the element in it; `CannotDo` naming what there is instead."""
+        if found := elements.find(blocks, self.action_id, self.block_id):
+            return found
+        offered = ", ".join(element["action_id"] for _, element in elements.interactive(blocks))
+        raise CannotDo(f"there is no {self.action_id!r} here; there is: {offered or 'nothing to click'}")
 
 
-def click_payload(
-    line: Line,
-    user: str,
-    where: str,
-    action_id: str,
-    block_id: str | None,
-    chosen: Any,
-    values: Mapping[str, Any],
-) -> Json:
+async def click(line: Line, user: str, where: str, touch: Touch, *, times: int = 1) -> Ack:
+    """Use what the person sees on a message (by ts) or view (by id); `CannotDo` when it is not there."""
+    return await line.delivery.deliver("interactive", click_payload(line, user, where, touch), times=times)
+
+
+def click_payload(line: Line, user: str, where: str, touch: Touch) -> Json:
     """The block_actions payload of that click."""
     line.person(user)
-    if where.startswith("V"):
-        return _on_view(line, user, where, action_id, block_id, chosen, values)
-    channel, message = seen(line, user, where)
-    blocks = message.get("blocks", [])
-    block, element = _element(blocks, action_id, block_id)
-    body = payloads.interaction(line.slack, "block_actions", user, _trigger(line, user))
-    url = line.response_urls.issue(user, channel.id, where)
-    state = inputs.values(blocks, values)
-    return _with_action(
-        line, body | payloads.on_message(channel, message, state, url), block, element, chosen
-    )
+    return (_on_view if where.startswith("V") else _on_message)(line, user, where, touch)
 
 
 def seen(line: Line, user: str, ts: str) -> tuple[Channel, Json]:
@@ -64,54 +50,49 @@ def seen(line: Line, user: str, ts: str) -> tuple[Channel, Json]:
         if ts in conversation.messages:
             channel = line.channel(user, conversation.channel.id)
             try:
-                found = messages.find(conversation, ts)
+                return channel, messages.presented(conversation, messages.find(conversation, ts))
             except SlackError:
                 break
-            return channel, messages.presented(conversation, found)
     raise CannotDo(f"there is no message {ts}")
 
 
-def _on_view(
-    line: Line,
-    user: str,
-    view_id: str,
-    action_id: str,
-    block_id: str | None,
-    chosen: Any,
-    values: Mapping[str, Any],
-) -> Json:
-    home = line.slack.screens.homes.get(user)
-    open_views = [*line.slack.screens.of(user), *([home] if home else [])]
-    view = next((view for view in open_views if view["id"] == view_id), None)
-    if view is None:
-        raise CannotDo(f"{user} has no view {view_id} open")
-    block, element = _element(view["blocks"], action_id, block_id)
-    trigger = _trigger(line, user, in_modal=view["type"] == "modal")
+def _on_message(line: Line, user: str, ts: str, touch: Touch) -> Json:
+    channel, message = seen(line, user, ts)
+    blocks = message.get("blocks", [])
+    block, element = touch.among(blocks)
+    trigger = line.slack.screens.issue(user, line.slack.now())
     body = payloads.interaction(line.slack, "block_actions", user, trigger)
-    state = inputs.values(view["blocks"], values)
-    if chosen is not None and block["block_id"] in state:
-        state[block["block_id"]][element["action_id"]] = inputs.entry(element, chosen)
-    return _with_action(line, body | payloads.on_view(view, state), block, element, chosen)
+    url = line.response_urls.issue(user, channel.id, ts)
+    state = _state(blocks, touch, block, element)
+    return body | payloads.on_message(channel, message, state, url) | _actions(line, touch, block, element)
 
 
-def _with_action(line: Line, body: Json, block: Json, element: Json, chosen: Any) -> Json:
+def _on_view(line: Line, user: str, view_id: str, touch: Touch) -> Json:
+    home = line.slack.screens.homes.get(user)
+    shown = [*line.slack.screens.of(user)[-1:], *([home] if home else [])]
+    view = next((view for view in shown if view["id"] == view_id), None)
+    if view is None:
+        raise CannotDo(f"{user} has no view {view_id} in front of them")
+    block, element = touch.among(view["blocks"])
+    in_modal = view["type"] == "modal"
+    trigger = line.slack.screens.issue(user, line.slack.now(), in_modal=in_modal)
+    body = payloads.interaction(line.slack, "block_actions", user, trigger)
+    state = _state(view["blocks"], touch, block, element)
+    return body | payloads.on_view(view, state) | _actions(line, touch, block, element)
+
+
+def _state(blocks: list[Json], touch: Touch, block: Json, element: Json) -> Json:
+    """What every input on the surface holds, the one that is used included."""
+    state = inputs.values(blocks, touch.values)
+    if touch.chosen is not None and element["action_id"] in state.get(block["block_id"], {}):
+        state[block["block_id"]][element["action_id"]] = inputs.entry(element, touch.chosen)
+    return state
+
+
+def _actions(line: Line, touch: Touch, block: Json, element: Json) -> Json:
     picked: Json = {}
     if element["type"] in inputs.FIELD:
-        picked = inputs.entry(element, chosen)
+        picked = inputs.entry(element, touch.chosen)
         if picked[inputs.FIELD[element["type"]]] is None:
             raise CannotDo(f"{element['action_id']} is a {element['type']}: say what is chosen")
-    return body | {"actions": [payloads.action(block, element, picked, f"{line.slack.now():.6f}")]}
-
-
-def _element(blocks: list[Json], action_id: str, block_id: str | None) -> tuple[Json, Json]:
-    found = elements.find(blocks, action_id, block_id)
-    if found is None:
-        offered = [element["action_id"] for _, element in elements.interactive(blocks)]
-        raise CannotDo(
-            f"there is no {action_id!r} here; there is: {', '.join(offered) or 'nothing to click'}"
-        )
-    return found
-
-
-def _trigger(line: Line, user: str, *, in_modal: bool = False) -> str:
-    return line.slack.screens.issue(user, line.slack.now(), in_modal=in_modal)
+    return {"actions": [payloads.action(block, element, picked, f"{line.slack.now():.6f}")]}

@@ -15,9 +15,10 @@ async def command(line: Line, user: str, channel_id: str, name: str, text: str, 
     person, channel = line.person(user), line.channel(user, channel_id)
     if line.commands and name not in line.commands:
         raise CannotDo(f"{name} is not a valid command")
-    trigger = line.slack.screens.issue(user, line.slack.now())
-    url = line.response_urls.issue(user, channel_id)
-    payload = payloads.command(line.slack, person, channel, name, text, trigger, url)
+    answer = payloads.Answer(
+        line.slack.screens.issue(user, line.slack.now()), line.response_urls.issue(user, channel_id)
+    )
+    payload = payloads.command(line.slack, person, channel, (name, text), answer)
     ack = await line.delivery.deliver("slash_commands", payload, times=times)
     if ack.acked and ack.body:
         try:

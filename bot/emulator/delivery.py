@@ -27,9 +27,10 @@ class Ack:
     """What the app answered to one delivery.
 
     `acked` says whether it did within the deadline; `status` is the HTTP status (200 for a socket's ack);
-    `body` is the JSON it answered with; `error` is one of timeout, no_app, disconnected, unreachable, bad_status,
-    ack_dropped, bad_response (an answer that Slack would not carry out; `detail` says why); `seconds` is the
-    time it took; `field_errors` are a modal's errors by block id; `repeats` are the acks of further deliveries.
+    `body` is the JSON it answered with; `error` is one of timeout, no_app, disconnected, unreachable,
+    bad_status, ack_dropped, bad_response (Slack would not carry out that answer; `detail` says why);
+    `seconds` is the time it took; `field_errors` are a modal's errors by block id; `repeats` are the acks of
+    further deliveries of the same payload.
     """
 
     acked: bool

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
 from bot.emulator.state import Slack
 from bot.emulator.workspace import Channel, Json, User
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Where the app may answer to: the trigger for a modal, and an address for messages."""
+
+    trigger_id: str
+    response_url: str
+
 
 VERIFICATION_TOKEN = "emulator"  # noqa: S105 - Slack's retired field; every payload still has one
 
@@ -81,10 +91,8 @@ def shortcut(slack: Slack, user: str, callback_id: str, trigger_id: str, ts: str
     return body | {"callback_id": callback_id, "action_ts": ts}
 
 
-def command(
-    slack: Slack, user: User, channel: Channel, name: str, text: str, trigger_id: str, response_url: str
-) -> Json:
-    """A slash command's form fields."""
+def command(slack: Slack, user: User, channel: Channel, typed: tuple[str, str], answer: Answer) -> Json:
+    """A slash command's form fields; `typed` is the command and the text after it."""
     workspace = slack.workspace
     return {
         "token": VERIFICATION_TOKEN,
@@ -94,12 +102,12 @@ def command(
         "channel_name": _channel_name(channel),
         "user_id": user.id,
         "user_name": user.name,
-        "command": name,
-        "text": text,
+        "command": typed[0],
+        "text": typed[1],
         "api_app_id": workspace.app_id,
         "is_enterprise_install": "false",
-        "response_url": response_url,
-        "trigger_id": trigger_id,
+        "response_url": answer.response_url,
+        "trigger_id": answer.trigger_id,
     }
 
 

@@ -58,9 +58,14 @@ class Sockets:
         acked: asyncio.Future[Json | None] = asyncio.get_running_loop().create_future()
         key = f"{envelope_id}/{secrets.token_hex(4)}"
         self._waiting[key] = (socket, acked)
-        envelope = {"envelope_id": envelope_id, "type": kind, "payload": payload}
-        envelope["accepts_response_payload"] = kind != "events_api"
-        envelope |= {"retry_attempt": retry, "retry_reason": reason}
+        envelope = {
+            "envelope_id": envelope_id,
+            "type": kind,
+            "payload": payload,
+            "accepts_response_payload": kind != "events_api",
+            "retry_attempt": retry,
+            "retry_reason": reason,
+        }
         try:
             await socket.send_json(envelope)
             return await acked

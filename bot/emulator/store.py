@@ -49,7 +49,8 @@ class SqliteStore:
 
     def put(self, kind: str, key: str, document: Json) -> None:
         self._db.execute(
-            "INSERT INTO documents VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body",
+            "INSERT INTO documents VALUES (?, ?, ?)"
+            " ON CONFLICT (kind, key) DO UPDATE SET body = excluded.body",
             (kind, key, json.dumps(document, separators=(",", ":"))),
         )
 

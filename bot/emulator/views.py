@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Final
+from typing import Final, Literal
 
 from bot.emulator import blockkit, elements
 from bot.emulator.errors import SlackError, invalid
@@ -11,6 +11,7 @@ from bot.emulator.method import TIER_4, Call, Method
 from bot.emulator.state import Slack
 from bot.emulator.workspace import Json
 
+Kind = Literal["modal", "home"]
 VIEW_BYTES = 250_000
 
 
@@ -71,7 +72,7 @@ def replace(slack: Slack, old: Json, given: Json) -> Json:
     return view
 
 
-def check(view: object, kind: str) -> Json:
+def check(view: object, kind: Kind) -> Json:
     """The view if Slack would take it; `invalid_arguments` with the reasons otherwise."""
     if not isinstance(view, dict):
         raise invalid("invalid_arguments", "must provide an object [json-pointer:/view]")
@@ -80,7 +81,7 @@ def check(view: object, kind: str) -> Json:
     return view
 
 
-def _given_view(call: Call, kind: str) -> Json:
+def _given_view(call: Call, kind: Kind) -> Json:
     view = call.args.json("view", "invalid_arguments")
     if len(str(call.args.raw.get("view"))) > VIEW_BYTES:
         raise SlackError("view_too_large")

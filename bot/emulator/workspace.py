@@ -82,8 +82,8 @@ class Workspace:
     users: tuple[User, ...] = ()
     groups: tuple[Group, ...] = ()
     channels: tuple[Channel, ...] = ()
-    bot_token: str = "xoxb-emulator"
-    app_token: str = "xapp-emulator"
+    bot_token: str = "xoxb-emulator"  # noqa: S105 - opens nothing but this emulator
+    app_token: str = "xapp-emulator"  # noqa: S105 - opens nothing but this emulator
     signing_secret: str = field(default="emulator-signing-secret", repr=False)
     bot_scopes: frozenset[str] = BOT_SCOPES
     app_scopes: frozenset[str] = frozenset({"connections:write"})
