@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, assert_never
 
 from bot.approvals.decision import Decision
+from bot.approvals.timeout import NEVER_DELIVERED
 from bot.postgres.rows import Approval, Thread
 from bot.slack.text import listing, mention, said, when
 
@@ -22,15 +23,11 @@ def outcome(approval: Approval, thread: Thread) -> str | None:
             why = said(thread.cancel_reason or "", 300)
             return "🚫 *Cancelled*" + (f": {why}." if why else ".") + " I did not run it."
         case "superseded":
-            lost = (
-                f" The decision by {_deciders(approval.decision)} was not used." if approval.decision else ""
-            )
+            lost = f" The decision by {by_whom(approval.decision)} was not used." if approval.decision else ""
             return f"♻️ *Superseded*: what is asked has changed, and a new card asks about it.{lost}"
         case "orphaned":
             lost = (
-                f" The decision by {_deciders(approval.decision)} reached nobody."
-                if approval.decision
-                else ""
+                f" The decision by {by_whom(approval.decision)} reached nobody." if approval.decision else ""
             )
             return (
                 f"⚠️ *Orphaned*: the workflow no longer waits here, so nothing was run from this card.{lost}"
@@ -44,6 +41,8 @@ def verdict(approval: Approval) -> str:
     decision = approval.decision
     if decision is None:
         return "timed out" if approval.status == "expired" else approval.status
+    if decision.by.kind == "timeout":
+        return "timed out"
     match decision.verdict:
         case "approve":
             return "approved with edits" if decision.edited else "approved"
@@ -117,7 +116,8 @@ def deciders(decision: Decision) -> tuple[str, ...]:
     return tuple(dict.fromkeys(users or ([decision.by.user] if decision.by.user else [])))
 
 
-def _deciders(decision: Decision | None) -> str:
+def by_whom(decision: Decision | None) -> str:
+    """Name who decided as mrkdwn: people, policy or the clock."""
     if decision is None or decision.by.kind == "timeout":
         return "the clock"
     if decision.by.kind == "policy":
@@ -132,7 +132,7 @@ def _decided(approval: Approval) -> str:
     at = when(decision.decided_at)
     match decision.by.kind:
         case "human":
-            return f"{_human(approval, decision)} by {_deciders(decision)} · {at}" + _promise(decision)
+            return f"{_human(approval, decision)} by {by_whom(decision)} · {at}" + _promise(decision)
         case "policy":
             why = said(decision.reason or approval.request.auto or "", 500)
             return f"⚙️ *{_capital(verdict(approval))} by policy*{f': {why}' if why else ''} · {at}"
@@ -152,25 +152,20 @@ def _promise(decision: Decision) -> str:
 
 
 def _expired(approval: Approval) -> str:
-    """Word what the fallback did; silence is never worded as somebody's no."""
-    if approval.delivery == "failed":
+    """Word what the clock did; silence is never worded as somebody's no."""
+    decision = approval.decision
+    if decision is not None and decision.reason == NEVER_DELIVERED:
         why = said(approval.delivery_error or "", 300)
         return f"⏱️ *Never delivered*{f' ({why})' if why else ''}: nobody was asked. I did not run it."
-    fallback = approval.sla.fallback
-    match fallback.kind:
-        case "reject":
-            return "⏱️ *Timed out*, nobody answered. I did not run it."
-        case "cancel":
-            return "⏱️ *Timed out*, nobody answered. I did not run it, and ended the workflow."
-        case "as_drafted":
-            return "⏱️ *Timed out*: went out as drafted (forced)."
-        case "approve":
-            return "⏱️ *Timed out*: nobody answered, so it ran unapproved, as its workflow declares (forced)."
-        case "choose":
-            label = choice(approval, fallback.choice)
-            return f"⏱️ *Timed out*: nobody answered, so I took “{label}”, as its workflow declares (forced)."
-        case _:
-            assert_never(fallback.kind)
+    if decision is None or decision.verdict in ("reject", "respond"):
+        ended = ", and ended the workflow" if approval.sla.fallback.kind == "cancel" else ""
+        return f"⏱️ *Timed out*, nobody answered. I did not run it{ended}."
+    if decision.verdict == "choose":
+        label = choice(approval, decision.choice)
+        return f"⏱️ *Timed out*: nobody answered, so I took “{label}”, as its workflow declares."
+    if decision.forced:
+        return "⏱️ *Timed out*: went out as drafted (forced)."
+    return "⏱️ *Timed out*: nobody answered, so it ran unapproved, as its workflow declares."
 
 
 def _capital(text: str) -> str:

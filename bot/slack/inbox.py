@@ -1,0 +1,79 @@
+"""The answers to `/approvals`: what waits, what was asked for, what can be started, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.slack.drawn import Drawn, drawn
+from bot.slack.home import Entry, row
+from bot.slack.text import Block, context, count, listing, plain, said, section
+
+_LISTED = 15
+
+
+@dataclass(frozen=True)
+class Startable:
+    """A workflow as the catalog offers it; `fields` are the names of its input, required ones first."""
+
+    name: str
+    description: str = ""
+    fields: tuple[str, ...] = ()
+
+
+def inbox(waiting: Sequence[Entry], asked: Sequence[Entry], now: datetime) -> Drawn:
+    """Answer `/approvals`, to one person; the buttons are on the cards and in the App Home."""
+    blocks = [*_list("Waiting for you", waiting, now, "Nothing waits for you.")]
+    blocks += _list("You asked for", asked, now, "You have asked for nothing that is still open.")
+    blocks.append(context("The App Home lists these with their buttons · `/approvals help`"))
+    return drawn(f"{count(len(waiting), 'approval')} waiting for you", blocks, None, 1)
+
+
+def help_text(workflows: Sequence[Startable]) -> Drawn:
+    """Answer `/approvals help`, and teach by naming what can be started."""
+    commands = (
+        "*`/approvals`* lists what waits for you and what you asked for.\n"
+        "*`/approvals start WORKFLOW {json}`* starts a workflow with its input.\n"
+        "*`/approvals help`* shows this."
+    )
+    blocks = [section(commands), *_catalogue(workflows)]
+    return drawn("How to use /approvals", blocks, None, 1)
+
+
+def started(workflow: str, thread_id: str) -> Drawn:
+    """Answer `/approvals start` when it did."""
+    text = f"Started *{said(workflow, 80)}* for you. Its cards come to its channel; you are told the outcome."
+    return drawn(text.replace("*", ""), [section(text), context(f"Thread {said(thread_id, 80)}")], None, 1)
+
+
+def not_started(problem: str, workflows: Sequence[Startable] = ()) -> Drawn:
+    """Answer `/approvals start` when it could not: which field or what is wrong, and what there is."""
+    text = f"Nothing was started: {said(problem, 1500)}"
+    return drawn(text, [section(text), *_catalogue(workflows)], None, 1)
+
+
+def _catalogue(workflows: Sequence[Startable]) -> list[Block]:
+    if not workflows:
+        return []
+    rows = [section(_offer(workflow)) for workflow in workflows[:_LISTED]]
+    left = len(workflows) - _LISTED
+    more = [context(f"And {count(left, 'more workflow')}.")] if left > 0 else []
+    return [_header("Workflows"), *rows, *more]
+
+
+def _offer(workflow: Startable) -> str:
+    about = f": {said(workflow.description, 300)}" if workflow.description else ""
+    takes = listing((said(name, 60) for name in workflow.fields), 12)
+    return f"*{said(workflow.name, 80)}*{about}" + (f"\nInput: {takes}" if takes else "")
+
+
+def _list(heading: str, entries: Sequence[Entry], now: datetime, empty: str) -> list[Block]:
+    rows = [section(row(entry, now)) for entry in entries[:_LISTED]] or [section(empty)]
+    left = len(entries) - _LISTED
+    more = [context(f"And {left:,} more in the App Home.")] if left > 0 else []
+    return [_header(heading), *rows, *more]
+
+
+def _header(text: str) -> Block:
+    return {"type": "header", "text": plain(text, 150)}

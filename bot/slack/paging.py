@@ -1,0 +1,93 @@
+"""Everything an approval holds, whole, over the pages of a modal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bot.postgres.rows import Approval
+from bot.slack.rich import paragraph, preformatted, rich_text, words
+from bot.slack.text import Block, clean, duration, units, when_plain
+from bot.slack.values import pretty
+
+_SLICE = 2800
+_PER_PAGE = 12
+"""Slices a page: with every character escaped in JSON they stay under the 250 kB a view may have."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing to show: plain text, or `exact` where spaces and lines matter."""
+
+    heading: str
+    text: str
+    exact: bool = False
+
+
+def whole_pages(approval: Approval) -> list[list[Block]]:
+    """Return the blocks of every page; at least one page, at most `_PER_PAGE` blocks each."""
+    blocks = [block for part in _parts(approval) if part.text for block in _blocks(part)]
+    return [blocks[n : n + _PER_PAGE] for n in range(0, len(blocks), _PER_PAGE)]
+
+
+def slices(text: str, limit: int = _SLICE) -> Iterator[str]:
+    """Cut text into slices of at most `limit` UTF-16 units, at line ends where that costs little."""
+    at = 0
+    while at < len(text):
+        end = at + limit
+        while (over := units(text[at:end]) - limit) > 0:
+            end -= (over + 1) // 2
+        newline = text.rfind("\n", at, end)
+        if end < len(text) and newline > at + (end - at) // 2:
+            end = newline + 1
+        yield text[at:end]
+        at = end
+
+
+def json_blocks(heading: str, value: object) -> list[Block]:
+    """Show a JSON value, or text, whole."""
+    exact = not isinstance(value, str)
+    return list(_blocks(Part(heading, pretty(value) if exact else str(value), exact)))
+
+
+def _blocks(part: Part) -> Iterator[Block]:
+    shown = list(slices(clean(part.text)))
+    for n, text in enumerate(shown):
+        body = preformatted(text, _SLICE) if part.exact else paragraph(words(text))
+        heading = part.heading if n == 0 else f"{part.heading} ({n + 1} of {len(shown)})"
+        yield rich_text(paragraph(words(heading, bold=True)), body)
+
+
+def _parts(approval: Approval) -> Iterator[Part]:
+    request = approval.request
+    decision = approval.decision
+    yield Part("What is asked", request.title)
+    yield Part("Summary", request.summary or "")
+    yield Part("Facts", "\n".join(f"{name}: {value}" for name, value in request.fields.items()))
+    yield Part("Links", "\n".join(f"{label}: {url}" for label, url in request.links.items()))
+    yield Part("Options", "\n".join(f"{o.label}: {o.description or '-'}" for o in request.options))
+    if approval.proposal is not None:
+        yield Part("Proposal", pretty(approval.proposal), exact=True)
+    if approval.proposal != request.proposal:
+        yield Part("Proposal as the workflow made it", pretty(request.proposal), exact=True)
+    if decision is not None:
+        yield Part("Comment", decision.comment or "")
+        yield Part("Answer", decision.text or "")
+        if decision.approved and decision.proposal != approval.proposal:
+            yield Part("What was approved", pretty(decision.proposal), exact=True)
+    yield Part("Rules", "\n".join(_rules(approval)))
+
+
+def _rules(approval: Approval) -> Iterator[str]:
+    policy, sla = approval.policy, approval.sla
+    yield f"May decide: {', '.join(policy.approvers) or 'nobody'}"
+    yield f"Approvals needed: {policy.approvals}; rejections that end it: {policy.rejections}"
+    yield f"The requester may decide: {'yes' if policy.self_approval else 'no'}"
+    if approval.due_at:
+        yield f"Due: {when_plain(approval.due_at)}"
+    elif sla.respond_within:
+        yield f"Due: {duration(sla.respond_within)} after delivery"
+    if sla.respond_within:
+        yield f"If nobody answers: {sla.fallback.kind.replace('_', ' ')}"
+    yield f"Revision: {approval.revision}"
+    yield from approval.notices

@@ -1,0 +1,110 @@
+"""The private answers to clicks that change nothing: what is so, and who may do it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, assert_never
+
+from bot.approvals.standing import NoStanding
+from bot.postgres.rows import Approval
+from bot.slack.asking import approvers
+from bot.slack.outcome import by_whom, verdict
+from bot.slack.text import said, when
+
+Refusal = (
+    NoStanding
+    | Literal[
+        "settled",  # somebody, policy or the clock was first
+        "outdated",  # the card shows an older revision
+        "unknown",  # no such button, token or approval
+        "stray",  # a copy of a card that is not the live one
+        "not_allowed",  # the request does not allow this action
+        "busy",  # the database did not answer in time
+    ]
+)
+"""Why a click changed nothing."""
+
+
+_UNKNOWN = "I do not know this button; it may come from an older version. Nothing was changed."
+_NOT_ALLOWED = "This request cannot be answered that way. Nothing was changed."
+_BUSY = "I could not record that just now, so nothing was changed. Please try again in a moment."
+
+
+def refusal(
+    kind: Refusal,
+    approval: Approval | None = None,
+    groups: Mapping[str, str] | None = None,
+    permalink: str | None = None,
+) -> str:
+    """Word a refusal as mrkdwn, for one person. `groups` knows the Slack id of each `@handle`."""
+    match kind:
+        case "settled":
+            text = _settled(approval)
+        case "outdated":
+            text = f"This card is out of date: what it asks has changed since. {_live(permalink)}"
+        case "unknown":
+            text = _UNKNOWN
+        case "stray":
+            text = f"This is an old copy of the card, and its buttons do nothing. {_live(permalink)}"
+        case "not_allowed":
+            text = _NOT_ALLOWED
+        case "busy":
+            text = _BUSY
+        case _:
+            text = f"{_no_standing(kind)} {_who_may(approval, groups or {})}".strip()
+    return text
+
+
+def _no_standing(kind: NoStanding) -> str:
+    match kind:
+        case "not_listed":
+            why = "You are not among those who may decide this."
+        case "own":
+            why = "You asked for this yourself, so somebody else must decide it."
+        case "guest":
+            why = "Guests may not decide approvals."
+        case "bot":
+            why = "Apps may not decide approvals."
+        case "deactivated":
+            why = "Deactivated accounts may not decide approvals."
+        case "foreign":
+            why = "People of other workspaces may not decide approvals here."
+        case "unchecked":
+            why = "I could not check with Slack that you may decide this. Please try again in a moment."
+        case _:
+            assert_never(kind)
+    return f"{why} Nothing was changed."
+
+
+def _who_may(approval: Approval | None, groups: Mapping[str, str]) -> str:
+    if approval is None:
+        return ""
+    if not approval.policy.approvers:
+        return "Its policy names nobody who may."
+    return f"Only {approvers(approval.policy, groups, 30)} can decide it."
+
+
+def _settled(approval: Approval | None) -> str:
+    if approval is None or approval.status == "pending":
+        return "This has been settled meanwhile. Nothing was changed."
+    decision, at = approval.decision, approval.decided_at
+    stamp = f" at {when(at)}" if at else ""
+    if approval.status == "decided" and decision:
+        return f"This was already {verdict(approval)} by {by_whom(decision)}{stamp}. Nothing was changed."
+    if approval.status == "expired":
+        return f"This timed out{stamp}, before your click. Nothing was changed."
+    why = {
+        "superseded": "what it asks has changed, and a new card asks about it",
+        "cancelled": "the workflow was ended",
+        "orphaned": "the workflow no longer waits for it",
+    }.get(approval.status, "it is settled")
+    return f"This is closed{stamp}: {why}. Nothing was changed."
+
+
+def _live(permalink: str | None) -> str:
+    return f"Please use <{permalink}|the live card>." if permalink else "Please use the live card."
+
+
+def titled(approval: Approval, text: str) -> str:
+    """Name what a refusal is about, for a place without its card."""
+    return f"*{said(approval.request.title, 200)}*\n{text}"
