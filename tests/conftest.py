@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from hypothesis import settings
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from bot.postgres import embedded
+from bot.postgres.migrate import migrate
+
+# Nothing here is timed: a busy machine must not fail a property.
+settings.register_profile("signoff", deadline=None)
+settings.load_profile("signoff")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """A DSN that may create databases: SIGNOFF_TEST_DATABASE_URL, or a server of this session's own."""
+    if given := os.environ.get("SIGNOFF_TEST_DATABASE_URL"):
+        yield given
+        return
+    directory = Path(tempfile.mkdtemp(prefix="signoff-tests-"))
+    try:
+        with embedded.start(directory, durable=False) as running:
+            yield running.dsn
+    finally:
+        shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def template(server: str) -> Iterator[str]:
+    """The name of a migrated database to clone."""
+    name = f"signoff_template_{uuid4().hex[:12]}"
+    create(server, name)
+    asyncio.run(migrate(make_conninfo(server, dbname=name)))
+    yield name
+    drop(server, name)
+
+
+@pytest.fixture
+async def database(server: str, template: str) -> AsyncIterator[str]:
+    """The DSN of a migrated database that nobody else uses."""
+    name = f"signoff_test_{uuid4().hex[:12]}"
+    create(server, name, template)
+    yield make_conninfo(server, dbname=name)
+    drop(server, name)
+
+
+@pytest.fixture
+def empty_database(server: str) -> Iterator[str]:
+    """The DSN of a database with nothing in it."""
+    name = f"signoff_test_{uuid4().hex[:12]}"
+    create(server, name)
+    yield make_conninfo(server, dbname=name)
+    drop(server, name)
+
+
+def create(server: str, name: str, template: str = "template1") -> None:
+    command = sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template))
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(command)
+
+
+def drop(server: str, name: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import asyncio
+
+import psycopg
+import pytest
+from psycopg_pool import PoolTimeout
+
+from bot.postgres.pools import listeners_pool, queue_pool, runs_pool
+
+
+async def test_connections_commit_by_themselves_and_give_dicts(database):
+    async with queue_pool(database) as pool, pool.connection() as connection:
+        row = await (await connection.execute("select 1 as one")).fetchone()
+
+        assert connection.autocommit
+        assert row == {"one": 1}
+
+
+async def test_a_pool_whose_server_dropped_its_connections_works_at_once(database):
+    async with listeners_pool(database, max_size=4) as pool:
+        await pool.wait()
+        await asyncio.gather(*(one_query(pool) for _ in range(4)))
+        with psycopg.connect(database, autocommit=True) as other:
+            other.execute(
+                "select pg_terminate_backend(pid, 9000) from pg_stat_activity"
+                " where application_name like 'signoff %' and datname = current_database()"
+            )
+
+        assert await one_query(pool) == {"one": 1}
+
+
+async def test_a_person_is_not_kept_waiting_for_a_connection(database):
+    async with (
+        listeners_pool(database, max_size=2) as pool,
+        pool.connection(),
+        pool.connection(),
+    ):
+        with pytest.raises(PoolTimeout):
+            await one_query(pool)
+
+
+async def test_a_person_is_not_kept_waiting_for_a_lock_or_a_slow_query(database):
+    async with (
+        listeners_pool(database) as pool,
+        runs_pool(database, max_size=1) as runs,
+        runs.connection() as holder,
+        pool.connection() as waiter,
+    ):
+        await holder.execute("select pg_advisory_lock(1)")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            await waiter.execute("select pg_advisory_lock(1)")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            await waiter.execute("select pg_sleep(30)")
+
+
+async def test_through_a_transaction_pooler_nothing_is_set_on_the_connection(database):
+    async with listeners_pool(database, pooled=True) as pool, pool.connection() as connection:
+        row = await (await connection.execute("show statement_timeout")).fetchone()
+
+        assert connection.prepare_threshold is None
+        assert row == {"statement_timeout": "0"}
+
+
+async def one_query(pool):
+    async with pool.connection() as connection:
+        return await (await connection.execute("select 1 as one")).fetchone()
