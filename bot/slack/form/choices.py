@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bot.slack.form.kind import NOTHING, Block, Reply, Unfit, cut, emptied, one_line, plain
+from bot.slack.form.kind import NOTHING, Block, Reply, Unfit, emptied
+from bot.slack.text import cut, line, plain
 
 MOST = 99
 """Options on offer: Slack takes 100, and one may be needed for "not set"."""
@@ -25,7 +26,7 @@ class Option:
 def options(values: Sequence[Any], labels: Sequence[str | None] = ()) -> tuple[Option, ...]:
     """Label each value by itself or as told; labels that look alike once cut are numbered."""
     told = [*labels, *(None for _ in values)]
-    texts = [one_line(label or _text(value)) or "(empty)" for value, label in zip(values, told, strict=False)]
+    texts = [line(label or _text(value)) or "(empty)" for value, label in zip(values, told, strict=False)]
     seen = Counter(cut(text, 75) for text in texts)
     return tuple(
         Option(value, cut(text if seen[cut(text, 75)] == 1 else f"{place}. {text}", 75))
@@ -61,7 +62,7 @@ class Choice:
 
     def answer(self, state: Block, now: Any) -> Any:
         picked = state.get("selected_option")
-        if picked is None or picked.get("value") == _UNSET:
+        if picked is None or (isinstance(picked, dict) and picked.get("value") == _UNSET):
             return emptied(now)
         place = _picked(picked, len(self.options))
         same = now is not NOTHING and place == _place(self.options, now)
@@ -97,7 +98,10 @@ class Choices:
 
     def answer(self, state: Block, now: Any) -> Any:
         """Take what was picked: what stays keeps its order, what is new follows in the order of picking."""
-        picked = [_picked(one, len(self.options)) for one in state.get("selected_options") or ()]
+        chosen = state.get("selected_options") or []
+        if not isinstance(chosen, list):
+            raise Unfit("Pick from the list.")
+        picked = [_picked(one, len(self.options)) for one in chosen]
         before = [] if now is NOTHING else [_place(self.options, item) for item in now]
         if set(picked) == set(before):
             return Reply.SAME

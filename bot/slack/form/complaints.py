@@ -7,7 +7,7 @@ from typing import Any
 from jsonschema.exceptions import ValidationError
 
 from bot.slack.form.formats import WORDS
-from bot.slack.form.kind import cut, one_line
+from bot.slack.text import cut, line
 
 _TYPES = {
     "string": "text",
@@ -43,7 +43,7 @@ def complaint(error: ValidationError) -> str:
     inside = list(error.absolute_path)[1:]
     where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in inside)
     says = _says(str(error.validator), error.validator_value, error)
-    return cut(one_line(f"At {where.lstrip('.')}: {says}" if where else says), 200)
+    return cut(line(f"At {where.lstrip('.')}: {says}" if where else says), 200)
 
 
 def _says(keyword: str, value: Any, error: ValidationError) -> str:

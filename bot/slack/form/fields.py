@@ -7,9 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.slack.form.kind import NOTHING, Kind, cut, one_line
+from bot.slack.form.kind import NOTHING, Kind
 from bot.slack.form.kinds import kind_of
 from bot.slack.form.schema import Schemas, Shape, mapping
+from bot.slack.text import cut, line
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,12 @@ def fields(schema: dict[str, Any] | None, value: dict[str, Any]) -> tuple[Field,
     for key in keys:
         told = properties.get(key, others if isinstance(others, dict) else {})
         needed = key in (required or []) or (key not in properties and key in value)
-        found.append(_field(key, ids[key], schemas.shape(told), needed, value.get(key, NOTHING)))
+        field = _field(key, ids[key], schemas.shape(told), needed, value.get(key, NOTHING))
+        # The property's own title: a referenced one is its type's name, not what it is here.
+        title = mapping(properties.get(key)).get("title")
+        found.append(
+            replace(field, label=cut(line(title), 150)) if isinstance(title, str) and line(title) else field
+        )
     return _told_apart(found)
 
 
@@ -64,12 +70,12 @@ def _field(key: str, block_id: str, shape: Shape, required: bool, original: Any)
     shown = NOTHING if shown is None else shown
     nullable = shape.nullable or (original is None and shape.about.get("type") is None)
     kind = kind_of(shape, shown, unset=not required or nullable)
-    title, description = shape.about.get("title"), shape.about.get("description")
+    description = shape.about.get("description")
     return Field(
         key=key,
         block_id=block_id,
-        label=cut(one_line(title if isinstance(title, str) else "") or _humanised(key), 150),
-        description=cut(one_line(description), 1500) if isinstance(description, str) else "",
+        label=cut(_humanised(key), 150),
+        description=cut(line(description), 1500) if isinstance(description, str) else "",
         kind=kind,
         required=required,
         nullable=nullable,
@@ -82,7 +88,7 @@ def _told_apart(found: list[Field]) -> tuple[Field, ...]:
     """Add the key to labels that would read the same."""
     seen = Counter(field.label for field in found)
     return tuple(
-        replace(field, label=f"{cut(field.label, 100)} ({cut(one_line(field.key), 45)})")
+        replace(field, label=f"{cut(field.label, 100)} ({cut(line(field.key), 45)})")
         if seen[field.label] > 1
         else field
         for field in found
@@ -91,5 +97,5 @@ def _told_apart(found: list[Field]) -> tuple[Field, ...]:
 
 def _humanised(key: str) -> str:
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", key).replace("_", " ").replace("-", " ")
-    text = one_line(words) or one_line(key) or "(unnamed)"
+    text = line(words) or line(key) or "(unnamed)"
     return text[:1].upper() + text[1:].lower() if re.fullmatch(r"[A-Za-z0-9 ]+", text) else text

@@ -50,18 +50,3 @@ class Kind(Protocol):
 def emptied(now: Any) -> Reply:
     """Read an empty field: nothing happened to what already was nothing."""
     return Reply.SAME if now is NOTHING else Reply.EMPTIED
-
-
-def plain(text: str) -> Block:
-    """Return Slack's plain text object: never parsed, so nothing in it mentions or formats."""
-    return {"type": "plain_text", "text": text, "emoji": False}
-
-
-def cut(text: str, most: int) -> str:
-    """Shorten to `most` characters, the last of them an ellipsis."""
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def one_line(text: str) -> str:
-    """Return the text with everything that does not print, line breaks too, turned into single spaces."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -7,11 +7,12 @@ from typing import Any
 
 from bot.slack.form.choices import MOST, Choice, Choices, options, yes_or_no
 from bot.slack.form.formats import WORDS, as_moment, is_email, is_uri
-from bot.slack.form.kind import NOTHING, Kind, cut, one_line
+from bot.slack.form.kind import NOTHING, Kind
 from bot.slack.form.moments import Clock, Day, Moment
 from bot.slack.form.numeric import Bounds, Number, as_decimal
 from bot.slack.form.schema import Schema, Shape, mapping
 from bot.slack.form.text import Text, legible
+from bot.slack.text import cut, line
 
 _WEB = re.compile(r"https?://\S+")
 _PLAIN_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", re.ASCII)
@@ -34,7 +35,7 @@ def kind_of(shape: Shape, now: Any, *, unset: bool) -> Kind | None:
         case "boolean":
             return yes_or_no(unset=unset)
         case _:
-            return _choices(branch) if name == "array" else None
+            return _choices(branch, now) if name == "array" else None
 
 
 def _offered(shape: Shape) -> tuple[list[Any], list[str | None]] | None:
@@ -60,12 +61,12 @@ def _choice(values: list[Any], labels: list[str | None], *, unset: bool) -> Kind
     if len(values) <= MOST:
         return Choice(options(values, labels), unset=unset)
     if all(isinstance(value, str) and legible(value) for value in values):
-        return Text(notes=(f"One of {cut(', '.join(map(one_line, values)), 300)}",))
+        return Text(notes=(f"One of {cut(', '.join(map(line, values)), 300)}",))
     return None
 
 
-def _choices(branch: Schema) -> Kind | None:
-    """Offer a list of enum values as a multi-select; other lists have no field."""
+def _choices(branch: Schema, now: Any) -> Kind | None:
+    """Offer a list of different enum values as a multi-select; other lists have no field."""
     items = branch.get("items")
     values = mapping(items).get("enum")
     if not isinstance(values, list) or not 0 < len(values) <= MOST:
@@ -73,7 +74,8 @@ def _choices(branch: Schema) -> Kind | None:
     if any(isinstance(value, dict | list) or value is None for value in values):
         return None
     least, most = _count(branch.get("minItems")) or 0, _count(branch.get("maxItems"))
-    return Choices(options(values), least=least, most=most)
+    kind = Choices(options(values), least=least, most=most)
+    return kind if kind.holds(now) or not isinstance(now, list) else None
 
 
 def _branch(shape: Shape, now: Any) -> Schema:
@@ -142,7 +144,7 @@ def _text(branch: Schema, form: str, now: Any) -> Text:
     pattern = branch.get("pattern")
     notes = [WORDS[form]] if form in WORDS else []
     if isinstance(pattern, str) and len(pattern) <= 100:
-        notes.append(f"Pattern: {one_line(pattern)}")
+        notes.append(f"Pattern: {line(pattern)}")
     text = Text(most=_count(branch.get("maxLength")), notes=tuple(notes))
     fitting = now is NOTHING or isinstance(now, str)
     if form == "email" and fitting and (now is NOTHING or (is_email(now) and _PLAIN_EMAIL.fullmatch(now))):

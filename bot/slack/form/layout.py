@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.slack.form.fields import Field, fields
-from bot.slack.form.kind import NOTHING, Block, Kind, cut, plain
+from bot.slack.form.kind import NOTHING, Block, Kind
+from bot.slack.text import cut, plain
 
 ACTION = "value"
 """The action id of every input's element."""
@@ -18,6 +19,9 @@ MOST_BLOCKS = 90
 _MOST_INPUTS = 80
 _MOST_BYTES = 120_000
 """Of the 250 kB a whole view may have, as JSON with everything beyond ASCII escaped."""
+
+_MOST_BYTES_LEFT = 80_000
+"""Of the same, for what is only shown."""
 
 _SHOWN = 1_000
 """Characters of JSON shown of a value that stays as it is."""
@@ -62,9 +66,20 @@ def form(schema: dict[str, Any] | None, value: dict[str, Any], *, hint: str | No
     if not edited:
         blocks.append(_note("Nothing here can be edited in a form; what is shown stays as it is."))
     blocks += [_input(one) for one in edited]
-    fitting = MOST_BLOCKS - len(blocks) - 1
-    blocks += [_left(field) for field in shown[:fitting]]
-    if rest := shown[fitting:]:
+    return blocks + _rest(shown, MOST_BLOCKS - len(blocks))
+
+
+def _rest(shown: tuple[Field, ...], places: int) -> list[Block]:
+    """Show what stays as it is, each in a block of its own while there is room, then by name."""
+    blocks: list[Block] = []
+    room = _MOST_BYTES_LEFT
+    for field in shown[: places - 1]:
+        block = _left(field)
+        room -= len(json.dumps(block))
+        if room < 0:
+            break
+        blocks.append(block)
+    if rest := shown[len(blocks) :]:
         names = ", ".join(field.label for field in rest)
         blocks.append(_note(f"{len(rest)} more stay as they are: {cut(names, 1500)}"))
     return blocks
@@ -80,7 +95,7 @@ def _input(one: Input) -> Block:
         "optional": field.optional,
     }
     hint = " ".join(filter(None, (field.description, *one.kind.words(), *_misfit(field))))
-    return {**block, "hint": plain(cut(hint, 2000))} if hint else block
+    return {**block, "hint": plain(hint, 2000)} if hint else block
 
 
 def _misfit(field: Field) -> list[str]:
@@ -105,7 +120,7 @@ def _left(field: Field) -> Block:
 
 
 def _note(text: str) -> Block:
-    return {"type": "context", "elements": [plain(cut(text, 2000))]}
+    return {"type": "context", "elements": [plain(text, 2000)]}
 
 
 def _json(value: Any, *, indent: int | None = None) -> str:

@@ -7,16 +7,12 @@ from typing import Any, Literal
 from unicodedata import category
 
 from bot.slack.form.kind import NOTHING, Block, Reply, Unfit, emptied
+from bot.slack.text import units
 
 LONGEST = 3000
 """UTF-16 units in a Slack text field, as its own JavaScript counts them."""
 
 _TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-
-
-def units(text: str) -> int:
-    """Count UTF-16 code units: what Slack's limits are in."""
-    return len(text) + sum(c > "\uffff" for c in text)
 
 
 def legible(text: str) -> bool:
