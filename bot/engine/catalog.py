@@ -57,9 +57,9 @@ def load(extra: Iterable[str] = (), bare: BareGraph | None = None, package: str 
     """
     catalog = Catalog()
     for name in _modules(package, catalog):
-        _try(catalog, name, lambda name=name: _declared(name))  # type: ignore[misc]
+        _try(catalog, name, lambda name=name: _declared(name))
     for source in extra:
-        _try(catalog, source, lambda source=source: _named(source, bare or BareGraph()))  # type: ignore[misc]
+        _try(catalog, source, lambda source=source: _named(source, bare or BareGraph()))
     return catalog
 
 
@@ -73,7 +73,7 @@ def compiled(workflow: Workflow) -> Pregel[Any, Any, Any, Any]:
     _refuse_breakpoints(graph, workflow.name)
     for path, inner in graph.get_subgraphs(recurse=True):
         _refuse_breakpoints(inner, path)
-        if inner.checkpointer is not None and inner.checkpointer is not False:
+        if getattr(inner, "checkpointer", None):
             raise BadWorkflow(f"the subgraph {path} has a checkpointer of its own; compile it without one.")
     return graph.copy({"checkpointer": None}) if graph.checkpointer else graph
 

@@ -120,7 +120,8 @@ async def revise(fact: Fact, approval: Approval, pause: Pause, workflow: Workflo
 
 def in_force(workflow: Workflow, request: ApprovalRequest) -> tuple[Policy, Sla, tuple[str, ...]]:
     """Return the policy and SLA in force, and a line for each wish of the request that was refused."""
-    policy, sla, notices = workflow.policy, workflow.sla, []
+    policy, sla = workflow.policy, workflow.sla
+    notices: list[str] = []
     if request.policy is not None:
         policy, refused = tighten(policy, request.policy)
         notices += refused

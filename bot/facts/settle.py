@@ -34,11 +34,11 @@ async def settle(
     )
     fact.redraw_cards(approval.approval_id, SETTLE)
     fact.advance(thread.thread_id)
-    tell_outcome(fact, approval, thread)
+    tell_outcome(fact, approval, thread, status)
     fact.audit(thread.thread_id, f"approval.{status}", _actor(decision), _record(approval, decision))
 
 
-def tell_outcome(fact: Fact, approval: Approval, thread: Thread) -> None:
+def tell_outcome(fact: Fact, approval: Approval, thread: Thread, event: str) -> None:
     """Tell the card's thread and, directly, the requester."""
     fact.post(
         NewMessage(
@@ -48,7 +48,7 @@ def tell_outcome(fact: Fact, approval: Approval, thread: Thread) -> None:
             approval_id=approval.approval_id,
             thread_id=thread.thread_id,
             parent_id=card_id(approval.approval_id),
-            body={"event": "outcome"},
+            body={"event": event},
         )
     )
     if thread.requester:

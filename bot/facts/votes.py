@@ -19,10 +19,7 @@ from bot.postgres.fact import Fact, NewMessage, fact
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval, Thread, votes_of
 
-Refusal = (
-    NoStanding
-    | Literal["unknown", "decided", "expired", "outdated", "stray", "not_offered", "other_workspace"]
-)
+Refusal = NoStanding | Literal["unknown", "settled", "outdated", "stray", "not_allowed"]
 
 
 @dataclass(frozen=True)
@@ -136,19 +133,19 @@ def may_decide(case: Case) -> NoStanding | str:
 async def _refusal(recorded: Fact, case: Case, click: Click) -> Refusal | None:
     approval = case.approval
     if click.team is not None and case.team is not None and click.team != case.team:
-        return "other_workspace"
+        return "foreign"
     if approval.status != "pending":
-        return "expired" if approval.status == "expired" else "decided"
+        return "settled"
     if is_over(approval, case.reach, case.now):
         voted = frozenset(vote.user for vote in case.votes)
         await catch_up(recorded, approval, case.thread, voted, case.reach, case.now)
-        return "expired"
+        return "settled"
     if not case.known_place:
         return "stray"
     if click.revision != approval.revision:
         return "outdated"
     if not _offered(approval, click):
-        return "not_offered"
+        return "not_allowed"
     found = standing(
         case.person, approval.policy, case.groups, own=case.thread.own, home_team=case.team, now=case.now
     )
@@ -182,7 +179,7 @@ async def _refused(recorded: Fact, case: Case, click: Click, why: Refusal) -> No
     )
     if why == "stray" and click.channel and click.ts:
         recorded.post(stray(approval, click.channel, click.ts))
-    if why == "expired" and approval.status == "pending":
+    if why == "settled" and approval.status == "pending":
         approval = await _again(recorded.conn, approval.approval_id)
     return NotRecorded(why, approval, case.thread, case.votes)
 
@@ -201,7 +198,7 @@ def stray(approval: Approval, channel: str, ts: str) -> NewMessage:
 
 async def _count(recorded: Fact, case: Case, click: Click) -> Recorded:
     approval = case.approval
-    edited = click.proposal is not None and click.proposal != approval.proposal
+    edited = click.proposal is not None and bool(changes(approval.proposal, click.proposal))
     if edited:
         approval = replace(
             approval, proposal=click.proposal, revision=approval.revision + 1, edited_by=click.user
@@ -253,20 +250,22 @@ async def _still_open(recorded: Fact, case: Case, approval: Approval, vote: Vote
             thread_id=approval.thread_id,
             parent_id=f"card:{approval.approval_id}",
             body={
-                "event": "edit" if edited else "vote",
-                "vote": vote.model_dump(mode="json"),
-                "before": case.approval.proposal if edited else None,
-                "after": approval.proposal if edited else None,
+                "event": "edited" if edited else "vote",
+                "user": vote.user,
+                "verdict": vote.verdict,
+                "choice": vote.choice,
+                "comment": vote.comment,
+                "text": vote.text,
+                "changes": [
+                    change.to_json() for change in changes(case.approval.proposal, approval.proposal)
+                ],
             },
         )
     )
 
 
 def _audit_vote(recorded: Fact, case: Case, approval: Approval, vote: Vote) -> None:
-    changed = [
-        {"path": change.path, "before": change.before, "after": change.after}
-        for change in changes(case.approval.proposal, approval.proposal)
-    ]
+    changed = [change.to_json() for change in changes(case.approval.proposal, approval.proposal)]
     recorded.audit(
         approval.thread_id,
         "approval.vote",

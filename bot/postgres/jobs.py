@@ -55,3 +55,10 @@ class Queue:
     async def enqueue(self, conn: AsyncConnection[Any], jobs: Iterable[Job]) -> None:
         """Enqueue all in one statement of `conn`'s transaction."""
         await self.app.job_manager.batch_defer_jobs_async(jobs=list(jobs), connection=conn)
+
+    async def waiting(self) -> int:
+        """Return how many jobs nobody has begun."""
+        async with self._pool.connection() as conn:
+            found = await conn.execute("select count(*) from procrastinate_jobs where status = 'todo'")
+            row = await found.fetchone()
+            return int(row["count"]) if row else 0

@@ -1,0 +1,75 @@
+"""Settings from the environment; the names are the contract's."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from bot.approvals.policy import is_group, is_user
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """What an operator can set. Unset tokens mean that the part they open is off."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", populate_by_name=True)
+
+    database_url: str | None = Field(default=None, alias="DATABASE_URL")
+    direct_database_url: str | None = Field(default=None, alias="SIGNOFF_DIRECT_DATABASE_URL")
+    slack_bot_token: SecretStr | None = Field(default=None, alias="SLACK_BOT_TOKEN")
+    slack_app_token: SecretStr | None = Field(default=None, alias="SLACK_APP_TOKEN")
+    slack_signing_secret: SecretStr | None = Field(default=None, alias="SLACK_SIGNING_SECRET")
+    slack_api_url: str = Field(default="https://slack.com/api/", alias="SLACK_API_URL")
+    ops_channel: str = Field(default="", alias="SIGNOFF_OPS_CHANNEL")
+    api_tokens: Annotated[dict[str, SecretStr], NoDecode] = Field(
+        default_factory=dict, alias="SIGNOFF_API_TOKENS"
+    )
+    workflows: Names = Field(default=(), alias="SIGNOFF_WORKFLOWS")
+    default_channel: str = Field(default="", alias="SIGNOFF_DEFAULT_CHANNEL")
+    default_approvers: Names = Field(default=(), alias="SIGNOFF_DEFAULT_APPROVERS")
+    default_reply: str | None = Field(
+        default=None, alias="SIGNOFF_DEFAULT_REPLY", pattern="^(dict|bool|text)$"
+    )
+    sweep_seconds: float = Field(default=1.0, alias="SIGNOFF_SWEEP_SECONDS", gt=0)
+    grace: timedelta = Field(default=timedelta(minutes=10), alias="SIGNOFF_GRACE")
+    """After an outage of Slack nothing expires until Slack has been reachable for so long (ISO 8601)."""
+    digest_times: Names = Field(default=("09:00", "17:00"), alias="SIGNOFF_DIGEST_TIMES")
+    timezone: str = Field(default="UTC", alias="SIGNOFF_TIMEZONE")
+    host: str = Field(default="127.0.0.1", alias="HOST")
+    port: int = Field(default=3000, alias="PORT")
+    concurrency: int = Field(
+        default=8, ge=1, le=200, validation_alias=AliasChoices("SIGNOFF_CONCURRENCY", "concurrency")
+    )
+    log_format: str = Field(default="", alias="SIGNOFF_LOG_FORMAT", pattern="^(|json|console)$")
+
+    @field_validator("workflows", "default_approvers", "digest_times", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("default_approvers")
+    @classmethod
+    def _approvers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not (is_user(name) or is_group(name)):
+                raise ValueError(f"{name!r} is no user id (U…), group id (S…) or group handle (@group)")
+        return names
+
+    @field_validator("api_tokens", mode="before")
+    @classmethod
+    def _tokens(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        tokens: dict[str, str] = {}
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            name, _, token = part.partition(":")
+            if not name or len(token) < 8:
+                raise ValueError("each must be name:token, the token 8 characters or more")
+            tokens[name] = token
+        return tokens

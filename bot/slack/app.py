@@ -1,0 +1,100 @@
+"""Bolt's app: who we are is settled at the start, so that no request waits for `auth.test`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from slack_bolt import BoltResponse
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.approvals.errors import SignoffError
+from bot.slack.listeners import clicks
+from bot.slack.listeners.desk import Desk, NotDone
+
+log = structlog.get_logger("signoff.slack")
+
+
+class ForeignTeam(SignoffError):
+    """The database belongs to another Slack workspace."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who the bot's token says we are."""
+
+    team_id: str
+    bot_user_id: str
+    bot_id: str
+    url: str
+
+
+def web_client(token: str, base_url: str, *, patient: bool = False) -> AsyncWebClient:
+    """Return a client that never repeats a call by itself, but for what was not done at all (429).
+
+    The SDK's default handler re-sends after a dropped connection, which can post twice. `patient` waits out
+    one 429; a listener must not.
+    """
+    handlers: list[Any] = [AsyncRateLimitErrorRetryHandler(max_retry_count=1)] if patient else []
+    return AsyncWebClient(token=token, base_url=base_url, timeout=10, retry_handlers=handlers)
+
+
+async def identify(client: AsyncWebClient) -> Identity:
+    """Ask Slack who we are. Raises what the SDK raises."""
+    said = await client.auth_test()
+    return Identity(said["team_id"], said["user_id"], said["bot_id"], said["url"])
+
+
+async def bind_team(conn: Any, identity: Identity) -> None:
+    """Let the database remember its workspace; raises `ForeignTeam` where it has another one."""
+    found = await conn.execute(
+        _BIND,
+        {"team": identity.team_id, "user": identity.bot_user_id, "bot": identity.bot_id, "url": identity.url},
+    )
+    row = await found.fetchone()
+    if row is None:
+        raise ForeignTeam(
+            f"This database belongs to another Slack workspace than {identity.team_id}; use a database of its own."
+        )
+
+
+def bolt_app(desk: Desk, identity: Identity, signing_secret: str | None) -> AsyncApp:
+    """Build the app with every listener; the same serves Socket Mode and HTTP."""
+
+    async def authorize(**_: Any) -> AuthorizeResult:
+        return AuthorizeResult(
+            enterprise_id=None,
+            team_id=identity.team_id,
+            bot_token=desk.client.token,
+            bot_id=identity.bot_id,
+            bot_user_id=identity.bot_user_id,
+        )
+
+    app = AsyncApp(
+        client=desk.client,
+        authorize=authorize,
+        signing_secret=signing_secret or "unused: the socket is authenticated",
+        raise_error_for_unhandled_request=False,
+    )
+    clicks.register(app, desk)
+
+    @app.error
+    async def on_error(error: Exception) -> BoltResponse:
+        """Answer what was not recorded, and what is a fault of ours: no acknowledgement either way."""
+        if isinstance(error, NotDone):
+            log.warning("not_recorded", why=str(error.__cause__))
+            return BoltResponse(status=503, body="")
+        log.error("listener_failed", exc_info=error)
+        return BoltResponse(status=500, body="")
+
+    return app
+
+
+_BIND = """
+update slack_workspace set team_id = %(team)s, bot_user_id = %(user)s, bot_id = %(bot)s, url = %(url)s
+where team_id is null or team_id = %(team)s returning team_id
+"""

@@ -1,0 +1,199 @@
+"""People, groups and channels as Slack knows them, kept in tables so that a listener never waits for Slack."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import aiohttp
+from psycopg.types.json import Jsonb
+from psycopg_pool import AsyncConnectionPool
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.approvals.standing import STALE_AFTER
+
+LOOK_UP_SECONDS = 1.0
+"""What a click may wait for Slack to say who somebody is, out of the three seconds that it has."""
+
+CHANNEL_KEPT = timedelta(minutes=10)
+GUESTS = ("is_restricted", "is_ultra_restricted")
+
+Unreachable = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError)
+"""How a call to Slack fails."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A conversation: `members` is None where Slack would not say."""
+
+    channel_id: str
+    members: frozenset[str] | None
+
+
+class Directory:
+    """Looks things up in Slack and keeps them; every answer carries when it was given."""
+
+    def __init__(self, client: AsyncWebClient, pool: AsyncConnectionPool[Any]) -> None:
+        self._client = client
+        self._pool = pool
+        self._group_refresh = asyncio.Lock()
+
+    async def freshen(self, user: str, approval_id: str | None = None) -> None:
+        """Look up again, for at most a second, what a decision of `user` rests on and has become stale.
+
+        What could not be looked up stays as old as it was: whoever judges by it says "could not check".
+        """
+        async with self._pool.connection() as conn:
+            found = await conn.execute(_STALE, {"user": user, "approval": approval_id, "kept": STALE_AFTER})
+            row = await found.fetchone()
+        wanted = []
+        if row is None or row["person"]:
+            wanted.append(self.look_up_person(user))
+        if row is not None and row["groups"]:
+            wanted.append(self.refresh_groups())
+        if wanted:
+            try:
+                async with asyncio.timeout(LOOK_UP_SECONDS):
+                    await asyncio.gather(*wanted, return_exceptions=True)
+            except TimeoutError:
+                return
+
+    async def look_up_person(self, user: str) -> dict[str, Any]:
+        """Ask Slack who `user` is; raises `SlackApiError` where there is no such user."""
+        said = (await self._client.users_info(user=user))["user"]
+        profile = {
+            "team_id": said.get("team_id"),
+            "name": said.get("real_name") or said.get("name"),
+            "is_bot": bool(said.get("is_bot") or user == "USLACKBOT"),
+            "is_guest": any(said.get(kind) for kind in GUESTS) or bool(said.get("is_stranger")),
+            "is_deactivated": bool(said.get("deleted")),
+            "tz": said.get("tz"),
+        }
+        async with self._pool.connection() as conn:
+            await conn.execute(_KEEP_PERSON, {"user": user, "profile": Jsonb(profile)})
+        return profile
+
+    async def refresh_groups(self) -> None:
+        """Ask Slack for all user groups with their members, in one call of the scarce second tier."""
+        async with self._group_refresh:
+            said = await self._client.usergroups_list(include_users=True)
+            rows = [
+                {
+                    "group_id": group["id"],
+                    "handle": group["handle"],
+                    "name": group.get("name", group["handle"]),
+                    "members": group.get("users", []),
+                }
+                for group in said["usergroups"]
+            ]
+            async with self._pool.connection() as conn:
+                await conn.execute(_KEEP_GROUPS, {"rows": Jsonb(rows)})
+
+    async def channel(self, name: str) -> Channel:
+        """Find a channel by `#name` or id, with its members; raises `SlackApiError` where it is not found."""
+        async with self._pool.connection() as conn:
+            found = await conn.execute(
+                "select * from channels where name = %s and signoff_now() - fetched_at < %s",
+                (name, CHANNEL_KEPT),
+            )
+            row = await found.fetchone()
+        if row is not None:
+            members = row["members"]
+            return Channel(row["channel_id"], None if members is None else frozenset(members))
+        channel_id = await self._channel_id(name)
+        return await self._keep_channel(name, channel_id)
+
+    async def opened_with(self, user: str) -> str:
+        """Return the id of our direct conversation with a person."""
+        return str((await self._client.conversations_open(users=user))["channel"]["id"])
+
+    async def _channel_id(self, name: str) -> str:
+        if not name.startswith("#"):
+            return name
+        cursor = ""
+        while True:
+            page = await self._client.conversations_list(
+                limit=1000, cursor=cursor, exclude_archived=True, types="public_channel,private_channel"
+            )
+            for channel in page["channels"]:
+                if channel["name"] == name[1:]:
+                    return str(channel["id"])
+            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                raise SlackApiError(f"no channel {name}", {"ok": False, "error": "channel_not_found"})
+
+    async def _keep_channel(self, name: str, channel_id: str) -> Channel:
+        try:
+            members: frozenset[str] | None = await self._members(channel_id)
+        except SlackApiError:
+            members = None
+        async with self._pool.connection() as conn:
+            await conn.execute(
+                _KEEP_CHANNEL,
+                {"name": name, "id": channel_id, "members": None if members is None else sorted(members)},
+            )
+        return Channel(channel_id, members)
+
+    async def _members(self, channel_id: str) -> frozenset[str]:
+        cursor, members = "", set[str]()
+        while True:
+            page = await self._client.conversations_members(channel=channel_id, limit=1000, cursor=cursor)
+            members.update(page["members"])
+            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                return frozenset(members)
+
+
+async def handles(conn: Any) -> Mapping[str, str]:
+    """Return every known group handle (`@name`) with its id, for mentions."""
+    found = await conn.execute("select '@' || handle as handle, group_id from user_groups")
+    return {row["handle"]: row["group_id"] for row in await found.fetchall()}
+
+
+async def people_of(conn: Any, approvers: Iterable[str]) -> frozenset[str]:
+    """Return the users whom a policy's approvers come to, groups unfolded as last known."""
+    names = list(approvers)
+    found = await conn.execute(_MEMBERS, {"names": names})
+    rows = await found.fetchall()
+    users = {name for name in names if name.startswith(("U", "W"))}
+    return frozenset(users.union(*(row["members"] for row in rows)))
+
+
+_STALE = """
+select not exists (select 1 from people where user_id = %(user)s
+                   and signoff_now() - fetched_at < %(kept)s) as person,
+       exists (select 1 from approvals a, jsonb_array_elements_text(a.policy -> 'approvers') as name
+               where a.approval_id = %(approval)s and (name like 'S%%' or name like '@%%')
+               and not exists (select 1 from user_groups g where name in (g.group_id, '@' || g.handle)
+                               and signoff_now() - g.fetched_at < %(kept)s)) as groups
+"""
+
+_KEEP_PERSON = """
+insert into people values (%(user)s, %(profile)s, signoff_now())
+on conflict (user_id) do update set profile = excluded.profile, fetched_at = excluded.fetched_at
+"""
+
+_KEEP_GROUPS = """
+with said as (
+    select * from jsonb_to_recordset(%(rows)s) as g (group_id text, handle text, name text, members text[])
+), gone as (
+    delete from user_groups where group_id not in (select group_id from said)
+)
+insert into user_groups select group_id, handle, name, members, signoff_now() from said
+on conflict (group_id) do update set handle = excluded.handle, name = excluded.name,
+                                     members = excluded.members, fetched_at = excluded.fetched_at
+"""
+
+_KEEP_CHANNEL = """
+insert into channels values (%(name)s, %(id)s, %(members)s, signoff_now())
+on conflict (name) do update set channel_id = excluded.channel_id, members = excluded.members,
+                                 fetched_at = excluded.fetched_at
+"""
+
+_MEMBERS = """
+select members from user_groups where group_id = any(%(names)s) or '@' || handle = any(%(names)s)
+"""

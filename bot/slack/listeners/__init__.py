@@ -1,0 +1,1 @@
+"""What Slack tells us: each listener records a fact, then acknowledges it, then says things."""

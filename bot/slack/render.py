@@ -1,0 +1,49 @@
+"""What a claimed message shows: the one place that knows which builder draws which kind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.facts.deliveries import Claim
+from bot.slack.card import CardView, card
+from bot.slack.drawn import Drawn
+from bot.slack.notes import note
+
+
+def render(claimed: Claim) -> Drawn:
+    """Draw a message from its row and the rows it shows."""
+    message = claimed.message
+    permalink = _permalink(claimed)
+    if message.kind in ("card", "direct_card") and claimed.approval and claimed.thread:
+        return card(
+            CardView(
+                approval=claimed.approval,
+                thread=claimed.thread,
+                now=claimed.now,
+                message_id=message.message_id,
+                version=message.wanted,
+                votes=claimed.votes,
+                groups=claimed.groups,
+                audience="channel" if message.kind == "card" else "direct",
+                permalink=permalink if message.kind == "direct_card" else None,
+            )
+        )
+    if message.kind == "digest":
+        return Drawn(message.body["text"], message.body["blocks"])
+    linked = replace(message, body={"permalink": permalink, **message.body})
+    return note(linked, claimed.approval, claimed.thread, groups=claimed.groups, now=claimed.now)
+
+
+def _permalink(claimed: Claim) -> str | None:
+    """Return the address of the card that a message is about.
+
+    Slack's permalinks follow from the workspace's address, the channel and the ts, as chat.getPermalink
+    shows; asking for each would cost a call.
+    """
+    if claimed.card is None or claimed.workspace_url is None:
+        return None
+    return permalink(claimed.workspace_url, *claimed.card)
+
+
+def permalink(workspace_url: str, channel: str, ts: str) -> str:
+    return f"{workspace_url.rstrip('/')}/archives/{channel}/p{ts.replace('.', '')}"
