@@ -1,4 +1,4 @@
-/** The emulator's control interface, as the page uses it. */
+/** The emulator's control interface (control.py), as the page uses it. */
 
 async function post(path, body) {
   try {
@@ -9,12 +9,14 @@ async function post(path, body) {
     });
     return await response.json();
   } catch {
-    return { ok: false, acked: false, error: "unreachable" };
+    return { ok: false, acked: false, error: "no_emulator" };
   }
 }
 
+/** The workspace as one person sees it (the first one for an empty id); null for a person who is not there. */
 export async function fetchState(user) {
-  const response = await fetch(`/_emulator/state${user ? `?user=${encodeURIComponent(user)}` : ""}`);
+  const response = await fetch(`/_emulator/state?user=${encodeURIComponent(user)}`);
+  if (response.status === 404) return null;
   if (!response.ok) throw new Error(`state: ${response.status}`);
   return response.json();
 }
@@ -23,6 +25,7 @@ export const click = (body) => post("click", body);
 export const submit = (user, view_id, values) => post("submit", { user, view_id, values });
 export const closeView = (user, view_id) => post("close", { user, view_id });
 export const command = (user, channel, name, text) => post("command", { user, channel, command: name, text });
+export const markRead = (user, channel) => post("read", { user, channel });
 export const openHome = (user) => post("home", { user });
 export const say = (user, channel, text, thread_ts) => post("message", { user, channel, text, thread_ts });
 export const deleteMessage = (user, channel, ts) => post("delete", { user, channel, ts });

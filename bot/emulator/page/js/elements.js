@@ -36,7 +36,9 @@ function holder(element, block, context) {
   context.register?.(block, element, control);
   control.target.setAttribute("aria-label", words(element.placeholder) || element.type.replaceAll("_", " "));
   control.node.addEventListener("change", async () => {
-    const sent = await act(control.node, element, block, context, chosen(control.read()));
+    const value = chosen(control.read());
+    const empty = Object.values(value).every((content) => content === null);
+    const sent = !empty && (await act(control.node, element, block, context, value));
     if (!sent) control.node.replaceWith(holder(element, block, context));
   });
   return control.node;
@@ -101,11 +103,21 @@ export const originKey = (origin) => origin.view_id ?? `${origin.channel}/${orig
 
 /** What to tell the person about an interaction that did not come through, or null. */
 export function trouble(result) {
-  if (result.ok && result.acked !== false) return null;
-  if (result.error === "unreachable") return "The local Slack does not answer. Nothing was sent.";
-  if (result.error && !result.ok) return `Slack refused this: ${result.error}.`;
-  return "Signoff did not answer in time. What holds is on the card; you can try again.";
+  return result.ok ? null : TROUBLE[result.error] ?? `Slack refused this: ${result.error ?? "no reason given"}.`;
 }
+
+const LATE = "Signoff did not answer in time. What holds is on the card; you can try again.";
+const AWAY = "Signoff is not connected, so it did not hear of this. Try again in a moment.";
+const TROUBLE = {
+  no_emulator: "The local Slack does not answer. Nothing was sent.",
+  timeout: LATE,
+  disconnected: LATE,
+  ack_dropped: LATE,
+  no_app: AWAY,
+  unreachable: AWAY,
+  bad_status: "Signoff answered with an error. What holds is on the card; you can try again.",
+  bad_response: "Signoff answered with something that Slack does not take.",
+};
 
 // Not `disabled`: that would drop the focus of who works by keyboard.
 function busy(node, on) {

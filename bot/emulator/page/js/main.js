@@ -1,18 +1,17 @@
 /** Puts the page together: fetches, listens, and draws every part from the store. */
 
-import { listen, openHome } from "./api.js";
+import { listen, markRead, openHome } from "./api.js";
 import { blocks } from "./blocks.js";
 import { composer } from "./composer.js";
 import { h, icon, swap } from "./dom.js";
 import { renderHint } from "./hint.js";
-import { renderMessages } from "./messages.js";
+import { inChannel, renderMessages } from "./messages.js";
 import { renderModals } from "./modal.js";
 import { renderLedger, renderPanel } from "./panel.js";
 import { renderSidebar } from "./sidebar.js";
 import { channelName, displayName, findChannel, findUser, messagesOf, refresh, store } from "./store.js";
 import { renderSwitcher } from "./switcher.js";
 import { renderThread } from "./thread.js";
-import { inChannel, markRead } from "./unread.js";
 
 const at = (id) => document.getElementById(id);
 
@@ -77,7 +76,7 @@ function renderChannel(scroll, channel) {
   if (moved || low) scroll.scrollTop = scroll.scrollHeight;
   if (arrived(store.place.message, moved)) at(`m-${store.place.message}`)?.scrollIntoView({ block: "center" });
   if (!scroll.firstChild.childElementCount) scroll.firstChild.append(emptyRoom(name));
-  markRead(channel);
+  if (room.unread && document.visibilityState === "visible") markRead(store.place.user, channel);
 }
 
 const emptyRoom = (name) => h("p", { class: "nothing" }, `Nothing has been said in ${name} yet.`);

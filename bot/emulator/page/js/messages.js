@@ -8,7 +8,6 @@ import { originKey } from "./elements.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { displayName, findUser, go, messagesOf, placeHash, refresh, store } from "./store.js";
 import { clockTime, dayLabel, fullTime, isoDay } from "./time.js";
-import { inChannel } from "./unread.js";
 
 const TOGETHER = 300; // seconds within which one author's plain messages share a head
 
@@ -60,6 +59,9 @@ function row(message, origin, { compact, inThread, warning, linked, redrawn: fre
   node.content = contentOf(message);
   return node;
 }
+
+/** Whether a message stands in the channel itself and not only in a thread of it. */
+export const inChannel = (message) => !message.thread_ts || message.thread_ts === message.ts || message.subtype === "thread_broadcast";
 
 const deleted = (message) => message.subtype === "tombstone";
 

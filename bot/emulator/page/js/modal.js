@@ -94,8 +94,7 @@ async function send(shown, view, button) {
   const result = await submit(store.place.user, view.id, values(shown));
   button.disabled = false;
   button.classList.remove("busy");
-  const errors = result.errors ?? result.response?.errors;
-  if (errors) showErrors(shown, errors);
+  if (Object.keys(result.errors ?? {}).length) showErrors(shown, result.errors);
   else tell(shown, trouble(result));
   await refresh().catch(() => undefined);
 }

@@ -3,18 +3,24 @@
 import { avatar } from "./avatar.js";
 import { h, icon, swap } from "./dom.js";
 import { channelName, findUser, placeHash, store } from "./store.js";
-import { unread } from "./unread.js";
 
 export function renderSidebar(rail) {
   const { state, place } = store;
-  const counts = Object.fromEntries(state.channels.map((channel) => [channel.id, unread(channel)]));
-  const key = JSON.stringify([place.user, place.channel, state.team, state.channels, counts]);
+  const key = JSON.stringify([place.user, place.channel, state.team, state.channels, alone()]);
+  const shown = state.channels.filter((channel) => !channel.is_archived);
+  const direct = (channel) => channel.is_im || channel.is_mpim;
   swap(rail, key, () => [
-    h("div", { class: "team" }, h("span", { class: "team-name" }, state.team.name), h("span", { class: "team-sub" }, "local workspace")),
-    section("Channels", state.channels.filter((channel) => !channel.is_im && !channel.is_mpim).map((channel) => entry(channel, counts))),
-    section("Direct messages", state.channels.filter((channel) => channel.is_im || channel.is_mpim).map((channel) => entry(channel, counts))),
+    h("div", { class: "team" }, h("span", { class: "team-name" }, state.team.name), h("span", { class: alone() ? "team-sub alone" : "team-sub" }, alone() ? "no app is connected" : "local workspace")),
+    section("Channels", shown.filter((channel) => !direct(channel)).map(entry)),
+    section("Direct messages", shown.filter(direct).map(entry)),
     section("Apps", [home()]),
   ]);
+}
+
+/** Whether nobody would answer a click. */
+function alone() {
+  const { connected } = store.state;
+  return Boolean(connected) && !connected.sockets && !connected.request_url;
 }
 
 function section(title, entries) {
@@ -22,9 +28,9 @@ function section(title, entries) {
   return h("section", { class: "rail-section" }, h("h2", {}, title), h("ul", {}, entries.map((item) => h("li", {}, item))));
 }
 
-function entry(channel, counts) {
-  const count = counts[channel.id];
+function entry(channel) {
   const here = store.place.channel === channel.id;
+  const count = here ? 0 : channel.unread ?? 0;
   const mark = channel.is_im ? avatar(findUser(channel.user), "tiny") : icon(channel.is_private ? "lock" : "hash");
   return h("a", { href: placeHash({ channel: channel.id }), class: count ? "rail-item unread" : "rail-item", "data-testid": `channel-${channel.id}`, "aria-current": here ? "page" : null },
     mark, h("span", { class: "rail-name" }, channelName(channel)),

@@ -22,14 +22,15 @@ export const findChannel = (id) => store.state?.channels.find((channel) => chann
 export const messagesOf = (channel) => store.state?.messages[channel] ?? [];
 export const people = () => (store.state?.users ?? []).filter((user) => !user.is_bot && !user.deleted);
 export const groupsOf = (user) => (store.state?.groups ?? []).filter((group) => group.users?.includes(user));
-export const displayName = (user) => user?.profile?.display_name || user?.real_name || user?.profile?.real_name || user?.name || "Somebody";
+export const displayName = (user) => user?.real_name || user?.profile?.real_name || user?.name || "Somebody";
 export const firstName = (user) => displayName(user).split(" ")[0];
 export const titleOf = (user) => user?.profile?.title || user?.title || "";
 export const botName = () => displayName((store.state?.users ?? []).find((user) => user.is_bot));
 
 export function channelName(channel) {
   if (!channel) return "";
-  return channel.is_im ? displayName(findUser(channel.user)) : channel.name;
+  if (channel.is_im) return displayName(findUser(channel.user));
+  return channel.is_mpim ? channel.members.filter((id) => id !== store.place.user).map((id) => firstName(findUser(id))).join(", ") : channel.name;
 }
 
 function readHash() {
@@ -73,30 +74,33 @@ export function refresh() {
 }
 
 async function load() {
-  const user = store.place.user;
-  const state = await fetchState(user);
-  if (user !== store.place.user) return; // somebody switched meanwhile, and asks again
-  Object.assign(store, { state, viewer: user });
-  if (settlePlace()) again = true;
-  else store.emit();
+  const asked = store.place.user;
+  const state = await fetchState(asked ?? "");
+  if (asked !== store.place.user) return; // somebody switched meanwhile, and asks again
+  store.place.user = state?.user ?? null;
+  if (state) show(state);
+  else again = asked !== null;
 }
 
-/** Fills in what the hash leaves open or gets wrong; true where the user changed by it. */
+function show(state) {
+  Object.assign(store, { state, viewer: state.user });
+  settlePlace();
+  store.emit();
+}
+
+/** Fills in what the hash leaves open or gets wrong. */
 function settlePlace() {
   const { place } = store;
-  const before = place.user;
-  if (!store.me()) place.user = people()[0]?.id ?? null;
   const known = place.channel === "home" || findChannel(place.channel);
   if (!known) {
     Object.assign(place, { channel: firstChannel(), thread: null, message: null });
   }
   const hash = placeHash({ thread: place.thread, message: place.message });
   if (hash !== location.hash) history.replaceState(null, "", hash);
-  return place.user !== before;
 }
 
 function firstChannel() {
-  const rooms = (store.state?.channels ?? []).filter((channel) => !channel.is_im);
+  const rooms = (store.state?.channels ?? []).filter((channel) => !channel.is_im && !channel.is_archived);
   const busy = rooms.find((channel) => messagesOf(channel.id).length);
   return (busy ?? rooms[0])?.id ?? "home";
 }

@@ -26,7 +26,7 @@ export const clockFace = (seconds) => ({ day: format(seconds, { weekday: "long",
 
 /** Seconds since the epoch of the demo's clock, or of this machine's where the emulator has no clock of its own. */
 export function now() {
-  const shown = store.state?.panel?.now;
+  const shown = store.state?.panel?.now ?? store.state?.now;
   return shown === undefined || shown === null ? Date.now() / 1000 : toSeconds(shown);
 }
 
@@ -48,9 +48,9 @@ const DATE_TOKENS = {
   date: (s) => format(s, { day: "numeric", month: "long", year: "numeric" }),
   date_short: (s) => format(s, { day: "numeric", month: "short", year: "numeric" }),
   date_long: (s) => format(s, { weekday: "long", day: "numeric", month: "long", year: "numeric" }),
-  date_pretty: (s) => nearDay(s) ?? DATE_TOKENS.date(s),
-  date_short_pretty: (s) => nearDay(s) ?? DATE_TOKENS.date_short(s),
-  date_long_pretty: (s) => nearDay(s) ?? DATE_TOKENS.date_long(s),
+  date_pretty: (s) => pretty(s) ?? DATE_TOKENS.date(s),
+  date_short_pretty: (s) => pretty(s) ?? DATE_TOKENS.date_short(s),
+  date_long_pretty: (s) => pretty(s) ?? DATE_TOKENS.date_long(s),
   day_divider_pretty: (s) => dayLabel(s),
   time: clockTime,
   time_secs: (s) => format(s, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }),
@@ -62,16 +62,13 @@ export function datePattern(seconds, pattern) {
   let known = true;
   const text = pattern.replace(/\{(\w+)\}/g, (_, token) => {
     known = known && token in DATE_TOKENS;
-    return known ? lowerAfter(DATE_TOKENS[token](seconds), token, pattern) : "";
+    return known ? DATE_TOKENS[token](seconds) : "";
   });
   return known ? text : null;
 }
 
-// "by {date_pretty}" reads "by today"; at the start of a line the capital stays.
-function lowerAfter(text, token, pattern) {
-  const near = ["Today", "Yesterday", "Tomorrow"].includes(text);
-  return near && !pattern.startsWith(`{${token}}`) ? text.toLowerCase() : text;
-}
+// "Due {date_pretty}" reads "Due today".
+const pretty = (seconds) => nearDay(seconds)?.toLowerCase();
 
 function ago(seconds) {
   const past = Math.round(now() - seconds);

@@ -1,0 +1,337 @@
+"""The emulator's page in a real Chromium: what it shows is what Slack would, and what it sends is what Slack sends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.async_api import Locator, Page, async_playwright, expect
+from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
+from slack_bolt.app.async_app import AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.emulator import Emulator
+
+pytestmark = pytest.mark.browser
+
+MAYA, OTTO, CHANNEL = "U01MAYA", "U07OTTO", "C01FINANCE"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    async with Emulator(rate_limits=False, ack_seconds=1.0) as running:
+        yield running
+
+
+@pytest.fixture
+def client(emulator: Emulator) -> AsyncWebClient:
+    return AsyncWebClient(emulator.state.workspace.bot_token, base_url=emulator.api_url)
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    if CHROMIUM is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("there is no Chromium here, and in CI the browser tests may not skip")
+        pytest.skip("there is no Chromium here")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        opened = await browser.new_page(viewport={"width": 1280, "height": 800})
+        opened.set_default_timeout(10_000)
+        yield opened
+        await browser.close()
+
+
+class App:
+    """A Bolt app over Socket Mode that writes down what reaches it."""
+
+    def __init__(self, emulator: Emulator, client: AsyncWebClient) -> None:
+        self.bolt = AsyncApp(client=client)
+        self.heard: asyncio.Queue[Json] = asyncio.Queue()
+        self.handler = AsyncSocketModeHandler(self.bolt, emulator.state.workspace.app_token)
+
+    async def note(self, **payload: Any) -> None:
+        await self.heard.put(payload)
+
+    async def next(self) -> Json:
+        async with asyncio.timeout(10):
+            return await self.heard.get()
+
+
+@pytest.fixture
+async def app(emulator: Emulator, client: AsyncWebClient) -> AsyncIterator[App]:
+    running = App(emulator, client)
+    await running.handler.connect_async()
+    yield running
+    await running.handler.close_async()
+
+
+def words(text: str) -> Json:
+    return {"type": "plain_text", "text": text}
+
+
+def marked(text: str) -> Json:
+    return {"type": "mrkdwn", "text": text}
+
+
+def button(label: str, action_id: str, **more: Any) -> Json:
+    return {"type": "button", "text": words(label), "action_id": action_id, "value": "v", **more}
+
+
+def actions(*elements: Json, block_id: str = "act") -> Json:
+    return {"type": "actions", "block_id": block_id, "elements": list(elements)}
+
+
+def option(value: str) -> Json:
+    return {"text": {"type": "plain_text", "text": value.title(), "emoji": True}, "value": value}
+
+
+def field(block_id: str, kind: str, *, optional: bool = False, **more: Any) -> Json:
+    element = {"type": kind, "action_id": "a", **more}
+    block = {"type": "input", "block_id": block_id, "label": words(f"The {block_id}"), "element": element}
+    return {**block, "optional": optional}
+
+
+async def visit(page: Page, emulator: Emulator, user: str = MAYA, channel: str = CHANNEL) -> None:
+    await page.goto(f"{emulator.url}/#user={user}&channel={channel}")
+    await expect(page.get_by_test_id("composer")).to_be_visible()
+
+
+async def post(client: AsyncWebClient, *blocks: Json, text: str = "A card") -> str:
+    answer = await client.chat_postMessage(channel=CHANNEL, text=text, blocks=list(blocks))
+    return str(answer["ts"])
+
+
+def inside(page: Page, block_id: str, inner: str) -> Locator:
+    return page.get_by_test_id(f"field-{block_id}").locator(inner)
+
+
+HOSTILE = '<img src=x onerror="window.owned=1"><script>window.owned=1</script>'
+ESCAPED = HOSTILE.replace("<", "&lt;").replace(">", "&gt;")
+
+
+async def test_hostile_text_stays_text(emulator: Emulator, client: AsyncWebClient, page: Page) -> None:
+    link = {"type": "link", "url": "javascript:window.owned=1", "text": "press me"}
+    ts = await post(
+        client,
+        {"type": "header", "text": words(HOSTILE)},
+        {"type": "section", "text": marked(f"*{ESCAPED}* <javascript:window.owned=1|and me>")},
+        {"type": "section", "fields": [marked(ESCAPED), words(HOSTILE)]},
+        {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [link]}]},
+        {"type": "markdown", "text": f"{HOSTILE} [me too](javascript:window.owned=1)"},
+        actions(button(HOSTILE[:60], "x", accessibility_label=HOSTILE[:60])),
+    )
+
+    await visit(page, emulator)
+    card = page.get_by_test_id(f"message-{ts}")
+
+    assert (await card.inner_text()).count("<script>") >= 4
+    assert await card.locator("script, .card img, a[href^='javascript']").count() == 0
+    await card.get_by_text("press me").click()
+    assert await page.evaluate("window.owned") is None
+
+
+async def test_a_modal_sends_every_kind_of_input_in_slacks_shape(
+    emulator: Emulator, client: AsyncWebClient, page: Page, app: App
+) -> None:
+    choices = [option("red"), option("green"), option("blue")]
+    view = {
+        "type": "modal",
+        "callback_id": "form",
+        "title": words("Everything"),
+        "submit": words("Send It"),
+        "blocks": [
+            field("text", "plain_text_input", initial_value="old"),
+            field("long", "plain_text_input", multiline=True),
+            field("number", "number_input", is_decimal_allowed=True),
+            field("mail", "email_text_input"),
+            field("link", "url_text_input"),
+            field("boxes", "checkboxes", options=choices, initial_options=choices[:1]),
+            field("radio", "radio_buttons", options=choices),
+            field("one", "static_select", options=choices),
+            field("many", "multi_static_select", options=choices, initial_options=choices[1:2]),
+            field("date", "datepicker"),
+            field("time", "timepicker"),
+            field("moment", "datetimepicker"),
+            field("person", "users_select"),
+            field("nothing", "plain_text_input", optional=True),
+        ],
+    }
+
+    async def on_open(ack: Any, body: Json, client: AsyncWebClient) -> None:
+        await ack()
+        await client.views_open(trigger_id=body["trigger_id"], view=view)
+
+    async def on_submit(ack: Any, view: Json) -> None:
+        wrong = view["state"]["values"]["text"]["a"]["value"] == "taken"
+        await (ack(response_action="errors", errors={"text": "Somebody has that."}) if wrong else ack())
+        await app.note(values=view["state"]["values"])
+
+    app.bolt.action("open")(on_open)
+    app.bolt.view("form")(on_submit)
+    await post(client, actions(button("Open", "open")))
+    await visit(page, emulator)
+    await page.get_by_role("button", name="Open", exact=True).click()
+    await expect(page.get_by_test_id("modal-title")).to_have_text("Everything")
+
+    await inside(page, "text", "input").fill("taken")
+    await page.get_by_label("The long").fill("two\nlines")
+    await page.get_by_label("The number").fill("1,5")
+    await page.get_by_label("The mail").fill("maya@example.com")
+    await page.get_by_label("The link").fill("https://example.com/x")
+    await inside(page, "boxes", "label").nth(2).click()
+    await inside(page, "radio", "label").nth(1).click()
+    await inside(page, "one", "select").select_option(label="Blue")
+    await inside(page, "many", "label").nth(0).click()
+    await inside(page, "date", "input").fill("2026-03-02")
+    await inside(page, "time", "input").fill("09:30")
+    await inside(page, "moment", "input").fill("2026-03-02T09:30")
+    await page.get_by_test_id("modal-submit").click()
+
+    await expect(page.get_by_test_id("error-number")).to_have_text("Please enter a number.")
+    await expect(page.get_by_test_id("error-person")).to_have_text("Please complete this required field.")
+    await page.get_by_label("The number").fill("1.50")
+    await inside(page, "person", "select").select_option(OTTO)
+    await page.get_by_test_id("modal-submit").click()
+    await expect(page.get_by_test_id("error-text")).to_have_text("Somebody has that.")
+    assert (await app.next())["values"]["text"]["a"]["value"] == "taken"
+    await inside(page, "text", "input").fill("free")
+    await page.get_by_test_id("modal-submit").click()
+    await expect(page.get_by_test_id("modal")).to_have_count(0)
+
+    nine_thirty = datetime(2026, 3, 2, 9, 30, tzinfo=ZoneInfo("Europe/Madrid"))
+    assert {block: held["a"] for block, held in (await app.next())["values"].items()} == {
+        "text": {"type": "plain_text_input", "value": "free"},
+        "long": {"type": "plain_text_input", "value": "two\nlines"},
+        "number": {"type": "number_input", "value": "1.50"},
+        "mail": {"type": "email_text_input", "value": "maya@example.com"},
+        "link": {"type": "url_text_input", "value": "https://example.com/x"},
+        "boxes": {"type": "checkboxes", "selected_options": [choices[0], choices[2]]},
+        "radio": {"type": "radio_buttons", "selected_option": choices[1]},
+        "one": {"type": "static_select", "selected_option": choices[2]},
+        "many": {"type": "multi_static_select", "selected_options": [choices[0], choices[1]]},
+        "date": {"type": "datepicker", "selected_date": "2026-03-02"},
+        "time": {"type": "timepicker", "selected_time": "09:30"},
+        "moment": {"type": "datetimepicker", "selected_date_time": int(nine_thirty.timestamp())},
+        "person": {"type": "users_select", "selected_user": OTTO},
+        "nothing": {"type": "plain_text_input", "value": None},
+    }
+
+
+async def test_a_confirm_dialog_guards_the_click(
+    emulator: Emulator, client: AsyncWebClient, page: Page, app: App
+) -> None:
+    async def on_any(ack: Any, action: Json, body: Json) -> None:
+        await ack()
+        await app.note(action=action["action_id"], user=body["user"]["id"])
+
+    app.bolt.action("pay")(on_any)
+    app.bolt.action("other")(on_any)
+    sure = {"title": words("Sure?"), "text": words("It is a lot."), "confirm": words("Pay"), "deny": words("No")}
+    await post(client, actions(button("Pay It", "pay", confirm=sure), button("Other", "other")))
+    await visit(page, emulator)
+    pay = page.get_by_role("button", name="Pay It")
+
+    await pay.click()
+    await page.get_by_role("button", name="No", exact=True).click()
+    await pay.click()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_test_id("confirm")).to_have_count(0)
+    await page.get_by_role("button", name="Other").click()
+    assert await app.next() == {"action": "other", "user": MAYA}
+
+    await pay.click()
+    await page.get_by_test_id("confirm-ok").click()
+    assert await app.next() == {"action": "pay", "user": MAYA}
+    assert app.heard.empty()
+
+
+async def test_a_click_that_nobody_answers_says_so_until_one_is_answered(
+    emulator: Emulator, client: AsyncWebClient, page: Page, app: App
+) -> None:
+    async def on_approve(ack: Any) -> None:
+        await ack()
+
+    app.bolt.action("approve")(on_approve)
+    ts = await post(client, actions(button("Approve", "approve")))
+    await visit(page, emulator)
+    warning = page.get_by_test_id(f"message-{ts}").get_by_role("alert")
+
+    emulator.drop_acks()
+    await page.get_by_role("button", name="Approve").click()
+    await expect(warning).to_contain_text("Signoff did not answer in time")
+
+    await page.get_by_role("button", name="Approve").click()
+    await expect(warning).to_have_count(0)
+
+
+async def test_a_private_answer_is_seen_by_one_person_only(
+    emulator: Emulator, client: AsyncWebClient, page: Page
+) -> None:
+    await visit(page, emulator, user=OTTO)
+    await client.chat_postEphemeral(channel=CHANNEL, user=OTTO, text="You may not decide this.")
+    await expect(page.get_by_test_id("ephemeral")).to_contain_text("Only visible to you")
+
+    await page.get_by_test_id("user-switch").click()
+    await page.get_by_test_id(f"user-{MAYA}").click()
+
+    await expect(page.get_by_test_id("user-switch")).to_contain_text("Maya Ortiz")
+    await expect(page.get_by_test_id("ephemeral")).to_have_count(0)
+    assert f"user={MAYA}" in page.url
+
+
+async def test_replies_and_commands_are_sent_as_the_person_at_the_page(
+    emulator: Emulator, client: AsyncWebClient, page: Page, app: App
+) -> None:
+    async def on_command(ack: Any, command: Json) -> None:
+        await ack(f"Nothing waits for <@{command['user_id']}>.")
+        await app.note(text=command["text"], user=command["user_id"])
+
+    app.bolt.command("/approvals")(on_command)
+    ts = await post(client, {"type": "section", "text": marked("A card")})
+    await visit(page, emulator)
+
+    await page.get_by_test_id(f"message-{ts}").hover()
+    await page.get_by_test_id(f"reply-{ts}").click()
+    await page.get_by_test_id("thread-composer").fill("Looks <b>fine</b> & cheap")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_test_id("thread-pane")).to_contain_text("Looks <b>fine</b> & cheap")
+    await page.get_by_test_id("composer").fill("/approvals list mine")
+    await page.keyboard.press("Enter")
+
+    assert await app.next() == {"text": "list mine", "user": MAYA}
+    await expect(page.get_by_test_id("ephemeral")).to_contain_text("Nothing waits for @Maya Ortiz.")
+    (reply,) = [message for message in emulator.messages(CHANNEL) if message.get("thread_ts") == ts != message["ts"]]
+    assert (reply["user"], reply["text"]) == (MAYA, "Looks &lt;b&gt;fine&lt;/b&gt; &amp; cheap")
+
+
+async def test_a_redrawn_card_settles_before_the_readers_eyes(
+    emulator: Emulator, client: AsyncWebClient, page: Page
+) -> None:
+    ts = await post(client, actions(button("Approve", "approve")))
+    await visit(page, emulator)
+    await expect(page.get_by_role("button", name="Approve")).to_be_visible()
+
+    settled: list[Json] = [{"type": "section", "text": marked(f":white_check_mark: Approved by <@{OTTO}>")}]
+    await client.chat_update(channel=CHANNEL, ts=ts, text="Approved", blocks=settled)
+
+    await expect(page.get_by_test_id(f"message-{ts}")).to_contain_text("✅ Approved by @Otto Brandt")
+    await expect(page.get_by_role("button", name="Approve")).to_have_count(0)
