@@ -19,11 +19,11 @@ VARIABLE = "SIGNOFF_EFFECTS_URL"
 """The environment variable that names the ledger's database; a worker sets it to its own."""
 
 _TABLE = """
-create table sample_effects (
+create table if not exists sample_effects (
     key text primary key, kind text not null, data jsonb not null, at timestamptz not null default now()
 );
-create index on sample_effects (kind);
-create index on sample_effects using gin (data jsonb_path_ops)
+create index if not exists sample_effects_kind on sample_effects (kind);
+create index if not exists sample_effects_data on sample_effects using gin (data jsonb_path_ops)
 """
 _INSERT = "insert into sample_effects (key, kind, data) values (%s, %s, %s) on conflict (key) do nothing"
 _SELECT = """
@@ -106,13 +106,8 @@ def _opened(url: str) -> ConnectionPool:
 
 def _create_table(connection: Connection[Any]) -> None:
     """Create the table where it is missing: "if not exists" alone fails where two processes do it at once."""
-    if not _is_missing(connection):
+    if connection.execute("select to_regclass('sample_effects') is null").fetchone() != (True,):
         return
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(hashtext('sample_effects'))")
-        if _is_missing(connection):
-            connection.execute(_TABLE)
-
-
-def _is_missing(connection: Connection[Any]) -> bool:
-    return connection.execute("select to_regclass('sample_effects') is null").fetchone() == (True,)
+        connection.execute(_TABLE)

@@ -42,6 +42,7 @@ class State(TypedDict, total=False):
     people: int
     auto: str | None
     asked_again: str | None
+    invalid: str
     decision: dict[str, Any]
     result: Literal["paid", "rejected", "expired"]
     outcome: str
@@ -87,8 +88,7 @@ def review(state: State) -> Command[Literal["weigh", "pay", "decline"]]:
     try:
         payment = PaymentProposal.model_validate(decision.proposal)
     except ValidationError as error:
-        why = f"What was approved cannot be paid: {_first(error)}."
-        return Command(goto="weigh", update={"asked_again": why})
+        return Command(goto="decline", update={"invalid": _first(error)})
     update: dict[str, Any] = {"payment": payment.model_dump(mode="json")}
     if reason := _reason_to_ask_again(state, payment, decision):
         return Command(goto="weigh", update=update | {"asked_again": reason})
@@ -113,9 +113,10 @@ def pay(state: State) -> dict[str, Any]:
 def decline(state: State) -> dict[str, Any]:
     decision, payment = Decision.model_validate(state["decision"]), _payment(state)
     what = f"{payment.vendor}, {payment.amount:,} {state['currency']}"
+    why = f"what was approved is not valid, {state['invalid']}" if "invalid" in state else refusal(decision)
     return {
         "result": "expired" if decision.by.kind == "timeout" else "rejected",
-        "outcome": f"Not paid ({what}): {refusal(decision)}.",
+        "outcome": f"Not paid ({what}): {why}.",
     }
 
 

@@ -91,7 +91,7 @@ def review(state: State) -> Command[Literal["propose", "scale_down"]]:
         return Command(goto="propose", update={"asked_again": "What was approved is no valid change."})
     left = spare().get(change.target, 0)
     if change.count > left:
-        why = f"{change.target} can lose {left} replicas now, not the {change.count} that were approved."
+        why = f"{change.target} can lose {left} now, not the {change.count} that were approved."
         return Command(goto="propose", update={"asked_again": why})
     return Command(goto="scale_down", update={"change": change.model_dump()})
 
@@ -182,7 +182,7 @@ builder.add_edge("close", END)
 
 workflow = Workflow(
     name="incident",
-    description="Answers an Alertmanager webhook: safe steps at once, fewer database replicas if on-call agrees.",
+    description="Answers an alert: safe steps at once, fewer database replicas if on-call agrees.",
     graph=builder,
     input=Webhook,
     channel="#on-call",
