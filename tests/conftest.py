@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import psycopg
@@ -16,6 +17,9 @@ from psycopg.conninfo import make_conninfo
 
 from bot.postgres import embedded
 from bot.postgres.migrate import migrate
+
+if TYPE_CHECKING:
+    from fixtures_house import Running
 
 # Nothing here is timed: a busy machine must not fail a property.
 settings.register_profile("signoff", deadline=None)
@@ -62,6 +66,15 @@ def empty_database(server: str) -> Iterator[str]:
     create(server, name)
     yield make_conninfo(server, dbname=name)
     drop(server, name)
+
+
+@pytest.fixture
+async def house(database: str) -> AsyncIterator[Running]:
+    """A whole house on `database`, connected over Socket Mode to a local Slack of its own."""
+    from fixtures_house import running_house  # slow to import
+
+    async with running_house(database) as running:
+        yield running
 
 
 def create(server: str, name: str, template: str = "template1") -> None:
