@@ -1,4 +1,4 @@
-"""`advance`: bring a thread's graph to where the rows say it should be. Running it twice does nothing twice."""
+"""`advance`: bring a thread's graph to where the rows say it should be; twice is as good as once."""
 
 from __future__ import annotations
 
@@ -101,7 +101,8 @@ from threads t where thread_id = %(thread_id)s
 
 _UNLOCK = """
 with reached as (
-    update threads set reached = greatest(reached, %(reached)s) where thread_id = %(thread_id)s returning wanted
+    update threads set reached = greatest(reached, %(reached)s) where thread_id = %(thread_id)s
+    returning wanted
 )
 select pg_advisory_unlock(hashtextextended(%(thread_id)s, 0)), wanted > %(reached)s as again from reached
 """

@@ -42,9 +42,10 @@ class Catalog:
 
     def add(self, workflow: Workflow, source: str) -> None:
         """Offer a workflow; what is wrong with it is kept as a problem under `source`."""
+        if workflow.name in self.entries:
+            self.problems[source] = f"the name {workflow.name} is taken; rename one of the two."
+            return
         try:
-            if workflow.name in self.entries:
-                raise BadWorkflow(f"the name {workflow.name} is taken; rename one of the two.")
             self.entries[workflow.name] = Entry(workflow, compiled(workflow))
         except BadWorkflow as error:
             self.problems[source] = str(error)

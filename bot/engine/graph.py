@@ -75,7 +75,7 @@ def _after_run(result: Any) -> Snapshot:
 
 
 def pauses(interrupts: Any) -> tuple[Pause, ...]:
-    """Read interrupts; raises `BadRequest` where one has no id of its own (NodeInterrupt) or cannot be asked."""
+    """Read interrupts; raises `BadRequest` where one has no id (NodeInterrupt) or cannot be asked."""
     return tuple(_pause(interrupt) for interrupt in interrupts)
 
 

@@ -50,13 +50,13 @@ class Ledger:
                 case Send():
                     return await self._mark(recorded, move, workflow)
                 case Wait():
-                    await self._status(recorded, "waiting")
+                    await self._status("waiting")
                 case Finish():
                     await self._end(recorded, "done", result=snapshot.values)
                 case Orphan():
                     await self._end(recorded, "orphaned", why="a pause vanished without an answer")
                 case Begin() | Drive():
-                    await self._status(recorded, "running")
+                    await self._status("running")
             return move
 
     async def raised(self, error: Exception, graph: GraphRun, workflow: Workflow) -> None:
@@ -179,7 +179,7 @@ class Ledger:
             if approval.status == "pending":
                 await close(recorded, approval, "cancelled", why, now)
 
-    async def _status(self, recorded: Fact, status: ThreadStatus) -> None:
+    async def _status(self, status: ThreadStatus) -> None:
         if self.thread.status == status and not self.thread.attempts:
             return
         await self._conn.execute(_STATUS, {"id": self.thread.thread_id, "status": status})

@@ -12,7 +12,6 @@ from psycopg import AsyncConnection
 
 from bot.approvals.policy import Vote
 from bot.approvals.sla import timetable
-from bot.facts.settle import card_id
 from bot.postgres.fact import Fact, NewMessage, fact
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval, Message, Thread, votes_of
@@ -122,7 +121,6 @@ async def later(
     conn: AsyncConnection[Any],
     claimed: Claim,
     after: timedelta,
-    why: str,
     *,
     posted: Literal["no", "unknown"],
 ) -> None:
@@ -142,7 +140,7 @@ async def throttled(conn: AsyncConnection[Any], claimed: Claim, after: timedelta
     """Slack said 429: keep that where all workers see it."""
     place = claimed.message.channel_id or claimed.message.target
     await conn.execute(_THROTTLED, {"channel": place, "after": after})
-    await later(conn, claimed, after, "ratelimited", posted="no")
+    await later(conn, claimed, after, posted="no")
 
 
 async def post_anew(conn: AsyncConnection[Any], claimed: Claim) -> None:
@@ -190,7 +188,8 @@ def _report(message: Message, problem: str, mend: str) -> NewMessage:
 async def _delivered(recorded: Fact, approval: Approval) -> None:
     """Start the clock, once: the row is locked first, as everywhere."""
     found = await recorded.conn.execute(
-        "select signoff_now() as now from approvals where approval_id = %s and delivered_at is null for update",
+        "select signoff_now() as now from approvals "
+        "where approval_id = %s and delivered_at is null for update",
         (approval.approval_id,),
     )
     row = await found.fetchone()
@@ -237,7 +236,7 @@ def _lost(recorded: Fact, claimed: Claim, channel_id: str, ts: str) -> None:
         )
 
 
-_CLAIM = f"""
+_CLAIM = """
 with was as (
     select message_id, posting_since from messages
     where message_id = %(id)s and wanted > drawn and error is null
@@ -262,7 +261,7 @@ select c.*, signoff_now() as now, to_jsonb(t) as thread, w.url, parent.ts as par
 from claimed c cross join slack_workspace w
 left join threads t using (thread_id)
 left join messages parent on parent.message_id = c.parent_id
-left join messages card on card.message_id = '{card_id("")}' || c.approval_id
+left join messages card on card.message_id = 'card:' || c.approval_id
 """
 
 _APPROVAL = """

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from bot.approvals.errors import SignoffError
 from bot.approvals.states import THREAD_ENDED
 from bot.facts.settle import close
-from bot.postgres.fact import Fact, fact
+from bot.postgres.fact import fact
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval, Thread
 

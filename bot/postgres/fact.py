@@ -25,7 +25,7 @@ PRIORITIES: dict[MessageKind, int] = {
     "ops": 6,
     "digest": 5,
 }
-"""Which new message is posted first; a card with high risk comes before the others, a settled one before all."""
+"""Which new message is posted first; a risky card comes before the others, a settled one before all."""
 
 SETTLE = 40
 HIGH_RISK = 30
@@ -153,10 +153,12 @@ returning message_id, priority
 """
 
 _BUMP_MESSAGES = """
-update messages set wanted = wanted + 1, error = null
+update messages set wanted = wanted + 1, error = null, woken_at = signoff_now()
 where message_id = any(%(messages)s)
    or (approval_id = any(%(approvals)s) and kind in ('card', 'direct_card'))
 returning message_id, approval_id
 """
 
-_WANT = "update threads set wanted = wanted + 1 where thread_id = any(%(threads)s)"
+_WANT = """
+update threads set wanted = wanted + 1, updated_at = signoff_now() where thread_id = any(%(threads)s)
+"""

@@ -58,7 +58,7 @@ async def bind_team(conn: Any, identity: Identity) -> None:
     row = await found.fetchone()
     if row is None:
         raise ForeignTeam(
-            f"This database belongs to another Slack workspace than {identity.team_id}; use a database of its own."
+            f"This database belongs to another workspace than {identity.team_id}; use a database of its own."
         )
 
 

@@ -1,11 +1,11 @@
-"""People, groups and channels as Slack knows them, kept in tables so that a listener never waits for Slack."""
+"""People, groups and channels as Slack knows them, kept so that a listener never waits for Slack."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import aiohttp

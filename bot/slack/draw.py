@@ -147,13 +147,9 @@ class Delivery:
                 case "ratelimited":
                     await deliveries.throttled(conn, claimed, failure.after or timedelta(seconds=1))
                 case "unknown":
-                    await deliveries.later(
-                        conn, claimed, _backoff(message.attempts), failure.why, posted="unknown"
-                    )
+                    await deliveries.later(conn, claimed, _backoff(message.attempts), posted="unknown")
                 case "not_now":
-                    await deliveries.later(
-                        conn, claimed, _backoff(message.attempts), failure.why, posted="no"
-                    )
+                    await deliveries.later(conn, claimed, _backoff(message.attempts), posted="no")
                 case "deleted" if _wanted_again(claimed):
                     await deliveries.post_anew(conn, claimed)
                     return True

@@ -11,7 +11,7 @@ from slack_sdk.errors import SlackApiError
 Kind = Literal["ratelimited", "unknown", "not_now", "deleted", "for_good"]
 
 MEND = {
-    "channel_not_found": "Create the channel, or correct its name in the workflow; a private one must invite the bot.",
+    "channel_not_found": "Create the channel or correct its name; a private one must invite the bot.",
     "not_in_channel": "Invite the bot: /invite @signoff in the channel.",
     "is_archived": "Unarchive the channel, or name another in the workflow.",
     "missing_scope": "Reinstall the app with the scopes of manifest.yml.",

@@ -35,11 +35,14 @@ create table threads (
     error           text,                  -- one line
     traceback       text,
     created_at      timestamptz not null default signoff_now(),
-    updated_at      timestamptz not null default signoff_now(),
-    ended_at        timestamptz
+    updated_at      timestamptz not null default signoff_now(),  -- when a job for it was last enqueued, too
+    ended_at        timestamptz,
+    digested_in     text
 );
 create unique index threads_idempotency on threads (starter, idempotency_key) where idempotency_key is not null;
-create index threads_behind on threads (coalesce(retry_at, updated_at)) where wanted > reached;
+create index threads_behind on threads (updated_at) where wanted > reached;
+create index threads_retrying on threads (retry_at) where retry_at is not null;
+create index threads_broken on threads (ended_at) where status in ('failed', 'orphaned') and digested_in is null;
 create index threads_listed on threads (created_at desc, thread_id);
 create index threads_open on threads (requester) where status in ('running', 'waiting');
 
@@ -106,12 +109,23 @@ create table messages (
     attempts      int not null default 0,
     retry_at      timestamptz,
     error         text,                       -- set: given up
+    woken_at      timestamptz not null default signoff_now(),  -- when a job for it was last enqueued
+    verified_at   timestamptz,                -- when Slack last said that it is still there
+    digested_in   text,
     created_at    timestamptz not null default signoff_now()
 );
-create index messages_behind on messages (coalesce(retry_at, created_at)) where wanted > drawn and error is null;
+create index messages_behind on messages (woken_at) where wanted > drawn and error is null;
+create index messages_live on messages (verified_at nulls first) where kind = 'card' and ts is not null;
 create index messages_place on messages (channel_id, ts);
 create index messages_approval on messages (approval_id);
-create index messages_failed on messages (created_at) where error is not null;
+create index messages_failed on messages (created_at) where error is not null and digested_in is null;
+
+-- Where each card can be opened: Slack's permalinks follow from the workspace's address, channel and ts.
+create view card_links as
+    select m.approval_id, rtrim(w.url, '/') || '/archives/' || m.channel_id || '/p' || replace(m.ts, '.', '')
+           as permalink
+    from messages m cross join slack_workspace w
+    where m.kind = 'card' and m.ts is not null;
 
 -- People and groups as Slack last told them; listeners never wait for Slack to know who may decide.
 create table people (

@@ -26,7 +26,7 @@ DatabaseAway = (OperationalError, PoolTimeout)
 """How a slow or absent database shows within a listener's deadline (timeouts of pool, lock and statement)."""
 
 
-class NotDone(Exception):  # noqa: N818  a refusal to acknowledge, not an error of ours
+class NotDone(Exception):
     """The database did not answer in time: nothing is known to be recorded, so nothing is acknowledged."""
 
 

@@ -1,0 +1,148 @@
+"""APScheduler as a metronome: every tick is a sweep that may run anywhere, at once, and twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import time
+from zoneinfo import ZoneInfo
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
+from slack_sdk.errors import SlackApiError
+
+from bot.engine.worker import STALLED_SECONDS
+from bot.facts import digests, sweeps
+from bot.facts.deadlines import Reach
+from bot.house import House
+from bot.postgres.fact import NewMessage, fact
+from bot.slack.digest_page import pages
+from bot.slack.directory import Unreachable
+
+log = structlog.get_logger("signoff.clock")
+
+PROBE_SECONDS = 10
+UPKEEP_SECONDS = 30
+
+
+class Clock:
+    """The sweeps, bound to the parts they need."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def tick(self) -> None:
+        """What people wait for: deadlines, and whatever fell behind."""
+        house = self._house
+        async with house.work.connection() as conn:
+            await sweeps.deadlines(conn, house.queue, await self._reach())
+            await sweeps.threads_behind(conn, house.queue)
+            await sweeps.messages_behind(conn, house.queue)
+        await self.digest()
+
+    async def probe(self) -> None:
+        """Note whether Slack can be reached: what nobody could have answered does not expire."""
+        try:
+            await self._house.client.auth_test()
+            ok = True
+        except Unreachable as error:
+            log.warning("slack_unreachable", why=str(error))
+            ok = False
+        async with self._house.work.connection() as conn:
+            await sweeps.slack_answered(conn, ok=ok)
+
+    async def upkeep(self) -> None:
+        """What may take its time: memberships, deleted cards, jobs of dead workers."""
+        house = self._house
+        await sweeps.clear_stalled(house.queue, STALLED_SECONDS)
+        await self._refresh_groups()
+        async with house.work.connection() as conn:
+            cards = await sweeps.cards_to_verify(conn)
+        for card in cards:
+            await self._verify(card["message_id"], card["channel_id"], card["ts"])
+
+    async def digest(self) -> None:
+        """Make the digest of the latest slot, where it has not been made."""
+        house = self._house
+        times = [time.fromisoformat(text) for text in house.settings.digest_times]
+        if not times:
+            return
+        async with house.work.connection() as conn, fact(conn, house.queue) as recorded:
+            found = await conn.execute("select signoff_now() as now")
+            row = await found.fetchone()
+            if row is None:
+                return
+            key = digests.slot(row["now"], times, ZoneInfo(house.settings.timezone))
+            digest = await digests.make(recorded, key)
+            if digest is None:
+                return
+            ids = [f"digest:{key}:{n}" for n in range(len(pages(digest)))]
+            for message_id, page in zip(ids, pages(digest, ids), strict=True):
+                body = {"text": page.text, "blocks": page.blocks, "metadata": page.metadata}
+                recorded.post(NewMessage(message_id, "digest", target="", body=body))
+
+    async def _reach(self) -> Reach:
+        async with self._house.work.connection() as conn:
+            found = await conn.execute("select ok_since from slack_workspace")
+            row = await found.fetchone()
+        return Reach(row["ok_since"] if row else None, self._house.settings.grace)
+
+    async def _refresh_groups(self) -> None:
+        async with self._house.work.connection() as conn:
+            found = await conn.execute(_GROUPS_OLD)
+            row = await found.fetchone()
+        if row is None or not row["old"]:
+            return
+        try:
+            await self._house.directory.refresh_groups()
+        except Unreachable as error:
+            log.warning("groups_not_refreshed", why=str(error))
+
+    async def _verify(self, message_id: str, channel: str, ts: str) -> None:
+        try:
+            await self._house.client.chat_getPermalink(channel=channel, message_ts=ts)
+        except SlackApiError as error:
+            if error.response.get("error") == "message_not_found":
+                async with self._house.work.connection() as conn:
+                    await sweeps.card_gone(conn, self._house.queue, message_id)
+        except Unreachable as error:
+            log.info("card_not_verified", message_id=message_id, why=str(error))
+
+
+async def run_clock(house: House, stop: asyncio.Event) -> None:
+    """Tick until `stop` is set. Any number of clocks may run at once."""
+    clock = Clock(house)
+    scheduler = AsyncIOScheduler(
+        timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+    )
+    await _guarded(clock.probe)()
+    scheduler.add_job(_guarded(clock.tick), "interval", seconds=house.settings.sweep_seconds)
+    scheduler.add_job(_guarded(clock.probe), "interval", seconds=PROBE_SECONDS)
+    scheduler.add_job(_guarded(clock.upkeep), "interval", seconds=UPKEEP_SECONDS)
+    scheduler.start()
+    try:
+        await stop.wait()
+    finally:
+        scheduler.shutdown(wait=False)
+
+
+def _guarded(sweep: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """Keep a failing sweep from being more than a missed tick: the next one does its work."""
+
+    async def run() -> None:
+        try:
+            await sweep()
+        except (OperationalError, PoolTimeout) as error:
+            log.warning("database_away", sweep=sweep.__name__, why=str(error))
+        except Exception:
+            log.exception("sweep_failed", sweep=sweep.__name__)
+
+    return run
+
+
+_GROUPS_OLD = """
+select exists (select 1 from approvals where status = 'pending')
+   and coalesce((select min(fetched_at) < signoff_now() - interval '5 minutes' from user_groups), true) as old
+"""

@@ -1,0 +1,167 @@
+"""The digest as rows: each thing is told in exactly one digest, and each digest is made once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from psycopg.types.json import Jsonb
+
+from bot.approvals.decision import Decision
+from bot.approvals.digest import Digest, Line
+from bot.postgres.fact import Fact
+
+LOOK_AHEAD = timedelta(hours=8)
+
+
+def slot(now: datetime, times: Sequence[time], zone: ZoneInfo) -> str:
+    """Return the latest scheduled moment that has come, as local date and time: the digest's key.
+
+    Keyed by the date on the wall, a time that daylight saving repeats or skips is still one digest.
+    """
+    local = now.astimezone(zone)
+    for day in (local.date(), local.date() - timedelta(days=1)):
+        for at in sorted(times, reverse=True):
+            if datetime.combine(day, at, zone) <= now:
+                return f"{day.isoformat()} {at.isoformat('minutes')}"
+    raise ValueError("a digest needs at least one time of day")
+
+
+async def make(fact: Fact, key: str) -> Digest | None:
+    """Make the digest of a slot, once; None where it has been made, or where it is the very first slot.
+
+    The first slot only marks where telling begins, so that a new installation does not greet ops with one.
+    """
+    conn = fact.conn
+    found = await conn.execute(
+        "insert into digests values (%s, signoff_now(), '{}') on conflict do nothing returning made_at",
+        (key,),
+    )
+    row = await found.fetchone()
+    if row is None:
+        return None
+    found = await conn.execute("select max(made_at) as since from digests where digest_key <> %s", (key,))
+    since = (await found.fetchone() or {}).get("since")
+    if since is None:
+        return None
+    now: datetime = row["made_at"]
+    lines = [line for query, read in _TOPICS for line in await _read(conn, query, read, key, now)]
+    digest = Digest(since=since, made_at=now, until=now + LOOK_AHEAD, lines=tuple(lines))
+    await conn.execute(
+        "update digests set summary = %s where digest_key = %s", (Jsonb(digest.model_dump(mode="json")), key)
+    )
+    fact.audit("system", "digest.made", "clock", {"digest": key, "lines": len(lines)})
+    return digest
+
+
+async def _read(conn: Any, query: str, read: Any, key: str, now: datetime) -> list[Line]:
+    found = await conn.execute(query, {"key": key, "now": now, "until": now + LOOK_AHEAD})
+    return [read(row) for row in await found.fetchall()]
+
+
+def _expired(row: dict[str, Any]) -> Line:
+    decision = Decision.model_validate(row["decision"])
+    ran = {"approve": "approved", "reject": "rejected", "choose": f"chose {decision.choice}"}
+    fallback = (
+        "went out as drafted (forced)" if decision.forced else ran.get(decision.verdict, decision.verdict)
+    )
+    why = "never delivered" if row["delivered_at"] is None else "nobody answered"
+    return _line(row, "expired", f"{why}: {fallback}", row["decided_at"])
+
+
+def _due(row: dict[str, Any]) -> Line:
+    return _line(row, "due", "", row["due_at"])
+
+
+def _broken(row: dict[str, Any]) -> Line:
+    topic, command = ("stuck", "retry") if row["status"] == "failed" else ("orphaned", "show")
+    return Line(
+        topic=topic,  # type: ignore[arg-type]
+        title=row["workflow"],
+        workflow=row["workflow"],
+        thread_id=row["thread_id"],
+        note=row["error"] or "",
+        at=row["ended_at"],
+        command=f"signoff {command} {row['thread_id']}",
+    )
+
+
+def _held(row: dict[str, Any]) -> Line:
+    return Line(
+        topic="held",
+        title=row["workflow"],
+        workflow=row["workflow"],
+        thread_id=row["thread_id"],
+        note=row["error"] or "its workflow is not in the worker's catalog",
+        at=row["retry_at"],
+        command=f"signoff show {row['thread_id']}",
+    )
+
+
+def _undeliverable(row: dict[str, Any]) -> Line:
+    return _line(
+        row,
+        "undeliverable",
+        f"{row['target']}: {row['error']}",
+        row["created_at"],
+        f"signoff redraw {row['approval_id']}",
+    )
+
+
+def _line(row: dict[str, Any], topic: Any, note: str, at: datetime, command: str | None = None) -> Line:
+    return Line(
+        topic=topic,
+        title=row["title"] or row["workflow"],
+        workflow=row["workflow"],
+        thread_id=row["thread_id"],
+        approval_id=row["approval_id"],
+        note=note,
+        at=at,
+        permalink=row["permalink"],
+        command=command or f"signoff show {row['thread_id']}",
+    )
+
+
+_EXPIRED = """
+with told as (
+    update approvals set digested_in = %(key)s where status = 'expired' and digested_in is null returning *
+)
+select a.*, a.request ->> 'title' as title, t.workflow, l.permalink
+from told a join threads t using (thread_id)
+left join card_links l using (approval_id)
+"""
+
+_DUE = """
+select a.*, a.request ->> 'title' as title, t.workflow, l.permalink
+from approvals a join threads t using (thread_id)
+left join card_links l using (approval_id)
+where a.status = 'pending' and a.due_at <= %(until)s
+"""
+
+_BROKEN = """
+update threads set digested_in = %(key)s
+where status in ('failed', 'orphaned') and digested_in is null
+returning *
+"""
+
+_HELD = "select * from threads where status in ('running', 'waiting') and retry_at is not null"
+
+_UNDELIVERABLE = """
+with told as (
+    update messages set digested_in = %(key)s
+    where error is not null and digested_in is null and approval_id is not null returning *
+)
+select a.approval_id, a.thread_id, m.target, m.error, m.created_at, a.request ->> 'title' as title, t.workflow, l.permalink
+from told m join approvals a using (approval_id) join threads t on t.thread_id = a.thread_id
+left join card_links l using (approval_id)
+"""
+
+_TOPICS = (
+    (_UNDELIVERABLE, _undeliverable),
+    (_BROKEN, _broken),
+    (_HELD, _held),
+    (_EXPIRED, _expired),
+    (_DUE, _due),
+)
