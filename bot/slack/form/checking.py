@@ -33,11 +33,11 @@ Found = Iterator[ValidationError]
 Keyword = Callable[[Any, Any, Any, Any], Found]
 
 
-class Uncheckable(Exception):  # noqa: N818 - a refusal shown to a person, named for what it is
+class Uncheckable(Exception):
     """The schema itself is broken, points outside or costs too much; the message says which."""
 
 
-class _TooCostly(Exception):  # noqa: N818 - never leaves this module
+class _TooCostly(Exception):
     pass
 
 

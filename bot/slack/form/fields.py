@@ -57,11 +57,7 @@ def fields(schema: dict[str, Any] | None, value: dict[str, Any]) -> tuple[Field,
         told = properties.get(key, others if isinstance(others, dict) else {})
         needed = key in (required or []) or (key not in properties and key in value)
         field = _field(key, ids[key], schemas.shape(told), needed, value.get(key, NOTHING))
-        # The property's own title: a referenced one is its type's name, not what it is here.
-        title = mapping(properties.get(key)).get("title")
-        found.append(
-            replace(field, label=cut(line(title), 150)) if isinstance(title, str) and line(title) else field
-        )
+        found.append(replace(field, label=_label(key, properties.get(key))))
     return _told_apart(found)
 
 
@@ -74,7 +70,7 @@ def _field(key: str, block_id: str, shape: Shape, required: bool, original: Any)
     return Field(
         key=key,
         block_id=block_id,
-        label=cut(_humanised(key), 150),
+        label=key,
         description=cut(line(description), 1500) if isinstance(description, str) else "",
         kind=kind,
         required=required,
@@ -82,6 +78,12 @@ def _field(key: str, block_id: str, shape: Shape, required: bool, original: Any)
         original=original,
         now=shown if kind is not None and shown is not NOTHING and kind.holds(shown) else NOTHING,
     )
+
+
+def _label(key: str, told: Any) -> str:
+    """Take the property's own title: a referenced one is its type's name, not what it is here."""
+    title = mapping(told).get("title")
+    return cut((line(title) if isinstance(title, str) else "") or _humanised(key), 150)
 
 
 def _told_apart(found: list[Field]) -> tuple[Field, ...]:

@@ -24,7 +24,7 @@ class Reply(Enum):
     EMPTIED = "emptied"
 
 
-class Unfit(Exception):  # noqa: N818 - a refusal shown to a person, named for what happened
+class Unfit(Exception):
     """What was typed does not fit; the message says why and how to mend it."""
 
 

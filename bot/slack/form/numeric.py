@@ -76,7 +76,6 @@ class Number:
     whole: bool
     bounds: Bounds = Bounds()
     textual: bool = False
-    notes: tuple[str, ...] = ()
 
     def holds(self, value: Any) -> bool:
         if isinstance(value, str) and not self.textual:
@@ -114,7 +113,7 @@ class Number:
 
     def words(self) -> list[str]:
         bounds = self.bounds.words()
-        return [f"{self._noun().capitalize()}{', ' + bounds if bounds else ''}.", *self.notes]
+        return [f"{self._noun().capitalize()}{', ' + bounds if bounds else ''}."]
 
     def _noun(self) -> str:
         return "a whole number" if self.whole else "a number"
