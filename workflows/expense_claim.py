@@ -49,7 +49,7 @@ def _is_web_address(url: str) -> str:
 
 
 Money = Annotated[Decimal, Field(gt=0, le=1_000_000, decimal_places=2), AfterValidator(_to_cents)]
-Vendor = Annotated[str, Field(min_length=1, max_length=200)]
+Vendor = Annotated[str, Field(min_length=1, max_length=150)]
 
 
 class ExpenseClaim(BaseModel):
