@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from bot.emulator import clicks, commands, modals, presence
+from bot.emulator import clicks, commands, inputs, modals, presence
 from bot.emulator.clicks import Touch
 from bot.emulator.delivery import Ack
 from bot.emulator.errors import CannotDo, SlackError
@@ -19,25 +19,15 @@ from bot.emulator.faults import Faults
 from bot.emulator.limits import Limits
 from bot.emulator.line import Line
 from bot.emulator.panel import Panel
-from bot.emulator.picture import picture
+from bot.emulator.picture import first_person, picture
 from bot.emulator.sockets import Sockets
 from bot.emulator.webapi import WebApi
 from bot.emulator.workspace import Json
 
 HEARTBEAT_SECONDS = 15.0
 CALLS_SHOWN = 500
-CHOSEN: Final = (
-    "selected_option",
-    "selected_options",
-    "selected_date",
-    "selected_time",
-    "selected_date_time",
-    "selected_user",
-    "selected_users",
-    "selected_conversation",
-    "selected_channel",
-    "value",
-)
+CHOSEN: Final = (*sorted(set(inputs.FIELD.values()) - {"value"}), "value")
+"""Where a click's body says what was chosen; a button sends its own value, which is not a choice."""
 
 
 @dataclass
@@ -78,7 +68,7 @@ class Control:
             stream.cancel()
 
     async def _state(self, request: web.Request) -> web.Response:
-        user = request.query.get("user", "")
+        user = request.query.get("user") or first_person(self.line.slack)
         if user not in self.line.slack.users:
             return web.json_response({"ok": False, "error": "user_not_found"}, status=404)
         shown = picture(self.line.slack, user)
@@ -171,7 +161,7 @@ class Control:
         return {"ok": True}
 
     async def _faults(self, body: Json) -> Json:
-        """`method` with `kind`, `times`, `retry_after`; or `down`, `drop_acks`, `disconnect`, `rate_limits`, `clear`."""
+        """`method` with `kind`, `times`, `retry_after`; `down`, `drop_acks`, `disconnect`, `clear`."""
         if body.get("clear"):
             self.faults.clear()
         if "method" in body:
@@ -206,7 +196,7 @@ def _act(act: Callable[[Json], Awaitable[Json]]) -> Callable[[web.Request], Awai
             return web.json_response(await act(body))
         except CannotDo as refusal:
             answer = {"ok": False, "acked": False, "status": None, "error": str(refusal)}
-            return web.json_response(answer | {"fields": refusal.fields})
+            return web.json_response(answer | ({"errors": refusal.fields} if refusal.fields else {}))
         except SlackError as refusal:
             return web.json_response(refusal.body())
         except (KeyError, TypeError, ValueError) as malformed:
@@ -219,4 +209,4 @@ def _told(ack: Ack) -> Json:
     answer: Json = {"ok": ack.acked and not ack.field_errors, "acked": ack.acked, "status": ack.status}
     if ack.error:
         answer |= {"error": ack.error, "detail": ack.detail}
-    return answer | {"fields": ack.field_errors} if ack.field_errors else answer
+    return answer | {"errors": ack.field_errors} if ack.field_errors else answer

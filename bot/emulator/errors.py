@@ -17,7 +17,7 @@ class SlackError(Exception):
         return {"ok": False, "error": self.code, **self.extra}
 
 
-class CannotDo(Exception):  # noqa: N818 - named for what happened, as a person would say it
+class CannotDo(Exception):
     """A person cannot do that in Slack's client: no such button, an empty required field, not a member."""
 
     def __init__(self, reason: str, fields: dict[str, str] | None = None) -> None:

@@ -38,6 +38,11 @@ def picture(slack: Slack, user: str) -> Json:
     }
 
 
+def first_person(slack: Slack) -> str:
+    """Who sits at the page before anybody is chosen."""
+    return next((one.id for one in slack.users.values() if not one.is_bot and not one.deleted), "")
+
+
 def _group(group: Group) -> Json:
     return {"id": group.id, "handle": group.handle, "name": group.name, "users": list(group.users)}
 

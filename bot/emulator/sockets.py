@@ -16,7 +16,7 @@ MOST_CONNECTIONS = 10
 DisconnectReason = Literal["warning", "refresh_requested", "link_disabled", "too_many_websockets"]
 
 
-class SocketClosed(Exception):  # noqa: N818 - named for what happened
+class SocketClosed(Exception):
     """The connection that had the payload went away before it was acknowledged."""
 
 
@@ -75,12 +75,12 @@ class Sockets:
             del self._waiting[key]
 
     async def disconnect(self, reason: DisconnectReason | None = "refresh_requested") -> None:
-        """Ask every connection to go, as Slack does before it closes them; None closes without a word."""
+        """Tell every connection to go and let the app hang up; None hangs up without a word."""
         for socket in tuple(self._open):
-            if reason:
-                await socket.send_json({"type": "disconnect", "reason": reason, "debug_info": {}})
-            if reason != "warning":
+            if reason is None:
                 await socket.close()
+            else:
+                await socket.send_json({"type": "disconnect", "reason": reason, "debug_info": {}})
 
     async def _serve(self, socket: web.WebSocketResponse) -> None:
         self._open.append(socket)
