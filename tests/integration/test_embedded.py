@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from bot.postgres import account, cluster, embedded
+from bot.postgres.account import NoEmbeddedPostgres
+from bot.postgres.embedded import Embedded
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="this is what root must not do")
+
+HOLD = """
+import sys
+from pathlib import Path
+from bot.postgres import embedded
+with embedded.start(Path(sys.argv[1]), durable=False) as server:
+    print("up", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture(scope="module")
+def made():
+    """A folder whose cluster is there already, for tests that leave it sound: making one is the slow part."""
+    yield from temporary()
+
+
+@pytest.fixture
+def folder():
+    """A folder in which nothing was made yet."""
+    yield from temporary()
+
+
+def temporary():
+    # Short, and private to whoever runs the tests.
+    path = Path(tempfile.mkdtemp(prefix="signoff-"))
+    yield path
+    embedded.stop(path / "db")
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def start():
+    started: list[Embedded] = []
+
+    def begin(directory: Path) -> Embedded:
+        started.append(embedded.start(directory, durable=False))
+        return started[-1]
+
+    yield begin
+    for server in started:
+        server.stop()
+
+
+def hold(directory: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLD, directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def leave(holder: subprocess.Popen[str]) -> None:
+    holder.communicate("\n", timeout=60)
+    assert holder.returncode == 0
+
+
+def answers(dsn: str) -> bool:
+    try:
+        psycopg.connect(dsn).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def execute(dsn: str, statement: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        cursor = connection.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+def postmaster(directory: Path) -> int:
+    return int((directory / "server/data/postmaster.pid").read_text().split()[0])
+
+
+def test_data_is_still_there_after_a_stop_and_a_start(made, start):
+    first = start(made / "db")
+    execute(first.dsn, "drop table if exists kept; create table kept as select 'ü' as word")
+    first.stop()
+    first.stop()
+    assert not answers(first.dsn)
+
+    assert execute(start(made / "db").dsn, "select * from kept") == [("ü",)]
+
+
+def test_it_speaks_utc_and_utf8_whatever_the_machine_speaks(made, start, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "xx_YY.latin1")
+    monkeypatch.setenv("PGPORT", "1")
+    monkeypatch.setenv("PGDATA", "/nowhere")
+
+    dsn = start(made / "db").dsn
+
+    assert execute(dsn, "show timezone") == [("UTC",)]
+    assert execute(dsn, "show server_encoding") == [("UTF8",)]
+
+
+def test_many_processes_share_one_server_and_the_last_to_leave_stops_it(folder, start):
+    holders = [hold(folder / "db") for _ in range(4)]
+    for holder in holders:
+        assert holder.stdout.readline() == "up\n"
+    mine = start(folder / "db")
+    running = postmaster(folder / "db")
+
+    for holder in holders:
+        leave(holder)
+
+    assert postmaster(folder / "db") == running
+    assert answers(mine.dsn)
+    mine.stop()
+    assert not answers(mine.dsn)
+
+
+def test_a_killed_process_leaves_the_server_but_no_claim_on_it(made, start):
+    killed = hold(made / "db")
+    killed.stdout.readline()
+    running = postmaster(made / "db")
+    killed.kill()
+    killed.communicate()
+
+    mine = start(made / "db")
+
+    assert postmaster(made / "db") == running
+    mine.stop()
+    assert not answers(mine.dsn)
+
+
+def test_a_server_left_running_can_be_stopped(made):
+    killed = hold(made / "db")
+    killed.stdout.readline()
+    killed.kill()
+    killed.communicate()
+
+    assert embedded.stop(made / "db")
+    assert not embedded.stop(made / "db")
+    assert not embedded.stop(made / "never")
+
+
+def test_a_killed_server_comes_up_again_with_what_was_committed(made, start):
+    execute(start(made / "db").dsn, "drop table if exists kept; create table kept as select 1")
+    os.kill(postmaster(made / "db"), signal.SIGKILL)
+
+    again = start(made / "db")
+
+    assert execute(again.dsn, "select * from kept") == [(1,)]
+
+
+def test_a_pid_that_now_belongs_to_somebody_else_does_not_keep_it_down(made, start, monkeypatch):
+    monkeypatch.setattr(cluster, "_RETRY_SECONDS", 0.6)
+    start(made / "db").stop()
+    note = made / "db/server/data/postmaster.pid"
+    owner = note.parent.stat()
+    with subprocess.Popen(["sleep", "600"], user=owner.st_uid if os.geteuid() == 0 else None) as stranger:
+        note.write_text(f"{stranger.pid}\n{note.parent}\n0\n5432\n\n\n  1 1\nready\n")
+        os.chown(note, owner.st_uid, owner.st_gid)
+        try:
+            assert answers(start(made / "db").dsn)
+        finally:
+            stranger.kill()
+
+
+def test_a_cluster_that_was_never_finished_is_begun_again(folder, start):
+    unfinished = folder / "db/server/data.new"
+    unfinished.mkdir(parents=True, mode=0o700)
+    (unfinished / "PG_VERSION").write_text("18\n")
+    unfinished.parent.chmod(0o700)
+    if os.geteuid() == 0:
+        begun_by = account.account_for(folder / "nothing")
+        os.chown(unfinished.parent, begun_by.uid, begun_by.gid)
+
+    assert answers(start(folder / "db").dsn)
+
+
+def test_a_path_too_deep_for_a_socket_works(folder, start):
+    deep = folder / "a folder" / ("x" * 120)
+
+    server = start(deep)
+
+    assert answers(server.dsn)
+    server.stop()
+    shutil.rmtree(Path(psycopg.conninfo.conninfo_to_dict(server.dsn)["host"]))
+
+
+def test_a_socket_folder_prepared_by_somebody_else_is_not_used(folder):
+    deep = folder / ("x" * 120)
+    planted = cluster.Cluster(deep)._socket_folder
+    planted.mkdir()
+    planted.chmod(0o777)
+    try:
+        with pytest.raises(NoEmbeddedPostgres, match="open to others"):
+            embedded.start(deep)
+    finally:
+        planted.rmdir()
+
+
+def test_what_cannot_work_is_refused_in_one_line_that_offers_a_database_url(folder):
+    (folder / "file").touch()
+    for directory in (folder / "it's", folder / "file", folder / "file/below"):
+        with pytest.raises(NoEmbeddedPostgres, match="set DATABASE_URL") as refusal:
+            embedded.start(directory)
+
+        assert "\n" not in str(refusal.value)
+
+
+def test_a_broken_cluster_is_refused_with_what_postgres_said(folder, start, monkeypatch):
+    monkeypatch.setattr(cluster, "_RETRY_SECONDS", 0.3)
+    start(folder / "db").stop()
+    (folder / "db/server/data/PG_VERSION").write_text("9\n")
+
+    with pytest.raises(NoEmbeddedPostgres, match="incompatible") as refusal:
+        start(folder / "db")
+
+    assert "\n" not in str(refusal.value)
+
+
+def test_only_its_account_can_enter_where_the_server_listens(made, start):
+    start(made / "db")
+
+    assert (made / "db/server").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_data_lives_where_the_system_keeps_such_things(monkeypatch):
+    assert embedded.home({"SIGNOFF_HOME": "/srv/signoff", "XDG_DATA_HOME": "/x"}) == Path("/srv/signoff")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert embedded.home({"XDG_DATA_HOME": "/root/x"}) == Path("/var/lib/signoff")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert embedded.home({"XDG_DATA_HOME": "/x"}) == Path("/x/signoff")
+    assert embedded.home({}) == Path.home() / ".local/share/signoff"
+
+
+def modes(*below: Path) -> dict[Path, tuple[int, int, int]]:
+    folders = {parent for path in below for parent in path.parents}
+    return {path: (path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in folders}
+
+
+@as_root
+def test_root_opens_no_folder_that_was_there_before(folder, start):
+    (folder / "private").mkdir(mode=0o700)
+    programs = account._installed()
+    inside = [path for path in programs.rglob("*") if path.is_dir()]
+    before = modes(folder / "private/db", programs / "bin", *inside)
+
+    dsn = start(folder / "private/db").dsn
+
+    assert execute(dsn, "select 1") == [(1,)]
+    assert modes(folder / "private/db", programs / "bin", *inside) == before
+
+
+@as_root
+def test_root_runs_programs_that_only_root_can_read_from_a_copy(folder, tmp_path):
+    private = tmp_path / "site-packages/pginstall18"
+    shutil.copytree(account._installed(), private)
+    folder.chmod(0o755)
+    someone = account.account_for(folder / "nothing")
+    before = modes(private / "bin/postgres")
+
+    programs = account.binaries(someone, shared=folder / "shared", installed=private)
+
+    assert account.run([str(programs / "postgres"), "--version"], someone)[0] == 0
+    assert account.binaries(someone, shared=folder / "shared", installed=private) == programs
+    assert modes(private / "bin/postgres") == before
+
+
+@as_root
+def test_root_without_an_account_to_run_as_is_asked_for_a_database_url(folder, monkeypatch):
+    monkeypatch.setattr(account, "_NAME", "nobody-of-this-name")
+    monkeypatch.setattr(shutil, "which", lambda *_args, **_kwargs: None)
+
+    with pytest.raises(NoEmbeddedPostgres, match="set DATABASE_URL"):
+        embedded.start(folder / "db")
