@@ -6,7 +6,7 @@ from bot.approvals.request import Action, ApprovalRequest
 from bot.postgres.rows import Approval
 from bot.slack import token as ids
 from bot.slack.rich import paragraph, words
-from bot.slack.text import Block, clean, cut, plain, units
+from bot.slack.text import Block, brief, plain, units
 from bot.slack.token import Token
 from bot.slack.values import Piece
 
@@ -58,7 +58,7 @@ def described(request: ApprovalRequest, limit: int) -> Piece:
     parts: list[Block] = []
     whole, left = True, limit
     for option in request.options:
-        label, about = cut(clean(option.label), 500), cut(clean(option.description or ""), 400)
+        label, about = brief(option.label, 500), brief(option.description or "", 400)
         left -= units(label) + units(about) + 5
         if left < 0:
             whole = False
@@ -87,7 +87,7 @@ def _confirm(request: ApprovalRequest, label: str) -> Block:
     return {
         "confirm": {
             "title": plain("Are you sure?", 100),
-            "text": plain(f"{cut(clean(request.title), 240)}\n{why}", 300),
+            "text": plain(f"{brief(request.title, 240)}\n{why}", 300),
             "confirm": plain(label, 30),
             "deny": plain("Go back", 30),
             "style": "danger" if request.destructive else "primary",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bot.slack.text import Block, clean, cut, units
+from bot.slack.text import Block, brief, clean, cut, units
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s+(.*?)\s*#*$")
@@ -34,11 +34,11 @@ def paragraph(*parts: Block) -> Block:
 
 
 def quote(text: str, limit: int = 1000) -> Block:
-    return {"type": "rich_text_quote", "elements": [words(cut(clean(text), limit))]}
+    return {"type": "rich_text_quote", "elements": [words(brief(text, limit))]}
 
 
 def preformatted(text: str, limit: int = 2900) -> Block:
-    return {"type": "rich_text_preformatted", "elements": [words(cut(clean(text), limit))]}
+    return {"type": "rich_text_preformatted", "elements": [words(brief(text, limit))]}
 
 
 def rich_text(*elements: Block) -> Block:
@@ -60,7 +60,7 @@ def markdown(text: str, limit: int) -> list[Block]:
     """
     elements: list[Block] = []
     fence: list[str] | None = None
-    for row in cut(clean(text).strip(), limit).split("\n"):
+    for row in brief(text.strip(), limit).split("\n"):
         if _FENCE.match(row):
             if fence is not None:
                 elements.append(preformatted("\n".join(fence) or " "))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,8 @@ _UNSEEN = re.compile(
     "\U000e0000-\U000e0fff"  # tags and further variation selectors
     f"]|(?<![{_JOINS}])[\u200c\u200d]|[\u200c\u200d](?![{_JOINS}]))+"  # joiners that join nothing
 )
+_UNWRITTEN = re.compile(f"{_UNSEEN.pattern}|[\u2028\u2029\x85]")
+_ORDINARY = re.compile(r"[ -~\n]*")
 _STACK = "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 _STACKED = re.compile(f"([{_STACK}]{{4}})[{_STACK}]+")
 _BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
@@ -43,13 +46,20 @@ _HALF_ENTITY = re.compile(r"&[a-z]{0,3}$")
 
 def units(text: str) -> int:
     """Count UTF-16 units: what Slack counts is not documented, and this is the larger reading."""
-    return len(text) + sum(character > "\uffff" for character in text)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def clean(text: str) -> str:
     """Make the invisible visible: controls, direction overrides and zero-width characters become a mark."""
+    if _ORDINARY.fullmatch(text):
+        return text
     seen = _UNSEEN.sub(HIDDEN, _BREAKS.sub("\n", text).replace("\t", "    "))
-    return _STACKED.sub(r"\1", seen)
+    return _STACKED.sub(rf"\1{HIDDEN}", seen)
+
+
+def spelled_out(text: str) -> str:
+    """Write what is invisible as JSON escapes, so that none is lost where every character matters."""
+    return _UNWRITTEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def line(text: str) -> str:
@@ -68,7 +78,7 @@ def escape(text: str) -> str:
 
 def cut(text: str, limit: int) -> str:
     """Cut to `limit` UTF-16 units with a mark, never inside a character or an entity such as `&amp;`."""
-    if units(text) <= limit:
+    if len(text) <= limit and units(text) <= limit:
         return text
     room, end = limit - 1, 0
     for end, character in enumerate(text):  # noqa: B007  # `end` is what the loop finds out
@@ -78,14 +88,20 @@ def cut(text: str, limit: int) -> str:
     return _HALF_ENTITY.sub("", text[:end]).rstrip("\u200d \n") + "…"
 
 
+def brief(text: str, limit: int) -> str:
+    """Clean and cut content that may be huge, without reading more of it than can be shown."""
+    head = text[: 4 * limit]
+    return cut(clean(head) + ("…" if len(head) < len(text) else ""), limit)
+
+
 def said(text: str, limit: int) -> str:
     """Return content as one escaped line of at most `limit` units."""
-    return cut(escape(line(text)), limit)
+    return cut(escape(line(brief(text, 2 * limit))), limit)
 
 
 def plain(text: str, limit: int = 3000) -> Block:
     """Return a plain_text object; nothing in it is interpreted, and empty text becomes a dash."""
-    return {"type": "plain_text", "text": cut(clean(text).strip() or NOTHING, limit), "emoji": False}
+    return {"type": "plain_text", "text": brief(text.strip(), limit).strip() or NOTHING, "emoji": False}
 
 
 def mrkdwn(text: str, limit: int = 3000) -> Block:

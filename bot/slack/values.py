@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.approvals.changes import MISSING, Change
 from bot.slack.rich import paragraph, preformatted, words
-from bot.slack.text import HIDDEN, Block, clean, count, cut, line, units
+from bot.slack.text import Block, brief, count, cut, line, spelled_out, units
 
 LINES = 25
 """Facts shown on a card; more are in the modal."""
@@ -25,10 +25,7 @@ class Piece:
 
 def pretty(value: Any) -> str:
     """Write JSON over several lines; what would be invisible stands as its escape."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    if HIDDEN not in clean(text):
-        return text
-    return "".join(char if clean(char) == char or char == "\n" else _escaped(char) for char in text)
+    return spelled_out(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def shown(value: Any, limit: int = 300) -> str:
@@ -50,7 +47,7 @@ def shown(value: Any, limit: int = 300) -> str:
             text = ", ".join(shown(item) for item in value)
         case _:
             text = json.dumps(value, ensure_ascii=False)
-    return cut(line(text) or "(blank)", limit)
+    return cut(line(brief(text, 2 * limit)) or "(blank)", limit)
 
 
 def facts(pairs: Iterable[tuple[str, Any]], limit: int, *, struck: bool = False) -> Piece:
@@ -59,7 +56,7 @@ def facts(pairs: Iterable[tuple[str, Any]], limit: int, *, struck: bool = False)
     all_pairs = list(pairs)
     whole, left = True, limit
     for n, (name, value) in enumerate(all_pairs):
-        text, label = shown(value), cut(line(name) or "(no name)", 100)
+        text, label = shown(value), cut(line(name[:400]) or "(no name)", 100)
         left -= units(text) + units(label) + 3
         if n == LINES or left < 0:
             parts.append(words(f"\n… and {count(len(all_pairs) - n, 'more line')}", italic=True))
@@ -81,7 +78,7 @@ def proposal(value: Any, limit: int, *, struck: bool = False) -> Piece:
     if isinstance(value, dict) and all(_is_short(item) for item in value.values()):
         return facts(value.items(), limit, struck=struck)
     if isinstance(value, str):
-        return Piece([paragraph(words(cut(clean(value), limit), strike=struck))], units(value) <= limit)
+        return Piece([paragraph(words(brief(value, limit), strike=struck))], units(value) <= limit)
     text = pretty(value)
     return Piece([preformatted(text, limit)], units(text) <= limit)
 
@@ -121,12 +118,3 @@ def _is_short(value: Any) -> bool:
     if isinstance(value, list):
         return len(value) <= 20 and all(_is_scalar(item) and units(str(item)) <= 100 for item in value)
     return _is_scalar(value) and units(str(value)) <= 300
-
-
-def _escaped(character: str) -> str:
-    return "".join(f"\\u{unit:04x}" for unit in _utf16(character))
-
-
-def _utf16(character: str) -> list[int]:
-    raw = character.encode("utf-16-be", "surrogatepass")
-    return [int.from_bytes(raw[n : n + 2], "big") for n in range(0, len(raw), 2)]

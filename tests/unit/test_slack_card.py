@@ -1,0 +1,250 @@
+"""The card says, in every state, what holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from slack_rows import (
+    ANA,
+    BOB,
+    EVE,
+    GROUPS,
+    NOW,
+    OPTIONS,
+    PENDING,
+    REQUEST,
+    actions,
+    approval,
+    decided,
+    decision,
+    elements,
+    judge,
+    read,
+    states,
+    thread,
+    vote,
+)
+
+from bot.approvals.policy import Policy
+from bot.approvals.request import ApprovalRequest, Option
+from bot.slack.card import CardView, Drawn, card
+
+STATES = states(REQUEST.model_copy(update={"options": OPTIONS}))
+
+
+def draw(shown: Any, **view: Any) -> Drawn:
+    values = {"thread": thread(), "now": NOW, "message_id": "card:a1", "version": 1, "groups": GROUPS}
+    return card(CardView(approval=shown, **values | view))
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_is_a_valid_message_with_buttons_only_while_it_is_open(state: str) -> None:
+    drawn = draw(STATES[state])
+
+    judge(drawn.blocks)
+    assert ("signoff.approve" in actions(drawn.blocks)) == (state in PENDING)
+    assert ("signoff.choose.0" in actions(drawn.blocks)) == (state in PENDING)
+    assert "Pay Acme 12,400.00 USD" in drawn.text
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("pending", "Needs *2 approvals* by <!subteam^S01FINMGR> or <@U0BOB0001>"),
+        ("pending", "If nobody answers, I will not run it."),
+        ("undelivered", "Not delivered to its channel: not_in_channel"),
+        ("held", "*Overdue* since"),
+        ("edited", "Revision 2, edited by <@U0EVE0001>, earlier votes are void"),
+        ("noticed", "⚠️ policy.approvals: refused &lt;!here&gt;"),
+        ("escalated", "Escalated to @directors and <@U0EVE0001>"),
+        ("approved", "*Approved* by <@U0BOB0001> and <@U0EVE0001>"),
+        ("edited and approved", "*Approved with edits* by <@U0BOB0001>"),
+        ("rejected", "*Rejected* by <@U0BOB0001>"),
+        ("rejected", "I will not run it."),
+        ("rejected", "Not <!channel> now"),
+        ("answered", "*Answered* by <@U0BOB0001>"),
+        ("answered", "Ask *finance*"),
+        ("chosen", "*Answered with “Option 0”* by <@U0BOB0001>"),
+        ("by policy", "*Approved by policy*: under 500"),
+        ("timed out", "*Timed out*, nobody answered. I did not run it."),
+        ("timed out, approved", "it ran unapproved, as its workflow declares"),
+        ("timed out, chosen", "I took “Option 0”, as its workflow declares"),
+        ("timed out, as drafted", "*Timed out*: went out as drafted (forced)."),
+        ("timed out, cancelled", "I did not run it, and ended the workflow."),
+        ("never delivered", "*Never delivered* (channel_not_found): nobody was asked. I did not run it."),
+        ("cancelled", "*Cancelled*. I did not run it."),
+        ("superseded", "The decision by <@U0BOB0001> was not used."),
+        ("orphaned", "The decision by <@U0BOB0001> reached nobody."),
+    ],
+)
+def test_each_state_says_what_holds(state: str, words: str) -> None:
+    assert words in read(draw(STATES[state]).blocks)
+
+
+@pytest.mark.parametrize("state", [name for name in STATES if name.startswith(("timed", "never"))])
+def test_silence_is_never_shown_as_a_persons_no(state: str) -> None:
+    shown = read(draw(STATES[state]).blocks) + draw(STATES[state]).text
+
+    assert "ejected" not in shown
+    assert BOB not in shown
+
+
+def test_the_first_lines_say_what_by_when_and_at_whose_request() -> None:
+    blocks = draw(approval()).blocks
+
+    assert blocks[0]["text"]["text"] == "Pay Acme 12,400.00 USD"
+    assert f"Asked by <@{ANA}> · *expense* workflow" in blocks[1]["text"]["text"]
+    assert "Due *<!date^1795186800^" in blocks[1]["text"]["text"]
+
+
+def test_a_starter_who_is_not_the_requester_is_named_beside_them() -> None:
+    blocks = draw(approval(), thread=thread(starter="api:billing")).blocks
+
+    assert f"Asked by <@{ANA}>, started by api:billing" in read(blocks)
+
+
+def test_votes_say_who_and_how_many_are_needed() -> None:
+    shown = read(draw(approval(), votes=(vote(BOB), vote(EVE, "reject"))).blocks)
+
+    assert f"Approved by <@{BOB}> · 1 of 2 needed" in shown
+    assert f"Rejected by <@{EVE}> · 1 of 1 needed to end it" in shown
+
+
+def test_edits_show_each_field_before_and_after() -> None:
+    after = {**REQUEST.proposal, "amount": 9000.0}
+    shown = read(draw(decided(decision(proposal=after), proposal=after, edited_by=BOB)).blocks)
+
+    assert "amount :  12400.0  →  9000.0" in shown
+
+
+def test_what_was_refused_is_struck_through_and_what_was_approved_is_not() -> None:
+    def struck(state: str) -> bool:
+        return "'strike': True" in str(draw(STATES[state]).blocks)
+
+    assert struck("rejected")
+    assert struck("timed out")
+    assert not struck("approved")
+    assert not struck("pending")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("running", "Handing the answer to the workflow …"),
+        ("failed", "The workflow failed after this: ValueError: no money."),
+        ("done", "The workflow is done: Paid."),
+        ("cancelled", "The workflow ended: the card was lost"),
+        ("orphaned", "The workflow lost its place after this"),
+    ],
+)
+def test_a_settled_card_says_what_the_workflow_did_next(status: str, words: str) -> None:
+    after = thread(
+        status=status,
+        error="ValueError: no money",
+        result={"outcome": "Paid."},
+        cancel_reason="the card was lost",
+    )
+
+    assert words in read(draw(decided(decision()), thread=after).blocks)
+
+
+def test_an_applied_answer_is_no_longer_being_handed_over() -> None:
+    applied = decided(decision(), applied_at=NOW)
+
+    assert "is running" in read(draw(applied, thread=thread(status="running")).blocks)
+    assert "waits for another approval" in read(draw(applied).blocks)
+
+
+def test_approve_is_the_one_emphasised_button_and_reject_is_plain() -> None:
+    styles = {e["action_id"]: e.get("style") for e in elements(draw(approval()).blocks)}
+
+    assert styles["signoff.approve"] == "primary"
+    assert {style for name, style in styles.items() if name != "signoff.approve"} == {None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "style", "confirms"),
+    [({}, "primary", False), ({"risk": "high"}, "primary", True), ({"destructive": True}, "danger", True)],
+)
+def test_danger_and_confirmation_come_from_what_approving_does(
+    changes: dict[str, Any], style: str, confirms: bool
+) -> None:
+    approve = elements(draw(approval(REQUEST.model_copy(update=changes))).blocks)[0]
+
+    assert approve["style"] == style
+    assert ("confirm" in approve) == confirms
+
+
+def test_the_buttons_are_those_that_the_request_allows() -> None:
+    asked = ApprovalRequest(title="What now?", allow=("respond",))
+
+    assert actions(draw(approval(asked)).blocks) == ["signoff.respond", "signoff.more"]
+
+
+def test_few_options_are_buttons_and_many_are_a_menu() -> None:
+    few = ApprovalRequest(title="Which?", options=OPTIONS)
+    many = ApprovalRequest(title="Which?", options=[Option(id=f"o{n}", label=f"L{n}") for n in range(6)])
+
+    shown = draw(approval(few)).blocks
+    menu = elements(draw(approval(many)).blocks)[0]
+    assert actions(shown)[:3] == ["signoff.choose.0", "signoff.choose.1", "signoff.choose.2"]
+    assert "What 1 does" in read(shown)
+    assert menu["action_id"] == "signoff.choose"
+    assert menu["options"][5]["value"] == "s1.a1.1#5"
+
+
+def test_a_direct_card_mentions_nobody_else_and_leads_to_the_channel() -> None:
+    drawn = draw(approval(), audience="direct", permalink="https://slack.example/archives/C1/p1")
+
+    shown = read(drawn.blocks)
+    assert "You may decide this." in shown
+    assert "subteam" not in shown
+    assert "<https://slack.example/archives/C1/p1|" in shown
+
+
+def test_an_empty_policy_says_that_nobody_may_decide() -> None:
+    assert "Nobody may decide this" in read(draw(approval(policy=Policy())).blocks)
+
+
+def test_block_ids_are_new_on_every_drawing_and_action_ids_stay() -> None:
+    first, second = draw(approval(), version=1), draw(approval(), version=2)
+
+    assert not {b["block_id"] for b in first.blocks} & {b["block_id"] for b in second.blocks}
+    assert actions(first.blocks) == actions(second.blocks)
+
+
+def test_drawing_the_same_row_again_is_the_same_message() -> None:
+    assert draw(approval()) == draw(approval())
+
+
+def test_metadata_holds_the_message_id_and_nothing_of_the_request() -> None:
+    assert draw(approval()).metadata == {
+        "event_type": "signoff_message",
+        "event_payload": {"message_id": "card:a1"},
+    }
+
+
+def test_what_is_cut_can_be_shown_whole_while_open_and_after() -> None:
+    long = approval(REQUEST.model_copy(update={"summary": "word " * 2000}))
+    settled = replace(long, status="decided", decision=decision(), decided_at=NOW)
+
+    assert "signoff.whole" in actions(draw(long).blocks)
+    assert actions(draw(settled).blocks) == ["signoff.whole"]
+    assert "signoff.whole" not in actions(draw(approval()).blocks)
+
+
+def test_an_overdue_card_after_an_outage_can_still_be_decided() -> None:
+    held = approval(due_at=NOW - timedelta(minutes=5))
+
+    assert "and held: you can still decide" in read(draw(held).blocks)
+    assert "signoff.approve" in actions(draw(held).blocks)
+
+
+@pytest.mark.parametrize("status", ["failed", "running"])
+def test_a_pending_card_tells_of_its_workflows_failure_only(status: str) -> None:
+    shown = read(draw(approval(), thread=thread(status=status, error="boom")).blocks)
+
+    assert ("The workflow failed meanwhile: boom" in shown) == (status == "failed")
