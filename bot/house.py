@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
+from pydantic import BaseModel
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -13,13 +15,17 @@ from bot.approvals.errors import SignoffError
 from bot.engine.advance import Engine
 from bot.engine.catalog import BareGraph, Catalog, load
 from bot.engine.worker import Worker
+from bot.facts.threads import start
+from bot.intake import begin
 from bot.postgres.jobs import Queue
 from bot.postgres.pools import Pool, listeners_pool, queue_pool, runs_pool
 from bot.settings import Settings
 from bot.slack.app import Identity, bind_team, bolt_app, identify, web_client
 from bot.slack.directory import Directory
 from bot.slack.draw import Delivery
+from bot.slack.inbox import Startable
 from bot.slack.listeners.desk import Desk
+from bot.slack.listeners.home import Intake
 from bot.slack.render import render
 
 
@@ -86,8 +92,35 @@ async def opened(settings: Settings, dsn: str, extra: Sequence[str] = ()) -> Asy
             delivery=delivery,
             worker=Worker(queue, engine.advance, delivery.draw),
             desk=desk,
-            bolt=bolt_app(desk, identity, secret.get_secret_value() if secret else None),
+            bolt=bolt_app(
+                desk,
+                _intake(catalog, queue, listening),
+                identity,
+                secret.get_secret_value() if secret else None,
+            ),
         )
+
+
+def _intake(catalog: Catalog, queue: Queue, pool: Pool) -> Intake:
+    """Let people start threads from Slack: they are the starter and the requester."""
+
+    async def start_for(workflow: str, given: dict[str, Any], user: str) -> str:
+        begun = begin(catalog, workflow, given, starter=f"slack:{user}", requester=user)
+        async with pool.connection() as conn:
+            return await start(conn, queue, begun)
+
+    def offers() -> list[Startable]:
+        return [
+            Startable(entry.workflow.name, entry.workflow.description, _fields(entry.workflow.input))
+            for entry in catalog.entries.values()
+        ]
+
+    return Intake(offers, start_for)
+
+
+def _fields(model: type[BaseModel] | None) -> tuple[str, ...]:
+    fields = model.model_fields if model else {}
+    return tuple(sorted(fields, key=lambda name: not fields[name].is_required()))
 
 
 def bare_graph(settings: Settings) -> BareGraph:

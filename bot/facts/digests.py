@@ -155,7 +155,7 @@ with told as (
 )
 select a.approval_id, a.thread_id, m.target, m.error, m.created_at, a.request ->> 'title' as title, t.workflow, l.permalink
 from told m join approvals a using (approval_id) join threads t on t.thread_id = a.thread_id
-left join card_links l using (approval_id)
+left join card_links l on l.approval_id = a.approval_id
 """
 
 _TOPICS = (

@@ -88,6 +88,18 @@ async def cast(
         return await _count(recorded, case, click)
 
 
+async def may_begin(
+    conn: AsyncConnection[Any], queue: Queue, click: Click, grace: timedelta
+) -> Case | NotRecorded:
+    """Say whether a modal for this verdict may be opened: whoever could not submit it is told so now."""
+    async with fact(conn, queue) as recorded:
+        case = await read_case(conn, click.approval_id, click.user, grace, (click.channel, click.ts))
+        if case is None:
+            return NotRecorded("unknown")
+        refusal = await _refusal(recorded, case, click)
+        return case if refusal is None else await _refused(recorded, case, click, refusal)
+
+
 async def read_case(
     conn: AsyncConnection[Any],
     approval_id: str,

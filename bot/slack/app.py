@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from slack_bolt import BoltResponse
-from slack_bolt.async_app import AsyncApp
+from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.approvals.errors import SignoffError
-from bot.slack.listeners import clicks
-from bot.slack.listeners.desk import Desk, NotDone
+from bot.slack.listeners import clicks, home, modals, submissions
+from bot.slack.listeners.desk import Desk, NotDone, person_of
+from bot.slack.listeners.home import Intake
+from bot.slack.refusals import refusal
 
 log = structlog.get_logger("signoff.slack")
 
@@ -62,7 +65,7 @@ async def bind_team(conn: Any, identity: Identity) -> None:
         )
 
 
-def bolt_app(desk: Desk, identity: Identity, signing_secret: str | None) -> AsyncApp:
+def bolt_app(desk: Desk, intake: Intake, identity: Identity, signing_secret: str | None) -> AsyncApp:
     """Build the app with every listener; the same serves Socket Mode and HTTP."""
 
     async def authorize(**_: Any) -> AuthorizeResult:
@@ -81,6 +84,19 @@ def bolt_app(desk: Desk, identity: Identity, signing_secret: str | None) -> Asyn
         raise_error_for_unhandled_request=False,
     )
     clicks.register(app, desk)
+    modals.register(app, desk)
+    submissions.register(app, desk)
+    home.register(app, desk, intake)
+
+    @app.action(re.compile(".*"))
+    async def on_unknown(ack: AsyncAck, body: dict[str, Any]) -> None:
+        """A button of an older version, or nobody's: never silent, and it changes nothing."""
+        await ack()
+        await desk.whisper(person_of(body), refusal("unknown"))
+
+    @app.view(re.compile(".*"))
+    async def on_unknown_form(ack: AsyncAck) -> None:
+        await ack()
 
     @app.error
     async def on_error(error: Exception) -> BoltResponse:

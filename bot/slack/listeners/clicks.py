@@ -11,6 +11,7 @@ from bot.approvals.policy import Verdict
 from bot.facts.votes import Click, NotRecorded
 from bot.slack import token as ids
 from bot.slack.listeners.desk import DatabaseAway, Desk, NotDone, Person, person_of
+from bot.slack.listeners.home import publish
 from bot.slack.refusals import refusal
 from bot.slack.token import Token, read_value
 
@@ -37,6 +38,8 @@ async def _decide(desk: Desk, ack: AsyncAck, body: dict[str, Any], verdict: Verd
     await ack()
     if answer is not None:
         await desk.whisper(person, answer)
+    if (body.get("view") or {}).get("type") == "home":
+        await publish(desk, person.user)
 
 
 async def _recorded(

@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.facts.settle import card_id
-from bot.facts.votes import Case, Click, NotRecorded, Recorded, cast, read_case
+from bot.facts.votes import Case, Click, NotRecorded, Recorded, cast, may_begin, read_case
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval
 from bot.slack.directory import Directory, Unreachable, handles
@@ -56,6 +56,12 @@ class Desk:
         await self.directory.freshen(click.user, click.approval_id)
         async with self.pool.connection() as conn:
             return await cast(conn, self.queue, click, self.grace)
+
+    async def may_begin(self, click: Click) -> Case | NotRecorded:
+        """Say whether a modal may be opened for this verdict."""
+        await self.directory.freshen(click.user, click.approval_id)
+        async with self.pool.connection() as conn:
+            return await may_begin(conn, self.queue, click, self.grace)
 
     async def case(self, approval_id: str, user: str) -> Case | None:
         """Read an approval to show something of it, without locking it."""
@@ -101,6 +107,13 @@ class Desk:
             log.warning("modal_failed", user=person.user, error=str(error))
             return False
         return True
+
+    async def turn(self, view: dict[str, Any], page: dict[str, Any]) -> None:
+        """Put another page into an open modal. Never raises."""
+        try:
+            await self.client.views_update(view_id=view["id"], hash=view.get("hash"), view=page)
+        except Unreachable as error:
+            log.warning("page_not_turned", error=str(error))
 
 
 def person_of(body: dict[str, Any]) -> Person:

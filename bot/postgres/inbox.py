@@ -1,0 +1,94 @@
+"""What one person has to do with: what waits for them, what they asked for, what was settled lately."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from bot.approvals.policy import Vote
+from bot.postgres.rows import Approval, Thread, votes_of
+
+MOST = 60
+
+
+@dataclass(frozen=True)
+class Item:
+    """An approval in a list, with its thread, its votes and the address of its card."""
+
+    approval: Approval
+    thread: Thread
+    votes: tuple[Vote, ...]
+    permalink: str | None
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """A person's three lists, each in the order in which it is read, and the time they were read."""
+
+    waiting: tuple[Item, ...]
+    asked: tuple[Item, ...]
+    recent: tuple[Item, ...]
+    now: datetime
+
+
+async def inbox(conn: AsyncConnection[Any], user: str) -> Inbox:
+    """Read a person's lists; groups as last looked up."""
+    waiting = await _items(conn, _WAITING, user)
+    asked = await _items(conn, _ASKED, user)
+    recent = await _items(conn, _RECENT, user)
+    found = await conn.execute("select signoff_now() as now")
+    row = await found.fetchone()
+    mine = tuple(
+        item
+        for item in waiting
+        if (user not in item.thread.own or item.approval.policy.self_approval)
+        and all(vote.user != user for vote in item.votes)
+    )
+    if row is None:
+        raise LookupError("signoff_now")
+    return Inbox(mine, tuple(asked), tuple(recent), row["now"])
+
+
+async def _items(conn: AsyncConnection[Any], query: str, user: str) -> Sequence[Item]:
+    found = await conn.execute(query, {"user": user, "most": MOST})
+    return [_item(row) for row in await found.fetchall()]
+
+
+def _item(row: dict[str, Any]) -> Item:
+    approval = Approval.of(row)
+    return Item(
+        approval, Thread.of(row["thread"]), votes_of(row["votes"], approval.revision), row["permalink"]
+    )
+
+
+_WAITING = """
+select a.*, to_jsonb(t) as thread, l.permalink,
+       (select jsonb_agg(to_jsonb(v)) from votes v where v.approval_id = a.approval_id) as votes
+from approvals a join threads t using (thread_id) left join card_links l using (approval_id)
+where a.status = 'pending' and a.policy -> 'approvers' ?| (
+    select array[%(user)s] || coalesce(array_agg(name), '{}')
+    from user_groups g, unnest(array[g.group_id, '@' || g.handle]) as name where %(user)s = any(g.members))
+order by a.due_at nulls last, a.created_at limit %(most)s
+"""
+
+_ASKED = """
+select a.*, to_jsonb(t) as thread, l.permalink,
+       (select jsonb_agg(to_jsonb(v)) from votes v where v.approval_id = a.approval_id) as votes
+from threads t join approvals a using (thread_id) left join card_links l using (approval_id)
+where t.requester = %(user)s and t.status in ('running', 'waiting') and a.status = 'pending'
+order by a.created_at desc limit %(most)s
+"""
+
+_RECENT = """
+select a.*, to_jsonb(t) as thread, l.permalink,
+       (select jsonb_agg(to_jsonb(v)) from votes v where v.approval_id = a.approval_id) as votes
+from approvals a join threads t using (thread_id) left join card_links l using (approval_id)
+where a.status <> 'pending' and a.decided_at > signoff_now() - interval '7 days'
+  and (t.requester = %(user)s
+       or exists (select 1 from votes v where v.approval_id = a.approval_id and v.user_id = %(user)s))
+order by a.decided_at desc limit 10
+"""

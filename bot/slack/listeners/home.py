@@ -1,0 +1,102 @@
+"""The App Home and `/approvals`: what waits for me, what I asked for, and how to start something."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from slack_bolt.async_app import AsyncAck, AsyncApp
+
+from bot.approvals.errors import SignoffError
+from bot.postgres.inbox import Inbox, Item, inbox
+from bot.slack.directory import Unreachable, handles
+from bot.slack.drawn import Drawn
+from bot.slack.home import Entry, HomeView
+from bot.slack.home import home as home_view
+from bot.slack.inbox import Startable, help_text, not_started, started
+from bot.slack.inbox import inbox as inbox_answer
+from bot.slack.listeners.desk import DatabaseAway, Desk
+from bot.slack.refusals import refusal
+
+log = structlog.get_logger("signoff.slack")
+
+
+@dataclass(frozen=True)
+class Intake:
+    """How threads are started from Slack: what there is, and a call that starts one for a user."""
+
+    offers: Callable[[], Sequence[Startable]]
+    start: Callable[[str, dict[str, Any], str], Awaitable[str]]
+
+
+def register(app: AsyncApp, desk: Desk, intake: Intake) -> None:
+    @app.event("app_home_opened")
+    async def on_home_opened(event: dict[str, Any]) -> None:
+        if event.get("tab", "home") == "home":
+            await publish(desk, event["user"])
+
+    @app.command("/approvals")
+    async def on_command(ack: AsyncAck, command: dict[str, Any]) -> None:
+        try:
+            answer = await _answer(desk, intake, command["user_id"], command.get("text", "").strip())
+        except DatabaseAway:
+            answer = Drawn(refusal("busy"), [])
+        await ack(response_type="ephemeral", text=answer.text, blocks=answer.blocks or None)
+
+
+async def publish(desk: Desk, user: str) -> None:
+    """Draw a person's Home anew. Never raises: it is drawn again when it is next opened."""
+    try:
+        await desk.directory.freshen(user)
+        async with desk.connection() as conn:
+            lists, groups = await inbox(conn, user), await handles(conn)
+        view = HomeView(
+            waiting=_entries(lists.waiting),
+            asked=_entries(lists.asked),
+            recent=_entries(lists.recent),
+            now=lists.now,
+            groups=groups,
+        )
+        await desk.client.views_publish(user_id=user, view=home_view(view))
+    except (*DatabaseAway, *Unreachable) as error:
+        log.warning("home_not_published", user=user, why=str(error))
+
+
+async def _answer(desk: Desk, intake: Intake, user: str, text: str) -> Drawn:
+    verb, _, rest = text.partition(" ")
+    match verb:
+        case "":
+            lists = await _lists(desk, user)
+            return inbox_answer(_entries(lists.waiting), _entries(lists.asked), lists.now)
+        case "start":
+            return await _start(intake, user, rest.strip())
+        case _:
+            return help_text(intake.offers())
+
+
+async def _lists(desk: Desk, user: str) -> Inbox:
+    async with desk.connection() as conn:
+        return await inbox(conn, user)
+
+
+async def _start(intake: Intake, user: str, text: str) -> Drawn:
+    name, _, given = text.partition(" ")
+    if not name:
+        return not_started("name a workflow", intake.offers())
+    try:
+        parsed = json.loads(given or "{}")
+    except ValueError as error:
+        return not_started(f"the input is not JSON: {error}")
+    if not isinstance(parsed, dict):
+        return not_started('the input must be a JSON object, such as {"amount": 5}')
+    try:
+        return started(name, await intake.start(name, parsed, user))
+    except SignoffError as error:
+        return not_started(str(error), intake.offers())
+
+
+def _entries(items: Sequence[Item]) -> tuple[Entry, ...]:
+    return tuple(Entry(item.approval, item.thread, item.votes, item.permalink) for item in items)

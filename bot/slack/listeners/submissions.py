@@ -1,0 +1,160 @@
+"""Modals that decide: recorded before they close, and kept open with what was typed where they cannot be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+
+from bot.approvals.canonical import canonical
+from bot.approvals.errors import BadRequest
+from bot.facts.votes import Click, NotRecorded
+from bot.postgres.rows import Approval
+from bot.slack import modals
+from bot.slack.form import Errors, read
+from bot.slack.listeners.clicks import refused_text
+from bot.slack.listeners.desk import DatabaseAway, Desk, Person, person_of
+from bot.slack.listeners.home import publish
+from bot.slack.refusals import refusal
+from bot.slack.token import Token
+
+BUSY = "The database did not answer in time, so nothing was recorded. Please submit again in a moment."
+Reading = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Mistyped(Exception):
+    """What a person typed does not fit: one line for each block that is wrong."""
+
+    def __init__(self, by_block: dict[str, str]) -> None:
+        super().__init__(str(by_block))
+        self.by_block = by_block
+
+
+def register(app: AsyncApp, desk: Desk) -> None:
+    verdicts: dict[str, Reading] = {
+        modals.REJECT_FORM: lambda view: {"verdict": "reject", "comment": _words(view)},
+        modals.NOTE_FORM: lambda view: {"verdict": "approve", "comment": _words(view)},
+        modals.RESPOND_FORM: lambda view: {"verdict": "respond", "text": _words(view)},
+    }
+    for callback_id, reading in verdicts.items():
+        app.view(callback_id)(_submission(desk, reading))
+
+    @app.view(modals.EDIT_FORM)
+    async def on_edit(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await _submit(desk, ack, body, None)
+
+
+def _submission(desk: Desk, reading: Reading) -> Callable[..., Any]:
+    async def on_submit(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await _submit(desk, ack, body, reading)
+
+    return on_submit
+
+
+async def _submit(desk: Desk, ack: AsyncAck, body: dict[str, Any], reading: Reading | None) -> None:
+    """Record, then close the modal; or keep it, with what was typed and what is wrong or who was first."""
+    person, view = person_of(body), body["view"]
+    token = Token.parse(view.get("private_metadata"))
+    try:
+        answer = await _record(desk, person, view, token, reading)
+    except Mistyped as wrong:
+        await _keep_open(ack, wrong.by_block)
+    except DatabaseAway:
+        await _keep_open(ack, {_first_input(view): BUSY})
+    else:
+        if answer is None:
+            await ack()
+            await publish(desk, person.user)
+        else:
+            await ack(response_action="update", view=answer)
+
+
+async def _keep_open(ack: AsyncAck, errors: dict[str, str]) -> None:
+    """Show errors at their fields; a form without a single field has room for one line alone."""
+    if "" in errors:
+        await ack(response_action="update", view=modals.refusal_view(errors[""]))
+    else:
+        await ack(response_action="errors", errors=errors)
+
+
+async def _record(
+    desk: Desk, person: Person, view: dict[str, Any], token: Token | None, reading: Reading | None
+) -> dict[str, Any] | None:
+    """Cast the vote; returns the view that says why it was not cast."""
+    if token is None:
+        return modals.refusal_view(refusal("unknown"))
+    if reading is None:
+        case = await desk.case(token.approval_id, person.user)
+        if case is None:
+            return modals.refusal_view(refusal("unknown"))
+        if case.approval.status != "pending" or case.approval.revision != token.revision:
+            return modals.taken_modal(case.approval, case.approval.edited_by, _typed(view))
+        # Off the event loop: a hostile schema can take half a second to check.
+        proposal = await asyncio.to_thread(_proposal, case.approval, view)
+        said = {"verdict": "approve", "proposal": proposal}
+    else:
+        said = reading(view)
+    click = Click(
+        user=person.user,
+        team=person.team,
+        approval_id=token.approval_id,
+        revision=token.revision,
+        **said,
+    )
+    outcome = await desk.cast(click)
+    if not isinstance(outcome, NotRecorded):
+        return None
+    if outcome.approval is not None and outcome.why in ("settled", "outdated"):
+        return modals.taken_modal(outcome.approval, outcome.approval.edited_by, _typed(view))
+    return modals.refusal_view(await refused_text(desk, outcome))
+
+
+def _proposal(approval: Approval, view: dict[str, Any]) -> dict[str, Any]:
+    """Read the edited proposal, its types kept; raises `Mistyped`."""
+    values = view["state"]["values"]
+    found = read(approval.request.proposal_schema, approval.proposal or {}, values)
+    if isinstance(found, Errors):
+        raise Mistyped(found.by_block or {_first_input(view): found.general or "This does not fit."})
+    try:
+        canonical(found.value)
+    except BadRequest as error:
+        raise Mistyped({_first_input(view): str(error)}) from error
+    return found.value
+
+
+def _words(view: dict[str, Any]) -> str:
+    said = view["state"]["values"][modals.WORDS_BLOCK][modals.WORDS_ACTION].get("value") or ""
+    text = said.replace("\x00", "").strip()
+    if not text:
+        raise Mistyped({modals.WORDS_BLOCK: "Please write a few words."})
+    return str(text)
+
+
+def _typed(view: dict[str, Any]) -> dict[str, Any]:
+    """Return what stands in the form, labelled, so that it can be copied."""
+    labels = {
+        block["block_id"]: block["label"]["text"] for block in view["blocks"] if block["type"] == "input"
+    }
+    return {
+        labels.get(block_id, block_id): _shown(element)
+        for block_id, elements in view["state"]["values"].items()
+        for element in elements.values()
+    }
+
+
+def _shown(element: dict[str, Any]) -> Any:
+    for key in ("value", "selected_date", "selected_date_time", "selected_time"):
+        if element.get(key) is not None:
+            return element[key]
+    chosen = element.get("selected_option")
+    many = element.get("selected_options")
+    if chosen:
+        return chosen["text"]["text"]
+    return [option["text"]["text"] for option in many] if many else None
+
+
+def _first_input(view: dict[str, Any]) -> str:
+    """Return the id of the first field, "" where there is none."""
+    return next((str(block["block_id"]) for block in view["blocks"] if block["type"] == "input"), "")
