@@ -1,4 +1,4 @@
-"""The emulator's page in a real Chromium: what it shows is what Slack would, and what it sends is what Slack sends."""
+"""The emulator's page in a real Chromium: it shows what Slack would, and sends what Slack sends."""
 
 from __future__ import annotations
 
@@ -245,7 +245,12 @@ async def test_a_confirm_dialog_guards_the_click(
 
     app.bolt.action("pay")(on_any)
     app.bolt.action("other")(on_any)
-    sure = {"title": words("Sure?"), "text": words("It is a lot."), "confirm": words("Pay"), "deny": words("No")}
+    sure = {
+        "title": words("Sure?"),
+        "text": words("It is a lot."),
+        "confirm": words("Pay"),
+        "deny": words("No"),
+    }
     await post(client, actions(button("Pay It", "pay", confirm=sure), button("Other", "other")))
     await visit(page, emulator)
     pay = page.get_by_role("button", name="Pay It")
@@ -319,7 +324,9 @@ async def test_replies_and_commands_are_sent_as_the_person_at_the_page(
 
     assert await app.next() == {"text": "list mine", "user": MAYA}
     await expect(page.get_by_test_id("ephemeral")).to_contain_text("Nothing waits for @Maya Ortiz.")
-    (reply,) = [message for message in emulator.messages(CHANNEL) if message.get("thread_ts") == ts != message["ts"]]
+    (reply,) = [
+        message for message in emulator.messages(CHANNEL) if message.get("thread_ts") == ts != message["ts"]
+    ]
     assert (reply["user"], reply["text"]) == (MAYA, "Looks &lt;b&gt;fine&lt;/b&gt; &amp; cheap")
 
 

@@ -23,7 +23,7 @@ function draw(block, context) {
 }
 
 const BUILDERS = {
-  header: (block) => h("div", { class: "b-header", role: "heading", "aria-level": 3 }, words(block.text)),
+  header: (block) => h("div", { class: "b-header", role: "heading", "aria-level": 2 }, words(block.text)),
   divider: () => h("hr", { class: "b-divider" }),
   section,
   context: (block) => h("div", { class: "b-context" }, (block.elements ?? []).map(contextElement)),

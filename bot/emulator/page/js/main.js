@@ -8,6 +8,7 @@ import { renderHint } from "./hint.js";
 import { inChannel, renderMessages } from "./messages.js";
 import { renderModals } from "./modal.js";
 import { renderLedger, renderPanel } from "./panel.js";
+import { keepAtEnd } from "./scroll.js";
 import { renderSidebar } from "./sidebar.js";
 import { channelName, displayName, findChannel, findUser, messagesOf, refresh, store } from "./store.js";
 import { renderSwitcher } from "./switcher.js";
@@ -69,17 +70,21 @@ function renderChannel(scroll, channel) {
   const room = findChannel(channel);
   const name = room.is_im ? channelName(room) : `#${channelName(room)}`;
   swap(box, place, () => composer(channel, `Message ${name}, or /approvals`));
-  const low = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 80;
   const moved = swap(scroll, place, () => h("div", { class: "messages" }));
+  if (moved) end.watch(scroll.firstChild);
   renderMessages(scroll.firstChild, channel);
   announce(channel, moved);
-  if (moved || low) scroll.scrollTop = scroll.scrollHeight;
-  if (arrived(store.place.message, moved)) at(`m-${store.place.message}`)?.scrollIntoView({ block: "center" });
+  if (arrived(store.place.message, moved)) lead(store.place.message);
   if (!scroll.firstChild.childElementCount) scroll.firstChild.append(emptyRoom(name));
   if (room.unread && document.visibilityState === "visible") markRead(store.place.user, channel);
 }
 
 const emptyRoom = (name) => h("p", { class: "nothing" }, `Nothing has been said in ${name} yet.`);
+
+function lead(message) {
+  end.release();
+  at(`m-${message}`)?.scrollIntoView({ block: "center" });
+}
 
 let linked = null;
 
@@ -112,6 +117,7 @@ function offline(is) {
   at("offline").hidden = !is;
 }
 
+const end = keepAtEnd(at("scroll"));
 store.subscribe(render);
 listen(changed, () => offline(true));
 refresh().catch(() => offline(true));

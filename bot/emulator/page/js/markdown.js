@@ -28,7 +28,7 @@ function blockAt(lines, at) {
   if (FENCE.test(line)) return fence(lines, at);
   if (RULE.test(line)) return [h("hr"), at + 1];
   const heading = HEADING.exec(line);
-  if (heading) return [h("div", { class: `md-heading md-h${heading[1].length}`, role: "heading", "aria-level": heading[1].length + 2 }, inline(heading[2])), at + 1];
+  if (heading) return [h("div", { class: `md-heading md-h${heading[1].length}`, role: "heading", "aria-level": heading[1].length + 1 }, inline(heading[2])), at + 1];
   if (QUOTE.test(line)) return quote(lines, at);
   if (ITEM.test(line)) return list(lines, at);
   if (startsTable(lines, at)) return table(lines, at);
