@@ -153,7 +153,8 @@ with told as (
     update messages set digested_in = %(key)s
     where error is not null and digested_in is null and approval_id is not null returning *
 )
-select a.approval_id, a.thread_id, m.target, m.error, m.created_at, a.request ->> 'title' as title, t.workflow, l.permalink
+select a.approval_id, a.thread_id, m.target, m.error, m.created_at, a.request ->> 'title' as title,
+       t.workflow, l.permalink
 from told m join approvals a using (approval_id) join threads t on t.thread_id = a.thread_id
 left join card_links l on l.approval_id = a.approval_id
 """

@@ -70,8 +70,9 @@ select a.*, to_jsonb(t) as thread, l.permalink,
        (select jsonb_agg(to_jsonb(v)) from votes v where v.approval_id = a.approval_id) as votes
 from approvals a join threads t using (thread_id) left join card_links l using (approval_id)
 where a.status = 'pending' and a.policy -> 'approvers' ?| (
-    select array[%(user)s] || coalesce(array_agg(name), '{}')
-    from user_groups g, unnest(array[g.group_id, '@' || g.handle]) as name where %(user)s = any(g.members))
+    select array[%(user)s] || coalesce(array_agg(called), '{}')
+    from user_groups g, unnest(array[g.group_id, '@' || g.handle]) as called
+    where %(user)s = any(g.members))
 order by a.due_at nulls last, a.created_at limit %(most)s
 """
 

@@ -63,6 +63,9 @@ async def publish(desk: Desk, user: str) -> None:
         await desk.client.views_publish(user_id=user, view=home_view(view))
     except (*DatabaseAway, *Unreachable) as error:
         log.warning("home_not_published", user=user, why=str(error))
+    except Exception:
+        # It follows acknowledgements, and a raise there would take the acknowledgement back (Bolt 1.30).
+        log.exception("home_failed", user=user)
 
 
 async def _answer(desk: Desk, intake: Intake, user: str, text: str) -> Drawn:
