@@ -29,12 +29,12 @@ def approvers(policy: Policy, groups: Mapping[str, str], most: int = MOST_MENTIO
     return listing((mention_approver(name, groups) for name in policy.approvers), most, last="or")
 
 
-def needs(policy: Policy, groups: Mapping[str, str]) -> str:
+def needs(policy: Policy, groups: Mapping[str, str], most: int = MOST_MENTIONS) -> str:
     """Say how many of whom must approve; an empty policy means nobody and says so."""
     if not policy.approvers:
         return "Nobody may decide this: its policy names no approvers."
     how_many = count(policy.approvals, "approval")
-    return f"Needs *{how_many}* by {approvers(policy, groups)}"
+    return f"Needs *{how_many}* by {approvers(policy, groups, most)}"
 
 
 def deadline(approval: Approval, now: datetime) -> str:

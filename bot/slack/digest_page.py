@@ -12,7 +12,7 @@ _HEADINGS: dict[Topic, str] = {
     "undeliverable": "Could not be delivered",
     "orphaned": "Orphaned",
     "stuck": "Stuck",
-    "held": "Overdue, and held",
+    "held": "Held",
     "expired": "Expired",
     "due": "Due soon",
 }

@@ -52,8 +52,8 @@ def home(view: HomeView) -> Block:
     blocks += _more(len(view.waiting) - _WAITING)
     for heading, entries in (("You asked for", view.asked), ("Settled lately", view.recent)):
         if entries:
-            blocks += [_header(heading), *(section(row(entry, view.now)) for entry in entries[:_LISTED])]
-            blocks += _more(len(entries) - _LISTED)
+            rows = (section(row(entry, view.now, view.groups)) for entry in entries[:_LISTED])
+            blocks += [_header(heading), *rows, *_more(len(entries) - _LISTED)]
     kept = [*blocks[: VIEW_BLOCKS - 1], context(f"Updated {when(view.now)}")]
     return {"type": "home", "blocks": numbered(kept, f"home.{int(view.now.timestamp() * 1000)}")}
 
@@ -65,8 +65,8 @@ _EMPTY = (
 )
 
 
-def row(entry: Entry, now: datetime) -> str:
-    """Tell an approval in two lines, with the link to its card."""
+def row(entry: Entry, now: datetime, groups: Mapping[str, str] | None = None) -> str:
+    """Tell an approval in two lines, with the link to its card; with `groups` also whom it waits for."""
     approval, thread = entry.approval, entry.thread
     title = said(approval.request.title, 200)
     linked = f"<{entry.permalink}|{title}>" if entry.permalink else f"*{title}*"
@@ -74,7 +74,8 @@ def row(entry: Entry, now: datetime) -> str:
     if settled is None:
         votes = asking.progress(approval, entry.votes)
         lines = [asking.asked_by(thread), asking.deadline(approval, now), *votes[:2]]
-        return f"{linked}\n{' · '.join(lines)}"
+        waits = "" if groups is None else f"\n{asking.needs(approval.policy, groups, 10)}"
+        return f"{linked}\n{' · '.join(lines)}{waits}"
     after = aftermath(approval, thread)
     return f"{linked}\n{settled.replace(chr(10), ' ')}" + (f"\n{after}" if after else "")
 

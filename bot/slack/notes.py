@@ -10,7 +10,7 @@ A message's `body` is plain JSON; its keys by kind, all optional unless marked w
 |      | `user`, `verdict`, `choice`, `comment`, `text`; `changes`: a list of `Change.to_json()` |
 | outcome | `permalink`: of the card |
 | told | `event`: `superseded` or another of note's; `text`: words of ours; `permalink` |
-| ops | `problem`*: one line; `command`: what mends it; `permalink` |
+| ops | `problem`*: one line; `detail`: more of it; `command`: what mends it; `permalink` |
 | stray | `permalink`: of the live card |
 
 `users` hold ids, `groups` ids or handles. All text in them counts as hostile and is escaped.
@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from bot.approvals.changes import MISSING, Change
+from bot.approvals.changes import MISSING, Change, changes
 from bot.postgres.rows import Approval, Message, Thread
 from bot.slack import asking
 from bot.slack.drawn import Drawn, drawn
@@ -31,6 +31,8 @@ from bot.slack.refusals import refusal
 from bot.slack.rich import paragraph, quote, rich_text, words
 from bot.slack.text import Block, context, escape, listing, mention, mention_approver, said, section
 from bot.slack.values import edits
+
+_BEFORE_THE_END = ("vote", "edited", "failed")
 
 
 def note(
@@ -71,7 +73,9 @@ def _spoken(blocks: list[Block]) -> str:
 def _called(
     message: Message, approval: Approval | None, groups: Mapping[str, str], lead: str, now: datetime | None
 ) -> list[Block]:
-    """Call people to a card; they are the policy's, so they are mentioned."""
+    """Call people to a card; they are the policy's, so they are mentioned, unless it was settled since."""
+    if approval is not None and approval.status != "pending":
+        return [section(f"Settled meanwhile: {_title(approval)}")]
     names = [str(name) for key in ("users", "groups") for name in message.body.get(key) or ()]
     who = listing((mention_approver(name, groups) for name in names), asking.MOST_MENTIONS)
     text = f"{lead} {who or 'an answer'}: {_title(approval)}"
@@ -94,11 +98,18 @@ def _link(body: Mapping[str, Any]) -> str | None:
 
 
 def _under_card(body: Mapping[str, Any], approval: Approval | None, thread: Thread | None) -> list[Block]:
+    """Keep the card's thread as its record: who did what, in which words, with which changes."""
+    told, changed = body, [_change(item) for item in body.get("changes") or ()]
+    decision = approval.decision if approval else None
+    if approval and decision and body.get("event") not in _BEFORE_THE_END:
+        told = {"comment": decision.comment, "text": decision.text}
+        after = decision.proposal if decision.approved else None
+        changed = list(changes(approval.request.proposal, after)) if after is not None else []
     blocks = [section(_event(body, approval, thread))]
-    changed = edits([_change(item) for item in body.get("changes") or ()])
-    if changed.elements:
-        blocks.append(rich_text(paragraph(words("before → after", italic=True)), *changed.elements))
-    blocks += [rich_text(quote(str(body[key]))) for key in ("comment", "text") if body.get(key)]
+    shown = edits(changed)
+    if shown.elements:
+        blocks.append(rich_text(paragraph(words("before → after", italic=True)), *shown.elements))
+    blocks += [rich_text(quote(str(told[key]))) for key in ("comment", "text") if told.get(key)]
     return blocks
 
 
@@ -163,6 +174,8 @@ def _ops(message: Message, approval: Approval | None, thread: Thread | None) -> 
     """Tell ops what is wrong, with which thread, and the command that mends it."""
     body = message.body
     blocks = [section(f"⚠️ {said(str(body.get('problem') or 'Something is wrong.'), 2000)}")]
+    if body.get("detail"):
+        blocks.append(section(said(str(body["detail"]), 2000)))
     if body.get("command"):
         blocks.append(section(f"To mend it: `{said(str(body['command']), 500)}`"))
     about = list(_about(message, approval, thread))
@@ -173,7 +186,9 @@ def _ops(message: Message, approval: Approval | None, thread: Thread | None) -> 
 
 def _about(message: Message, approval: Approval | None, thread: Thread | None) -> Iterator[str]:
     thread_id = message.thread_id or (approval and approval.thread_id) or message.body.get("thread_id")
-    approval_id = message.approval_id or message.body.get("approval_id")
+    approval_id = (
+        message.approval_id or (approval and approval.approval_id) or message.body.get("approval_id")
+    )
     if thread:
         yield f"Workflow {said(thread.workflow, 80)}"
     if thread_id:

@@ -1,0 +1,206 @@
+"""Modals open on what is decided, carry a token and nothing else, and lose nothing that was typed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from slack_rows import (
+    ANA,
+    BOB,
+    GROUPS,
+    NOW,
+    REQUEST,
+    approval,
+    decided,
+    decision,
+    elements,
+    judge_view,
+    read,
+    states,
+    texts,
+    thread,
+)
+
+from bot.approvals.request import ApprovalRequest
+from bot.slack.modals import (
+    approve_note_modal,
+    edit_modal,
+    refusal_view,
+    reject_modal,
+    respond_modal,
+    taken_modal,
+    whole_modal,
+)
+from bot.slack.paging import slices, whole_pages
+from bot.slack.refusals import refusal, titled
+from bot.slack.text import units
+from bot.slack.token import Token
+
+TOKEN = Token("a1", 1)
+
+
+@pytest.mark.parametrize("build", [reject_modal, approve_note_modal, respond_modal, edit_modal])
+def test_every_form_names_what_is_decided_and_for_whom_and_carries_the_token_only(build: Any) -> None:
+    view = build(TOKEN, approval(), thread())
+
+    judge_view(view)
+    assert view["private_metadata"] == "s1.a1.1"
+    assert view["callback_id"].startswith("signoff.form.")
+    assert "Pay Acme 12,400.00 USD" in read(view)
+    assert f"Asked by <@{ANA}>" in read(view)
+
+
+def test_a_rejection_needs_a_reason_of_at_most_3000_characters() -> None:
+    asks = reject_modal(TOKEN, approval())["blocks"][-1]
+
+    assert not asks.get("optional")
+    assert asks["element"] | {"max_length": 3000, "multiline": True} == asks["element"]
+    assert (asks["block_id"], asks["element"]["action_id"]) == ("words", "value")
+
+
+def test_submit_names_the_action() -> None:
+    labels = [
+        build(TOKEN, approval())["submit"]["text"] for build in (reject_modal, respond_modal, edit_modal)
+    ]
+
+    assert labels == ["Reject", "Send answer", "Approve edited"]
+
+
+def test_an_edit_is_filled_in_and_warns_that_earlier_votes_are_void_only_where_several_decide() -> None:
+    several = edit_modal(TOKEN, approval())
+    one = edit_modal(TOKEN, approval(policy=approval().policy.model_copy(update={"approvals": 1})))
+
+    assert "voids earlier votes" in read(several)
+    assert "voids earlier votes" not in read(one)
+    assert "12400" in json.dumps(one)
+
+
+def test_everything_is_shown_over_pages_and_nothing_is_lost() -> None:
+    long = "".join(f"line {n}\n" for n in range(30_000))
+    shown = approval(ApprovalRequest(title="Read this", summary=long, proposal={"a": [1, {"b": None}]}))
+    pages = len(whole_pages(shown))
+    views = [whole_modal(shown, page) for page in range(pages)]
+
+    for view in views:
+        judge_view(view)
+        assert len(json.dumps(view)) < 250_000
+    runs = [text for view in views for text in texts(view["blocks"])]
+    assert long.strip() in "".join(text for text in runs if text.startswith("line ") or text[:1].isdigit())
+    assert '"b": null' in read(views[-1])
+
+
+def test_paging_leads_from_the_first_page_to_the_last() -> None:
+    shown = approval(ApprovalRequest(title="Read this", summary="x" * 100_000))
+    last = len(whole_pages(shown)) - 1
+
+    def turns(page: int) -> dict[str, str]:
+        return {e["action_id"]: e["value"] for e in elements(whole_modal(shown, page)["blocks"])}
+
+    assert turns(0) == {"signoff.page.next": "s1.a1.1#p1"}
+    assert turns(1) == {"signoff.page.previous": "s1.a1.1#p0", "signoff.page.next": "s1.a1.1#p2"}
+    assert turns(last) == turns(last + 50) == {"signoff.page.previous": f"s1.a1.1#p{last - 1}"}
+
+
+def test_a_short_request_needs_no_paging() -> None:
+    assert elements(whole_modal(approval())["blocks"]) == []
+
+
+@given(st.text(max_size=200), st.integers(2, 30))
+def test_slices_lose_nothing_and_fit(text: str, limit: int) -> None:
+    parts = list(slices(text, limit))
+
+    assert "".join(parts) == text
+    assert all(0 < units(part) <= limit for part in parts)
+
+
+def test_who_was_first_is_said_and_what_was_typed_stays_in_sight() -> None:
+    taken = taken_modal(decided(decision()), None, {"amount": 9000, "why": "cheaper"})
+
+    judge_view(taken)
+    assert f"already approved by <@{BOB}> at <!date^" in read(taken)
+    assert '"amount": 9000' in read(taken)
+    assert "submit" not in taken
+
+
+def test_an_edit_by_somebody_else_meanwhile_is_named() -> None:
+    taken = taken_modal(replace(approval(), revision=2), BOB, "my words")
+
+    assert f"<@{BOB}> changed this while you were typing" in read(taken)
+    assert "my words" in read(taken)
+
+
+def test_a_refusal_takes_the_place_of_a_form() -> None:
+    view = refusal_view(refusal("own", approval(), GROUPS))
+
+    judge_view(view)
+    assert "You asked for this yourself" in read(view)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("not_listed", "Only <!subteam^S01FINMGR> or <@U0BOB0001> can decide it."),
+        ("own", "somebody else must decide it"),
+        ("guest", "Guests may not"),
+        ("bot", "Apps may not"),
+        ("deactivated", "Deactivated"),
+        ("foreign", "other workspaces"),
+        ("unchecked", "could not check"),
+        ("outdated", "<https://slack.example/1|the live card>"),
+        ("stray", "<https://slack.example/1|the live card>"),
+        ("unknown", "do not know this button"),
+        ("not_allowed", "cannot be answered that way"),
+        ("busy", "try again"),
+    ],
+)
+def test_every_refusal_says_why_and_what_to_do(kind: Any, words: str) -> None:
+    assert words in refusal(kind, approval(), GROUPS, "https://slack.example/1")
+    assert refusal(kind)
+
+
+def test_a_policy_without_approvers_is_said_to_name_nobody() -> None:
+    alone = approval(policy=approval().policy.model_copy(update={"approvers": ()}))
+
+    assert "names nobody" in refusal("not_listed", alone)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("approved", "already approved by <@U0BOB0001>"),
+        ("edited and approved", "already approved with edits by <@U0BOB0001>"),
+        ("rejected", "already rejected by <@U0BOB0001>"),
+        ("answered", "already answered by"),
+        ("by policy", "already approved by policy"),
+        ("timed out", "This timed out"),
+        ("timed out, as drafted", "This timed out"),
+        ("cancelled", "the workflow was ended"),
+        ("superseded", "a new card asks about it"),
+        ("orphaned", "no longer waits"),
+    ],
+)
+def test_a_second_click_is_told_what_holds(state: str, words: str) -> None:
+    assert words in refusal("settled", states()[state])
+
+
+def test_a_timeout_is_never_told_as_somebodys_no() -> None:
+    for state, shown in states().items():
+        if state.startswith(("timed out", "never")):
+            assert "ejected" not in refusal("settled", shown)
+
+
+def test_a_refusal_away_from_its_card_names_what_it_is_about() -> None:
+    about = approval(REQUEST.model_copy(update={"title": "<!channel>"}))
+
+    assert titled(about, "No.") == "*&lt;!channel&gt;*\nNo."
+
+
+def test_everything_of_a_settled_approval_holds_the_decision() -> None:
+    shown = decided(decision("reject", comment="too dear"), decided_at=NOW)
+
+    assert "too dear" in read(whole_modal(shown))
