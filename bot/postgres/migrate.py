@@ -163,22 +163,28 @@ async def check(connection: AsyncConnection[object]) -> None:
 
 
 async def refuse_pooler(dsn: str) -> None:
-    """Raise PooledConnection where `dsn` leads to a transaction pooler, which session locks do not survive.
+    """Raise PooledConnection where `dsn` leads to a transaction pooler, which session locks do not survive."""
+    if await is_pooled(dsn):
+        raise PooledConnection(
+            "the database URL leads to a transaction pooler:"
+            " set SIGNOFF_DIRECT_DATABASE_URL to Postgres itself"
+        )
+
+
+async def is_pooled(dsn: str) -> bool:
+    """Whether `dsn` leads to a transaction pooler.
 
     There a server process changes hands between two statements: one of our two connections meets the
-    other's, or finds itself moved. With Postgres itself, or a session pooler, that cannot happen.
+    other's, or finds itself moved. With Postgres itself, or a session pooler, that cannot happen. (Tried
+    with PgBouncer 1.18, idle and busy, with and without server_round_robin.)
     """
     async with (
-        await AsyncConnection.connect(dsn, autocommit=True) as one,
-        await AsyncConnection.connect(dsn, autocommit=True) as other,
+        await AsyncConnection.connect(dsn, autocommit=True, prepare_threshold=None) as one,
+        await AsyncConnection.connect(dsn, autocommit=True, prepare_threshold=None) as other,
     ):
         mine = await _server_process(one)
         theirs = {await _server_process(other) for _ in range(_PROBES)}
-        if mine in theirs or len(theirs) > 1 or mine != await _server_process(one):
-            raise PooledConnection(
-                "the database URL leads to a transaction pooler:"
-                " set SIGNOFF_DIRECT_DATABASE_URL to Postgres itself"
-            )
+        return mine in theirs or len(theirs) > 1 or mine != await _server_process(one)
 
 
 async def _server_process(connection: AsyncConnection[tuple[object, ...]]) -> object:

@@ -41,14 +41,19 @@ def pool(
     has to `set local` them.
     """
     limits = {"statement_timeout": statement_timeout, "lock_timeout": lock_timeout}
-    options = " ".join(
-        f"-c {limit}={int(value * 1000)}" for limit, value in limits.items() if value is not None
-    )
     connecting = {**_CONNECTING, "row_factory": dict_row, "application_name": f"signoff {name}"}
     if pooled:
         connecting["prepare_threshold"] = None
-    elif options:
-        connecting["options"] = options
+
+    async def configure(connection: AsyncConnection[DictRow]) -> None:
+        # As `kwargs`, autocommit would break procrastinate, which hands them on to a connection of its own;
+        # and as a start-up option, a timeout would break a session pooler.
+        await connection.set_autocommit(True)
+        for limit, seconds in limits.items():
+            if seconds is not None and not pooled:
+                await connection.execute(
+                    "select set_config(%s, %s, false)", [limit, f"{int(seconds * 1000)}ms"]
+                )
 
     async def check(connection: AsyncConnection[DictRow]) -> None:
         if _is_silent(connection):
@@ -69,8 +74,7 @@ def pool(
         timeout=timeout,
         open=False,
         kwargs=connecting,
-        # As `kwargs` this would break procrastinate, which hands them on to a connection of its own.
-        configure=lambda connection: connection.set_autocommit(True),
+        configure=configure,
         check=check,  # without one, procrastinate's worker dies of the first stale connection
         # Short, so that work goes on soon after a long outage: the time between attempts doubles.
         reconnect_timeout=3.0,
