@@ -11,12 +11,17 @@ const LEVELS = { info: "ℹ", warning: "⚠", error: "⚠", success: "✓" };
 
 /** All blocks of a message or view; `context` as in elements.js. */
 export function blocks(list, context) {
-  return h("div", { class: "blocks" }, (list ?? []).map((block) => draw(block, context)));
+  return h(
+    "div",
+    { class: "blocks" },
+    (list ?? []).map((block) => draw(block, context)),
+  );
 }
 
 function draw(block, context) {
   const build = BUILDERS[block.type];
-  if (!build) return h("div", { class: "unsupported" }, `A ${String(block.type)} block, which this page does not draw.`);
+  if (!build)
+    return h("div", { class: "unsupported" }, `A ${String(block.type)} block, which this page does not draw.`);
   const node = build(block, context);
   node.dataset.block = block.type;
   return node;
@@ -27,23 +32,49 @@ const BUILDERS = {
   divider: () => h("hr", { class: "b-divider" }),
   section,
   context: (block) => h("div", { class: "b-context" }, (block.elements ?? []).map(contextElement)),
-  actions: (block, context) => h("div", { class: "b-actions" }, (block.elements ?? []).map((element) => interactive(element, block, context))),
+  actions: (block, context) =>
+    h(
+      "div",
+      { class: "b-actions" },
+      (block.elements ?? []).map((element) => interactive(element, block, context)),
+    ),
   context_actions: (block, context) => BUILDERS.actions(block, context),
   input: inputBlock,
-  image: (block) => h("figure", { class: "b-image" }, block.title && h("figcaption", {}, words(block.title)), picture(block)),
+  image: (block) =>
+    h("figure", { class: "b-image" }, block.title && h("figcaption", {}, words(block.title)), picture(block)),
   rich_text: richText,
   markdown: (block) => h("div", { class: "b-markdown" }, markdown(block.text ?? "")),
   table,
-  alert: (block) => h("div", { class: `b-alert level-${block.level ?? "default"}`, role: block.level === "error" ? "alert" : "note" },
-    h("span", { class: "b-alert-mark", "aria-hidden": "true" }, LEVELS[block.level] ?? "•"), h("div", {}, textObject(block.text))),
+  alert: (block) =>
+    h(
+      "div",
+      { class: `b-alert level-${block.level ?? "default"}`, role: block.level === "error" ? "alert" : "note" },
+      h("span", { class: "b-alert-mark", "aria-hidden": "true" }, LEVELS[block.level] ?? "•"),
+      h("div", {}, textObject(block.text)),
+    ),
 };
 
 function section(block, context) {
-  const body = h("div", { class: "b-section-body" },
+  const body = h(
+    "div",
+    { class: "b-section-body" },
     block.text && h("div", { class: "b-text" }, textObject(block.text)),
-    block.fields && h("div", { class: "b-fields" }, block.fields.map((field) => h("div", { class: "b-field" }, textObject(field)))));
-  const side = block.accessory && (block.accessory.type === "image" ? picture(block.accessory) : interactive(block.accessory, block, context));
-  return h("div", { class: "b-section" }, body, side && h("div", { class: `b-accessory ${block.accessory.type}` }, side));
+    block.fields &&
+      h(
+        "div",
+        { class: "b-fields" },
+        block.fields.map((field) => h("div", { class: "b-field" }, textObject(field))),
+      ),
+  );
+  const side =
+    block.accessory &&
+    (block.accessory.type === "image" ? picture(block.accessory) : interactive(block.accessory, block, context));
+  return h(
+    "div",
+    { class: "b-section" },
+    body,
+    side && h("div", { class: `b-accessory ${block.accessory.type}` }, side),
+  );
 }
 
 function contextElement(element) {
@@ -58,16 +89,32 @@ function picture(image, small = false) {
   if (url.startsWith("data:image/") || URL.parse?.(url, location.href)?.origin === location.origin) {
     return h("img", { src: url, alt, loading: "lazy" });
   }
-  return h("span", { class: "no-picture", role: "img", "aria-label": alt, title: alt }, icon("picture"), small ? null : h("span", {}, alt || "picture"));
+  return h(
+    "span",
+    { class: "no-picture", role: "img", "aria-label": alt, title: alt },
+    icon("picture"),
+    small ? null : h("span", {}, alt || "picture"),
+  );
 }
 
 function table(block) {
   const [head = [], ...rows] = block.rows ?? [];
   const align = (index) => `to-${block.column_settings?.[index]?.align ?? "left"}`;
   const cell = (tag) => (content, index) => h(tag, { class: align(index) }, cellContent(content));
-  return h("div", { class: "table-scroll" }, h("table", {},
-    h("thead", {}, h("tr", {}, head.map(cell("th")))),
-    h("tbody", {}, rows.map((row) => h("tr", {}, row.map(cell("td")))))));
+  return h(
+    "div",
+    { class: "table-scroll" },
+    h(
+      "table",
+      {},
+      h("thead", {}, h("tr", {}, head.map(cell("th")))),
+      h(
+        "tbody",
+        {},
+        rows.map((row) => h("tr", {}, row.map(cell("td")))),
+      ),
+    ),
+  );
 }
 
 function cellContent(cell) {

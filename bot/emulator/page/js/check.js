@@ -38,7 +38,9 @@ function number(element, text) {
   if (!whole && !(element.is_decimal_allowed && /^[+-]?(\d+\.?\d*|\.\d+)$/.test(text))) {
     return element.is_decimal_allowed ? "Please enter a number." : "Please enter a whole number.";
   }
-  if (element.min_value !== undefined && Number(text) < Number(element.min_value)) return `Please enter ${element.min_value} or more.`;
-  if (element.max_value !== undefined && Number(text) > Number(element.max_value)) return `Please enter ${element.max_value} or less.`;
+  if (element.min_value !== undefined && Number(text) < Number(element.min_value))
+    return `Please enter ${element.min_value} or more.`;
+  if (element.max_value !== undefined && Number(text) > Number(element.max_value))
+    return `Please enter ${element.max_value} or less.`;
   return null;
 }

@@ -7,7 +7,13 @@ import { refresh, store } from "./store.js";
 
 /** A box for a channel, or for a thread of it. */
 export function composer(channel, placeholder, thread = null) {
-  const box = h("textarea", { class: "composer-box", rows: 1, placeholder, "aria-label": placeholder, "data-testid": thread ? "thread-composer" : "composer" });
+  const box = h("textarea", {
+    class: "composer-box",
+    rows: 1,
+    placeholder,
+    "aria-label": placeholder,
+    "data-testid": thread ? "thread-composer" : "composer",
+  });
   const note = h("p", { class: "composer-note", role: "status", hidden: true });
   const submit = async () => {
     const text = box.value.trim();
@@ -26,14 +32,26 @@ export function composer(channel, placeholder, thread = null) {
     event.preventDefault();
     submit();
   });
-  const button = h("button", { type: "button", class: "send", "aria-label": "Send", "data-testid": thread ? "thread-send" : "send", onclick: submit }, icon("send"));
+  const button = h(
+    "button",
+    {
+      type: "button",
+      class: "send",
+      "aria-label": "Send",
+      "data-testid": thread ? "thread-send" : "send",
+      onclick: submit,
+    },
+    icon("send"),
+  );
   return h("div", { class: "composer" }, h("div", { class: "composer-frame" }, box, button), note);
 }
 
 function send(channel, text, thread) {
   const { user } = store.place;
   const [, name, rest] = /^(\/[a-z0-9_-]+)(?:\s+([\s\S]*))?$/i.exec(text) ?? [];
-  return name && !thread ? command(user, channel, name, rest ?? "") : say(user, channel, escaped(text), thread ?? undefined);
+  return name && !thread
+    ? command(user, channel, name, rest ?? "")
+    : say(user, channel, escaped(text), thread ?? undefined);
 }
 
 // What a person types is text; Slack's own clients send it escaped.

@@ -13,12 +13,28 @@ export function confirmed(wording) {
       before?.focus();
       resolve(yes);
     };
-    const ok = h("button", { type: "button", class: `btn ${wording.style === "danger" ? "danger" : "primary"}`, "data-testid": "confirm-ok", onclick: () => answer(true) }, words(wording.confirm) || "Yes");
-    const no = h("button", { type: "button", class: "btn plain", "data-testid": "confirm-cancel", onclick: () => answer(false) }, words(wording.deny) || "Cancel");
-    const dialog = h("dialog", { class: "confirm", "data-testid": "confirm", "aria-labelledby": "confirm-title", role: "alertdialog" },
+    const ok = h(
+      "button",
+      {
+        type: "button",
+        class: `btn ${wording.style === "danger" ? "danger" : "primary"}`,
+        "data-testid": "confirm-ok",
+        onclick: () => answer(true),
+      },
+      words(wording.confirm) || "Yes",
+    );
+    const no = h(
+      "button",
+      { type: "button", class: "btn plain", "data-testid": "confirm-cancel", onclick: () => answer(false) },
+      words(wording.deny) || "Cancel",
+    );
+    const dialog = h(
+      "dialog",
+      { class: "confirm", "data-testid": "confirm", "aria-labelledby": "confirm-title", role: "alertdialog" },
       h("h2", { id: "confirm-title" }, words(wording.title) || "Are you sure?"),
       h("div", { class: "confirm-text" }, textObject(wording.text)),
-      h("div", { class: "dialog-foot" }, no, ok));
+      h("div", { class: "dialog-foot" }, no, ok),
+    );
     dialog.addEventListener("cancel", (event) => {
       event.preventDefault();
       answer(false);

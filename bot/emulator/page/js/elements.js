@@ -13,9 +13,13 @@ import { refresh, store } from "./store.js";
  */
 export function interactive(element, block, context) {
   switch (element.type) {
-    case "button": case "workflow_button": return button(element, block, context);
-    case "overflow": return overflow(element, block, context);
-    default: return holder(element, block, context);
+    case "button":
+    case "workflow_button":
+      return button(element, block, context);
+    case "overflow":
+      return overflow(element, block, context);
+    default:
+      return holder(element, block, context);
   }
 }
 
@@ -26,7 +30,17 @@ function button(element, block, context) {
     if (element.url && /^https?:/i.test(element.url)) window.open(element.url, "_blank", "noopener");
     return act(event.currentTarget, element, block, context, { value: element.value });
   };
-  return h("button", { type: "button", class: `btn ${element.style ?? "plain"}`, ...marks(element, block), "aria-label": element.accessibility_label, onclick: press }, words(element.text));
+  return h(
+    "button",
+    {
+      type: "button",
+      class: `btn ${element.style ?? "plain"}`,
+      ...marks(element, block),
+      "aria-label": element.accessibility_label,
+      onclick: press,
+    },
+    words(element.text),
+  );
 }
 
 /** A control with a value: every change is an action, and a modal reads it on submit too. */
@@ -52,10 +66,27 @@ function overflow(element, block, context) {
     toggle.focus();
     return act(toggle, element, block, context, { selected_option: option });
   };
-  const items = element.options.map((option) => h("button", { type: "button", class: "menu-item", role: "menuitem", onclick: () => choose(option) },
-    words(option.text), option.description && h("small", {}, words(option.description))));
+  const items = element.options.map((option) =>
+    h(
+      "button",
+      { type: "button", class: "menu-item", role: "menuitem", onclick: () => choose(option) },
+      words(option.text),
+      option.description && h("small", {}, words(option.description)),
+    ),
+  );
   const menu = h("div", { class: "menu", role: "menu", hidden: true }, items);
-  const toggle = h("button", { type: "button", class: "btn plain square", "aria-label": element.accessibility_label ?? "More actions", "aria-haspopup": "menu", "aria-expanded": "false", ...marks(element, block) }, icon("more"));
+  const toggle = h(
+    "button",
+    {
+      type: "button",
+      class: "btn plain square",
+      "aria-label": element.accessibility_label ?? "More actions",
+      "aria-haspopup": "menu",
+      "aria-expanded": "false",
+      ...marks(element, block),
+    },
+    icon("more"),
+  );
   const close = menuBehaviour(toggle, menu, items);
   return h("span", { class: "menu-root" }, toggle, menu);
 }
@@ -90,7 +121,14 @@ export async function act(node, element, block, context, value) {
   const key = originKey(context.origin);
   store.warnings.delete(key);
   busy(node, true);
-  const result = await click({ user: store.place.user, ...context.origin, block_id: block.block_id, action_id: element.action_id, ...value, values: context.values?.() });
+  const result = await click({
+    user: store.place.user,
+    ...context.origin,
+    block_id: block.block_id,
+    action_id: element.action_id,
+    ...value,
+    values: context.values?.(),
+  });
   busy(node, false);
   const warning = trouble(result);
   if (warning) store.warnings.set(key, warning);
@@ -103,7 +141,7 @@ export const originKey = (origin) => origin.view_id ?? `${origin.channel}/${orig
 
 /** What to tell the person about an interaction that did not come through, or null. */
 export function trouble(result) {
-  return result.ok ? null : TROUBLE[result.error] ?? `Slack refused this: ${result.error ?? "no reason given"}.`;
+  return result.ok ? null : (TROUBLE[result.error] ?? `Slack refused this: ${result.error ?? "no reason given"}.`);
 }
 
 const LATE = "Signoff did not answer in time. What holds is on the card; you can try again.";

@@ -57,7 +57,9 @@ export function date(seconds, pattern, url, fallback) {
 
 export function emojiSpan(name, unicode) {
   const character = emoji(name) ?? fromCodes(unicode);
-  return character ? h("span", { class: "emoji", role: "img", "aria-label": name }, character) : document.createTextNode(`:${name}:`);
+  return character
+    ? h("span", { class: "emoji", role: "img", "aria-label": name }, character)
+    : document.createTextNode(`:${name}:`);
 }
 
 function fromCodes(unicode) {

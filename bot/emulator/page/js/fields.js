@@ -30,7 +30,13 @@ const BUILDERS = {
   radio_buttons: (element, id) => boxes(element, id, "radio"),
   multi_static_select: (element, id) => boxes(element, id, "checkbox", "box-list"),
   static_select: (element, id) => select(element, id, optionGroups(element)),
-  users_select: (element, id) => picker(element, id, "user", people().map((user) => [user.id, displayName(user)])),
+  users_select: (element, id) =>
+    picker(
+      element,
+      id,
+      "user",
+      people().map((user) => [user.id, displayName(user)]),
+    ),
   channels_select: (element, id) => picker(element, id, "channel", rooms()),
   conversations_select: (element, id) => picker(element, id, "conversation", rooms()),
   datepicker: (element, id) => moment(element, id, "date", "date"),
@@ -38,16 +44,31 @@ const BUILDERS = {
   datetimepicker: (element, id) => dateTime(element, id),
 };
 
-const rooms = () => store.state.channels.filter((channel) => !channel.is_im).map((channel) => [channel.id, `#${channel.name}`]);
+const rooms = () =>
+  store.state.channels.filter((channel) => !channel.is_im).map((channel) => [channel.id, `#${channel.name}`]);
 const hint = (element) => (element.placeholder ? words(element.placeholder) : null);
 
 function line(element, id, type, more = {}) {
-  const node = h("input", { id, type, class: "input", placeholder: hint(element), maxlength: element.max_length, value: element.initial_value, ...more });
+  const node = h("input", {
+    id,
+    type,
+    class: "input",
+    placeholder: hint(element),
+    maxlength: element.max_length,
+    value: element.initial_value,
+    ...more,
+  });
   return { node, read: () => ({ value: node.value === "" ? null : node.value }) };
 }
 
 function longText(element, id) {
-  const node = h("textarea", { id, class: "input", rows: 4, placeholder: hint(element), maxlength: element.max_length });
+  const node = h("textarea", {
+    id,
+    class: "input",
+    rows: 4,
+    placeholder: hint(element),
+    maxlength: element.max_length,
+  });
   node.value = element.initial_value ?? "";
   return { node, read: () => ({ value: node.value === "" ? null : node.value }) };
 }
@@ -59,11 +80,17 @@ const optionGroups = (element) => element.option_groups ?? [{ label: null, optio
 function select(element, id, groups) {
   const options = allOptions(element);
   const chosen = element.initial_option?.value;
-  const item = (option) => h("option", { value: options.indexOf(option), selected: option.value === chosen }, words(option.text));
-  const node = h("select", { id, class: "input" }, h("option", { value: "" }, hint(element) ?? "Choose an option"), groups.map((group) => {
-    const items = group.options.map(item);
-    return group.label ? h("optgroup", { label: words(group.label) }, items) : items;
-  }));
+  const item = (option) =>
+    h("option", { value: options.indexOf(option), selected: option.value === chosen }, words(option.text));
+  const node = h(
+    "select",
+    { id, class: "input" },
+    h("option", { value: "" }, hint(element) ?? "Choose an option"),
+    groups.map((group) => {
+      const items = group.options.map(item);
+      return group.label ? h("optgroup", { label: words(group.label) }, items) : items;
+    }),
+  );
   return { node, read: () => ({ selected_option: node.value === "" ? null : options[Number(node.value)] }) };
 }
 
@@ -71,16 +98,37 @@ function select(element, id, groups) {
 function picker(element, id, kind, choices) {
   const chosen = element[`initial_${kind}`];
   const items = choices.map(([value, label]) => h("option", { value, selected: value === chosen }, label));
-  const node = h("select", { id, class: "input" }, h("option", { value: "" }, hint(element) ?? `Choose a ${kind}`), items);
+  const node = h(
+    "select",
+    { id, class: "input" },
+    h("option", { value: "" }, hint(element) ?? `Choose a ${kind}`),
+    items,
+  );
   return { node, read: () => ({ [`selected_${kind}`]: node.value || null }) };
 }
 
 function boxes(element, id, type, style = "") {
   const options = allOptions(element);
-  const chosen = new Set((element.initial_options ?? [element.initial_option]).filter(Boolean).map((option) => option.value));
-  const inputs = options.map((option, index) => h("input", { type, id: `${id}-${index}`, name: id, "data-field": `${element.action_id}-${index}`, checked: chosen.has(option.value) }));
-  const rows = options.map((option, index) => h("label", { class: "box", for: `${id}-${index}` }, inputs[index], h("span", {},
-    words(option.text), option.description && h("small", {}, words(option.description)))));
+  const chosen = new Set(
+    (element.initial_options ?? [element.initial_option]).filter(Boolean).map((option) => option.value),
+  );
+  const inputs = options.map((option, index) =>
+    h("input", {
+      type,
+      id: `${id}-${index}`,
+      name: id,
+      "data-field": `${element.action_id}-${index}`,
+      checked: chosen.has(option.value),
+    }),
+  );
+  const rows = options.map((option, index) =>
+    h(
+      "label",
+      { class: "box", for: `${id}-${index}` },
+      inputs[index],
+      h("span", {}, words(option.text), option.description && h("small", {}, words(option.description))),
+    ),
+  );
   const picked = () => options.filter((_, index) => inputs[index].checked);
   const read = () => (type === "radio" ? { selected_option: picked()[0] ?? null } : { selected_options: picked() });
   return { node: h("div", { class: `boxes ${style}` }, rows), target: inputs[0], group: true, read };
@@ -94,7 +142,12 @@ function moment(element, id, type, name) {
 
 function dateTime(element, id) {
   const initial = element.initial_date_time;
-  const node = h("input", { id, type: "datetime-local", class: "input moment", value: initial ? toWall(initial) : null });
+  const node = h("input", {
+    id,
+    type: "datetime-local",
+    class: "input moment",
+    value: initial ? toWall(initial) : null,
+  });
   return { node, read: () => ({ selected_date_time: node.value ? fromWall(node.value) : null }) };
 }
 
@@ -102,6 +155,11 @@ function dateTime(element, id) {
 export function withValue(element, value) {
   if (!value || value.type !== element.type) return element;
   const kept = Object.entries(value).filter(([name]) => name !== "type");
-  const initial = Object.fromEntries(kept.map(([name, content]) => [name === "value" ? "initial_value" : name.replace("selected_", "initial_"), content ?? undefined]));
+  const initial = Object.fromEntries(
+    kept.map(([name, content]) => [
+      name === "value" ? "initial_value" : name.replace("selected_", "initial_"),
+      content ?? undefined,
+    ]),
+  );
   return { ...element, ...initial };
 }

@@ -12,7 +12,17 @@ export function renderHint(container) {
   if (!shown) return;
   swap(container, JSON.stringify([store.place.user, store.state.panel.hint]), () => [
     h("p", {}, store.state.panel.hint ?? suggestion()),
-    h("button", { type: "button", class: "ghost", "aria-label": "Put this hint away", "data-testid": "hint-close", onclick: () => putAway(container) }, icon("close")),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "ghost",
+        "aria-label": "Put this hint away",
+        "data-testid": "hint-close",
+        onclick: () => putAway(container),
+      },
+      icon("close"),
+    ),
   ]);
 }
 

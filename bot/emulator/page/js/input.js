@@ -8,15 +8,32 @@ import { words } from "./mrkdwn.js";
 export function inputBlock(block, context) {
   const element = withValue(block.element, context.typed?.(block));
   const control = field(element, block.block_id);
-  if (!control) return h("div", { class: "unsupported" }, `A ${String(block.element.type)} input, which this page does not draw.`);
+  if (!control)
+    return h("div", { class: "unsupported" }, `A ${String(block.element.type)} input, which this page does not draw.`);
   context.register?.(block, block.element, control);
   if (block.dispatch_action) dispatching(block, control, context);
   const name = [words(block.label), block.optional && h("span", { class: "optional" }, " (optional)")];
-  const about = [block.hint && h("p", { class: "hint", id: `${control.target.id}-hint` }, words(block.hint)),
-    h("p", { class: "error", id: `${control.target.id}-error`, "data-testid": `error-${block.block_id}`, role: "alert", hidden: true })];
+  const about = [
+    block.hint && h("p", { class: "hint", id: `${control.target.id}-hint` }, words(block.hint)),
+    h("p", {
+      class: "error",
+      id: `${control.target.id}-error`,
+      "data-testid": `error-${block.block_id}`,
+      role: "alert",
+      hidden: true,
+    }),
+  ];
   describe(control, block, `${control.target.id}-hint ${control.target.id}-error`);
-  const label = control.group ? h("legend", { class: "label" }, name) : h("label", { class: "label", for: control.target.id }, name);
-  return h(control.group ? "fieldset" : "div", { class: "b-input", "data-testid": `field-${block.block_id}` }, label, control.node, about);
+  const label = control.group
+    ? h("legend", { class: "label" }, name)
+    : h("label", { class: "label", for: control.target.id }, name);
+  return h(
+    control.group ? "fieldset" : "div",
+    { class: "b-input", "data-testid": `field-${block.block_id}` },
+    label,
+    control.node,
+    about,
+  );
 }
 
 function describe(control, block, ids) {

@@ -37,7 +37,12 @@ function renderPlace(header, id) {
   const title = id === "home" ? "Signoff" : channelName(channel);
   document.title = `${title}, ${store.state.team.name}`;
   swap(header, JSON.stringify([id, channel]), () => [
-    h("h1", {}, id === "home" ? icon("home") : channel.is_im ? null : icon(channel.is_private ? "lock" : "hash"), title),
+    h(
+      "h1",
+      {},
+      id === "home" ? icon("home") : channel.is_im ? null : icon(channel.is_private ? "lock" : "hash"),
+      title,
+    ),
     h("span", { class: "place-topic" }, id === "home" ? "App Home" : topic(channel)),
   ]);
 }
@@ -55,11 +60,20 @@ function renderHome(scroll) {
   const { user } = store.place;
   if (homeOpened !== user) {
     homeOpened = user;
-    openHome(user).then(refresh).catch(() => undefined);
+    openHome(user)
+      .then(refresh)
+      .catch(() => undefined);
   }
   const view = store.state.home;
-  swap(scroll, JSON.stringify(["home", user, view]), () => h("div", { class: "home", "data-testid": "home" },
-    view ? blocks(view.blocks, { origin: { view_id: view.id } }) : h("p", { class: "nothing" }, "Signoff has not drawn this page yet.")));
+  swap(scroll, JSON.stringify(["home", user, view]), () =>
+    h(
+      "div",
+      { class: "home", "data-testid": "home" },
+      view
+        ? blocks(view.blocks, { origin: { view_id: view.id } })
+        : h("p", { class: "nothing" }, "Signoff has not drawn this page yet."),
+    ),
+  );
 }
 
 function renderChannel(scroll, channel) {
@@ -110,7 +124,14 @@ let soon = null;
 /** A burst of changes becomes one fetch. */
 function changed() {
   clearTimeout(soon);
-  soon = setTimeout(() => refresh().then(() => offline(false), () => offline(true)), 40);
+  soon = setTimeout(
+    () =>
+      refresh().then(
+        () => offline(false),
+        () => offline(true),
+      ),
+    40,
+  );
 }
 
 function offline(is) {

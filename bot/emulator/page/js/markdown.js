@@ -28,7 +28,15 @@ function blockAt(lines, at) {
   if (FENCE.test(line)) return fence(lines, at);
   if (RULE.test(line)) return [h("hr"), at + 1];
   const heading = HEADING.exec(line);
-  if (heading) return [h("div", { class: `md-heading md-h${heading[1].length}`, role: "heading", "aria-level": heading[1].length + 1 }, inline(heading[2])), at + 1];
+  if (heading)
+    return [
+      h(
+        "div",
+        { class: `md-heading md-h${heading[1].length}`, role: "heading", "aria-level": heading[1].length + 1 },
+        inline(heading[2]),
+      ),
+      at + 1,
+    ];
   if (QUOTE.test(line)) return quote(lines, at);
   if (ITEM.test(line)) return list(lines, at);
   if (startsTable(lines, at)) return table(lines, at);
@@ -52,9 +60,17 @@ function quote(lines, at) {
 }
 
 function paragraph(lines, at) {
-  const starts = (line, index) => index > at && (line.trim() === "" || [FENCE, RULE, HEADING, QUOTE, ITEM].some((kind) => kind.test(line)));
+  const starts = (line, index) =>
+    index > at && (line.trim() === "" || [FENCE, RULE, HEADING, QUOTE, ITEM].some((kind) => kind.test(line)));
   const [body, end] = takeWhile(lines, at, (line, index) => !starts(line, index));
-  return [h("p", {}, body.flatMap((line, index) => (index ? [h("br"), ...inline(line)] : inline(line)))), end];
+  return [
+    h(
+      "p",
+      {},
+      body.flatMap((line, index) => (index ? [h("br"), ...inline(line)] : inline(line))),
+    ),
+    end,
+  ];
 }
 
 function list(lines, at) {
@@ -82,14 +98,36 @@ function task(text) {
   return mark === undefined ? inline(text) : [mark === " " ? "☐ " : "☑ ", ...inline(rest)];
 }
 
-const startsTable = (lines, at) => lines[at].includes("|") && TABLE_RULE.test(lines[at + 1] ?? "") && lines[at + 1].includes("-");
-const cells = (line) => line.trim().replace(/^\||\|$/g, "").split("|").map((cell) => cell.trim());
+const startsTable = (lines, at) =>
+  lines[at].includes("|") && TABLE_RULE.test(lines[at + 1] ?? "") && lines[at + 1].includes("-");
+const cells = (line) =>
+  line
+    .trim()
+    .replace(/^\||\|$/g, "")
+    .split("|")
+    .map((cell) => cell.trim());
 
 function table(lines, at) {
-  const align = cells(lines[at + 1]).map((cell) => (cell.endsWith(":") ? (cell.startsWith(":") ? "center" : "right") : "left"));
+  const align = cells(lines[at + 1]).map((cell) =>
+    cell.endsWith(":") ? (cell.startsWith(":") ? "center" : "right") : "left",
+  );
   const [body, end] = takeWhile(lines, at + 2, (line) => line.includes("|"));
-  const row = (line, tag) => h("tr", {}, cells(line).map((cell, index) => h(tag, { class: `to-${align[index] ?? "left"}` }, inline(cell))));
-  const node = h("table", {}, h("thead", {}, row(lines[at], "th")), h("tbody", {}, body.map((line) => row(line, "td"))));
+  const row = (line, tag) =>
+    h(
+      "tr",
+      {},
+      cells(line).map((cell, index) => h(tag, { class: `to-${align[index] ?? "left"}` }, inline(cell))),
+    );
+  const node = h(
+    "table",
+    {},
+    h("thead", {}, row(lines[at], "th")),
+    h(
+      "tbody",
+      {},
+      body.map((line) => row(line, "td")),
+    ),
+  );
   return [h("div", { class: "table-scroll" }, node), end];
 }
 
@@ -111,7 +149,7 @@ const INLINE = [
 function inline(text) {
   const nodes = [];
   let plain = "";
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const found = /[\\`![<h*_~:]/.test(text[at]) && match(text.slice(at), text[at - 1] ?? " ");
     if (found) {
       if (plain) nodes.push(plain);

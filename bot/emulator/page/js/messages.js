@@ -1,20 +1,23 @@
 /** Messages: one row each, and a channel's list of them by day. */
 
-import { deleteMessage } from "./api.js";
 import { avatar } from "./avatar.js";
 import { blocks } from "./blocks.js";
 import { h, icon, reconcile } from "./dom.js";
 import { originKey } from "./elements.js";
 import { mrkdwn } from "./mrkdwn.js";
-import { displayName, findUser, go, messagesOf, placeHash, refresh, store } from "./store.js";
-import { clockTime, dayLabel, fullTime, isoDay } from "./time.js";
+import { displayName, findUser, messagesOf, placeHash, store } from "./store.js";
+import { clockTime, dayLabel, fullTime, isoDay, now } from "./time.js";
+import { dismissal, dismissed, toolbar } from "./tools.js";
 
 const TOGETHER = 300; // seconds within which one author's plain messages share a head
 
 /** Draws the channel's messages into a list element. */
 export function renderMessages(list, channel) {
   const shown = messagesOf(channel).filter((message) => inChannel(message) && !dismissed(message));
-  reconcile(list, shown.flatMap((message, index) => withDay(message, shown[index - 1], channel)));
+  reconcile(
+    list,
+    shown.flatMap((message, index) => withDay(message, shown[index - 1], channel)),
+  );
 }
 
 function withDay(message, before, channel) {
@@ -23,12 +26,26 @@ function withDay(message, before, channel) {
   const item = messageItem(message, channel, { compact });
   if (before && isoDay(Number(before.ts)) === day) return [item];
   const label = dayLabel(Number(message.ts));
-  return [{ key: `day/${day}`, print: label, build: () => h("div", { class: "day", role: "separator" }, h("span", {}, label)) }, item];
+  return [
+    {
+      key: `day/${day}`,
+      print: label,
+      build: () => h("div", { class: "day", role: "separator" }, h("span", {}, label)),
+    },
+    item,
+  ];
 }
 
 function continues(message, before) {
   const plain = (one) => one && !one.blocks?.length && !one.is_ephemeral;
-  return plain(message) && plain(before) && before.user === message.user && before.bot_id === message.bot_id && !before.reply_count && Number(message.ts) - Number(before.ts) < TOGETHER;
+  return (
+    plain(message) &&
+    plain(before) &&
+    before.user === message.user &&
+    before.bot_id === message.bot_id &&
+    !before.reply_count &&
+    Number(message.ts) - Number(before.ts) < TOGETHER
+  );
 }
 
 /** One row for `reconcile`; its print holds all that its looks depend on. */
@@ -36,8 +53,20 @@ export function messageItem(message, channel, { compact = false, inThread = fals
   const origin = { channel, ts: message.ts };
   const warning = store.warnings.get(originKey(origin));
   const linked = store.place.message === message.ts;
-  const print = JSON.stringify([message, compact, warning, linked, store.place.user, isoDay(Number(message.ts)), store.state.users.length]);
-  return { key: `${channel}/${message.ts}`, print, build: (old) => row(message, origin, { compact, inThread, warning, linked, redrawn: redrawn(old, message) }) };
+  const print = JSON.stringify([
+    message,
+    compact,
+    warning,
+    linked,
+    store.place.user,
+    isoDay(now()), // what was "today" yesterday is redrawn
+    store.state.users.length,
+  ]);
+  return {
+    key: `${channel}/${message.ts}`,
+    print,
+    build: (old) => row(message, origin, { compact, inThread, warning, linked, redrawn: redrawn(old, message) }),
+  };
 }
 
 /** Whether the content itself changed, and not only who looks at it. */
@@ -49,19 +78,38 @@ const contentOf = (message) => JSON.stringify([message.text, message.blocks]);
 
 function row(message, origin, { compact, inThread, warning, linked, redrawn: fresh }) {
   const hidden = message.is_ephemeral;
-  const classes = ["message", compact && "compact", hidden && "ephemeral", linked && "linked", fresh && "fresh"].filter(Boolean).join(" ");
-  const testid = hidden ? "ephemeral" : `message-${message.ts}`;
-  const node = h("article", { class: classes, id: inThread ? null : `m-${message.ts}`, "data-testid": testid, "data-ts": message.ts, tabindex: "-1" },
+  const classes = ["message", compact && "compact", hidden && "ephemeral", linked && "linked", fresh && "fresh"]
+    .filter(Boolean)
+    .join(" ");
+  const testid = hidden ? "ephemeral" : `${inThread ? "thread-" : ""}message-${message.ts}`;
+  const node = h(
+    "article",
+    {
+      class: classes,
+      id: inThread ? null : `m-${message.ts}`,
+      "data-testid": testid,
+      "data-ts": message.ts,
+      tabindex: "-1",
+    },
     hidden && h("div", { class: "only-you" }, icon("eye"), "Only visible to you"),
     h("div", { class: "gutter" }, gutter(message, origin, compact)),
-    h("div", { class: "message-body" }, !compact && !deleted(message) && head(message, origin), content(message, origin), warning && h("div", { class: "warning", role: "alert" }, icon("warning"), warning), !inThread && threadLink(message, origin)),
-    hidden ? dismissal(message) : toolbar(message, origin, inThread));
+    h(
+      "div",
+      { class: "message-body" },
+      !compact && !deleted(message) && head(message, origin),
+      content(message, origin),
+      warning && h("div", { class: "warning", role: "alert" }, icon("warning"), warning),
+      !inThread && threadLink(message, origin),
+    ),
+    hidden ? dismissal(message) : toolbar(message, origin, inThread),
+  );
   node.content = contentOf(message);
   return node;
 }
 
 /** Whether a message stands in the channel itself and not only in a thread of it. */
-export const inChannel = (message) => !message.thread_ts || message.thread_ts === message.ts || message.subtype === "thread_broadcast";
+export const inChannel = (message) =>
+  !message.thread_ts || message.thread_ts === message.ts || message.subtype === "thread_broadcast";
 
 const deleted = (message) => message.subtype === "tombstone";
 
@@ -74,13 +122,23 @@ const author = (message) => findUser(message.user);
 
 function head(message, origin) {
   const bot = message.bot_id || author(message)?.is_bot;
-  return h("div", { class: "message-head" },
-    h("span", { class: "author" }, message.username || displayName(author(message))), bot && h("span", { class: "app" }, "APP"), stamp(message, origin), message.blocks?.length ? edited(message) : null);
+  return h(
+    "div",
+    { class: "message-head" },
+    h("span", { class: "author" }, message.username || displayName(author(message))),
+    bot && h("span", { class: "app" }, "APP"),
+    stamp(message, origin),
+    message.blocks?.length ? edited(message) : null,
+  );
 }
 
 function stamp(message, { channel }) {
   const seconds = Number(message.ts);
-  return h("a", { class: "stamp", href: placeHash({ channel, message: message.ts }), title: fullTime(seconds) }, h("time", { datetime: new Date(seconds * 1000).toISOString() }, clockTime(seconds)));
+  return h(
+    "a",
+    { class: "stamp", href: placeHash({ channel, message: message.ts }), title: fullTime(seconds) },
+    h("time", { datetime: new Date(seconds * 1000).toISOString() }, clockTime(seconds)),
+  );
 }
 
 function content(message, origin) {
@@ -89,44 +147,21 @@ function content(message, origin) {
   return h("div", { class: "text" }, mrkdwn(message.text ?? ""), " ", edited(message));
 }
 
-const edited = (message) => message.edited && h("span", { class: "edited", title: message.edited.ts ? fullTime(Number(message.edited.ts)) : null }, "(edited)");
+const edited = (message) =>
+  message.edited &&
+  h("span", { class: "edited", title: message.edited.ts ? fullTime(Number(message.edited.ts)) : null }, "(edited)");
 
 function threadLink(message, { channel }) {
   if (!message.reply_count) return null;
   const faces = (message.reply_users ?? []).slice(0, 3).map((id) => avatar(findUser(id), "tiny"));
   const count = message.reply_count === 1 ? "1 reply" : `${message.reply_count} replies`;
-  const last = message.latest_reply && h("span", { class: "last-reply" }, `last at ${clockTime(Number(message.latest_reply))}`);
-  return h("a", { class: "replies", href: placeHash({ channel, thread: message.ts }), "data-testid": `replies-${message.ts}` }, h("span", { class: "faces" }, faces), h("span", { class: "count" }, count), last);
-}
-
-function toolbar(message, { channel, ts }, inThread) {
-  if (deleted(message)) return null;
-  const tool = (name, label, testid, onclick) => h("button", { type: "button", class: "tool", title: label, "aria-label": label, "data-testid": `${testid}-${ts}`, onclick }, icon(name));
-  return h("div", { class: "toolbar", role: "group", "aria-label": "Message" },
-    !inThread && tool("reply", "Reply in thread", "reply", () => go({ channel, thread: message.thread_ts ?? ts })),
-    tool("link", "Copy link to message", "copy-link", (event) => copy(event.currentTarget, channel, ts)),
-    tool("trash", "Delete message", "delete", () => remove(channel, ts)));
-}
-
-async function copy(button, channel, ts) {
-  const address = `${location.origin}${location.pathname}${placeHash({ channel, message: ts })}`;
-  await navigator.clipboard?.writeText(address).catch(() => undefined);
-  button.classList.add("done");
-  button.title = "Copied";
-}
-
-async function remove(channel, ts) {
-  await deleteMessage(store.place.user, channel, ts);
-  await refresh().catch(() => undefined);
-}
-
-// Private answers live in this browser's tab only, as in Slack: putting one away asks nobody.
-const dismissed = (message) => message.is_ephemeral && sessionStorage.getItem(`dismissed/${message.ts}`) !== null;
-
-function dismissal(message) {
-  const put = () => {
-    sessionStorage.setItem(`dismissed/${message.ts}`, "");
-    store.emit();
-  };
-  return h("button", { type: "button", class: "dismiss", "data-testid": `dismiss-${message.ts}`, onclick: put }, "Dismiss");
+  const last =
+    message.latest_reply && h("span", { class: "last-reply" }, `last at ${clockTime(Number(message.latest_reply))}`);
+  return h(
+    "a",
+    { class: "replies", href: placeHash({ channel, thread: message.ts }), "data-testid": `replies-${message.ts}` },
+    h("span", { class: "faces" }, faces),
+    h("span", { class: "count" }, count),
+    last,
+  );
 }

@@ -38,7 +38,12 @@ function present(view, top) {
 }
 
 function create(view) {
-  const dialog = h("dialog", { class: "modal", "data-testid": "modal", "data-view-id": view.id, "aria-labelledby": `${view.id}-title` });
+  const dialog = h("dialog", {
+    class: "modal",
+    "data-testid": "modal",
+    "data-view-id": view.id,
+    "aria-labelledby": `${view.id}-title`,
+  });
   const shown = { dialog, print: null, fields: new Map(), opener: document.activeElement };
   dialog.addEventListener("cancel", (event) => {
     event.preventDefault();
@@ -69,14 +74,32 @@ const fieldKey = (block, element) => JSON.stringify([block.block_id, element.act
 
 function form(shown, view, context) {
   const body = h("div", { class: "modal-body", tabindex: "-1" }, blocks(view.blocks, context));
-  const dismiss = h("button", { type: "button", class: "btn plain", "data-testid": "modal-close", onclick: () => close(view.id) }, words(view.close) || "Close");
-  const submitter = view.submit && h("button", { type: "submit", class: "btn primary", "data-testid": "modal-submit" }, words(view.submit));
-  const node = h("form", { novalidate: true, autocomplete: "off" },
-    h("header", { class: "modal-head" }, h("img", { src: "mark.svg", alt: "", width: 24, height: 24 }), h("h2", { id: `${view.id}-title`, "data-testid": "modal-title" }, words(view.title)),
-      h("button", { type: "button", class: "ghost", "aria-label": "Close", onclick: () => close(view.id) }, icon("close"))),
+  const dismiss = h(
+    "button",
+    { type: "button", class: "btn plain", "data-testid": "modal-close", onclick: () => close(view.id) },
+    words(view.close) || "Close",
+  );
+  const submitter =
+    view.submit &&
+    h("button", { type: "submit", class: "btn primary", "data-testid": "modal-submit" }, words(view.submit));
+  const node = h(
+    "form",
+    { novalidate: true, autocomplete: "off" },
+    h(
+      "header",
+      { class: "modal-head" },
+      h("img", { src: "mark.svg", alt: "", width: 24, height: 24 }),
+      h("h2", { id: `${view.id}-title`, "data-testid": "modal-title" }, words(view.title)),
+      h(
+        "button",
+        { type: "button", class: "ghost", "aria-label": "Close", onclick: () => close(view.id) },
+        icon("close"),
+      ),
+    ),
     body,
     h("p", { class: "modal-trouble", role: "alert", hidden: true }),
-    h("footer", { class: "dialog-foot" }, dismiss, submitter));
+    h("footer", { class: "dialog-foot" }, dismiss, submitter),
+  );
   node.addEventListener("submit", (event) => {
     event.preventDefault();
     if (view.submit) send(shown, view, submitter);
@@ -117,7 +140,9 @@ function values(shown) {
 function showErrors(shown, errors) {
   for (const { block } of shown.fields.values()) showError(shown.dialog, block.block_id, errors[block.block_id]);
   shown.dialog.querySelector(".b-input.wrong :is(input, select, textarea)")?.focus();
-  const homeless = Object.entries(errors).filter(([id]) => ![...shown.fields.values()].some(({ block }) => block.block_id === id));
+  const homeless = Object.entries(errors).filter(
+    ([id]) => ![...shown.fields.values()].some(({ block }) => block.block_id === id),
+  );
   if (homeless.length) tell(shown, homeless.map(([, sentence]) => sentence).join(" "));
 }
 
@@ -133,7 +158,10 @@ async function close(viewId) {
 }
 
 const FOCUSABLE = "button:not([disabled]), input, select, textarea, a[href], [tabindex='0']";
-const firstField = (dialog) => dialog.querySelector("[autofocus]") ?? dialog.querySelector(".modal-body :is(input, select, textarea)") ?? dialog.querySelector("[data-testid=modal-submit], [data-testid=modal-close]");
+const firstField = (dialog) =>
+  dialog.querySelector("[autofocus]") ??
+  dialog.querySelector(".modal-body :is(input, select, textarea)") ??
+  dialog.querySelector("[data-testid=modal-submit], [data-testid=modal-close]");
 
 function trap(event, dialog) {
   const stops = [...dialog.querySelectorAll(FOCUSABLE)].filter((node) => node.offsetParent !== null);

@@ -61,7 +61,7 @@ function inline(text) {
     if (plain) nodes.push(unescape(plain));
     plain = "";
   };
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const found = token(text, at);
     if (found) {
       flush();
@@ -78,11 +78,18 @@ function inline(text) {
 
 function token(text, at) {
   switch (text[at]) {
-    case "`": return code(text, at);
-    case "<": return angle(text, at);
-    case ":": return colon(text, at);
-    case "*": case "_": case "~": return emphasis(text, at);
-    default: return null;
+    case "`":
+      return code(text, at);
+    case "<":
+      return angle(text, at);
+    case ":":
+      return colon(text, at);
+    case "*":
+    case "_":
+    case "~":
+      return emphasis(text, at);
+    default:
+      return null;
   }
 }
 
@@ -100,7 +107,7 @@ function colon(text, at) {
 function emphasis(text, at) {
   const mark = text[at];
   const before = text[at - 1] ?? " ";
-  if (WORD.test(before) || before === mark || /[\s*_~]/.test(text[at + 1] ?? " ") && !nests(text, at)) return null;
+  if (WORD.test(before) || before === mark || (/[\s*_~]/.test(text[at + 1] ?? " ") && !nests(text, at))) return null;
   for (let end = text.indexOf(mark, at + 2); end > 0; end = text.indexOf(mark, end + 1)) {
     const closes = !/\s/.test(text[end - 1]) && !WORD.test(text[end + 1] ?? " ");
     if (closes) return { node: h(EMPHASIS[mark], {}, inline(text.slice(at + 1, end))), end: end + 1 };
@@ -137,8 +144,10 @@ function dateEntity(target, fallback) {
 
 /** Code keeps its marks, but Slack still resolves what stands in angle brackets there to words. */
 function inlineOnlyEntities(text) {
-  return unescape(text.replace(/<([^<>|\s]+)(?:\|([^<>]*))?>/g, (whole, target, label) => {
-    const node = entity(label === undefined ? target : `${target}|${label}`);
-    return node ? node.textContent : whole;
-  }));
+  return unescape(
+    text.replace(/<([^<>|\s]+)(?:\|([^<>]*))?>/g, (whole, target, label) => {
+      const node = entity(label === undefined ? target : `${target}|${label}`);
+      return node ? node.textContent : whole;
+    }),
+  );
 }

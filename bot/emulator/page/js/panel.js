@@ -14,8 +14,26 @@ export function renderPanel(container) {
   const { sections: _, ...clock } = panel;
   swap(container, JSON.stringify([clock, store.place.user, ledgerOpen()]), () => [
     face(panel),
-    h("div", { class: "clock-actions", role: "group", "aria-label": "Move the clock" }, (panel.actions ?? []).map(action)),
-    panel.sections?.length ? h("button", { type: "button", class: "bar-button square", "data-testid": "ledger-toggle", "aria-pressed": String(ledgerOpen()), "aria-label": "What happened so far", title: "What happened so far", onclick: toggleLedger }, icon("ledger")) : null,
+    h(
+      "div",
+      { class: "clock-actions", role: "group", "aria-label": "Move the clock" },
+      (panel.actions ?? []).map(action),
+    ),
+    panel.sections?.length
+      ? h(
+          "button",
+          {
+            type: "button",
+            class: "bar-button square",
+            "data-testid": "ledger-toggle",
+            "aria-pressed": String(ledgerOpen()),
+            "aria-label": "What happened so far",
+            title: "What happened so far",
+            onclick: toggleLedger,
+          },
+          icon("ledger"),
+        )
+      : null,
   ]);
 }
 
@@ -23,7 +41,13 @@ function face(panel) {
   if (panel.now === undefined || panel.now === null) return null;
   const seconds = toSeconds(panel.now);
   const { day, time } = Number.isFinite(seconds) ? clockFace(seconds) : { day: "", time: String(panel.now) };
-  return h("div", { class: "clock-face", "data-testid": "demo-now", title: panel.note ?? null }, icon("clock"), h("span", { class: "clock-day" }, day), h("span", { class: "clock-time" }, time));
+  return h(
+    "div",
+    { class: "clock-face", "data-testid": "demo-now", title: panel.note ?? null },
+    icon("clock"),
+    h("span", { class: "clock-day" }, day),
+    h("span", { class: "clock-time" }, time),
+  );
 }
 
 function action({ id, label, hint }) {
@@ -36,7 +60,11 @@ function action({ id, label, hint }) {
     button.classList.remove("busy");
     await refresh().catch(() => undefined);
   };
-  return h("button", { type: "button", class: "bar-button", "data-testid": `panel-${id}`, title: hint ?? null, onclick: run }, label);
+  return h(
+    "button",
+    { type: "button", class: "bar-button", "data-testid": `panel-${id}`, title: hint ?? null, onclick: run },
+    label,
+  );
 }
 
 let wanted = null; // what the person chose; null: open where there is room
@@ -56,11 +84,27 @@ export function renderLedger(container) {
   container.hidden = !sections.length || !ledgerOpen() || Boolean(store.place.thread);
   const note = store.state.panel?.note;
   swap(container, JSON.stringify([note, sections]), () => [
-    h("header", { class: "pane-head" }, h("h2", {}, "What happened so far"), h("button", { type: "button", class: "ghost", "aria-label": "Close", onclick: toggleLedger }, icon("close"))),
+    h(
+      "header",
+      { class: "pane-head" },
+      h("h2", {}, "What happened so far"),
+      h("button", { type: "button", class: "ghost", "aria-label": "Close", onclick: toggleLedger }, icon("close")),
+    ),
     h("div", { class: "pane-body" }, note && h("p", { class: "ledger-note" }, note), sections.map(ledgerSection)),
   ]);
 }
 
 function ledgerSection({ title, lines }) {
-  return h("section", { class: "ledger-section" }, h("h3", {}, title), lines.length ? h("ul", {}, lines.map((line) => h("li", {}, line))) : h("p", { class: "nothing" }, "Nothing yet"));
+  return h(
+    "section",
+    { class: "ledger-section" },
+    h("h3", {}, title),
+    lines.length
+      ? h(
+          "ul",
+          {},
+          lines.map((line) => h("li", {}, line)),
+        )
+      : h("p", { class: "nothing" }, "Nothing yet"),
+  );
 }

@@ -3,7 +3,13 @@
 import { h } from "./dom.js";
 import { broadcast, channelMention, date, emojiSpan, groupMention, link, userMention } from "./entities.js";
 
-const STYLES = [["code", "code"], ["bold", "strong"], ["italic", "em"], ["strike", "s"], ["underline", "u"]];
+const STYLES = [
+  ["code", "code"],
+  ["bold", "strong"],
+  ["italic", "em"],
+  ["strike", "s"],
+  ["underline", "u"],
+];
 const NUMBERING = ["decimal", "lower-alpha", "lower-roman"];
 
 export function richText(block) {
@@ -17,11 +23,16 @@ export function richInline(block) {
 
 function part(element) {
   switch (element.type) {
-    case "rich_text_section": return h("div", { class: "rich-section" }, inlines(element));
-    case "rich_text_list": return list(element);
-    case "rich_text_quote": return h("blockquote", {}, inlines(element));
-    case "rich_text_preformatted": return h("pre", {}, inlines(element));
-    default: return null;
+    case "rich_text_section":
+      return h("div", { class: "rich-section" }, inlines(element));
+    case "rich_text_list":
+      return list(element);
+    case "rich_text_quote":
+      return h("blockquote", {}, inlines(element));
+    case "rich_text_preformatted":
+      return h("pre", {}, inlines(element));
+    default:
+      return null;
   }
 }
 
@@ -43,16 +54,26 @@ function inlines(element) {
 
 function inline(element) {
   switch (element.type) {
-    case "text": return broken(element.text ?? "");
-    case "link": return [link(element.url ?? "", element.text)];
-    case "user": return [userMention(element.user_id)];
-    case "usergroup": return [groupMention(element.usergroup_id)];
-    case "channel": return [channelMention(element.channel_id)];
-    case "broadcast": return [broadcast(element.range)];
-    case "emoji": return [emojiSpan(element.name, element.unicode)];
-    case "date": return [date(Number(element.timestamp), element.format ?? "", element.url, element.fallback ?? "")];
-    case "color": return [swatch(element.value)];
-    default: return [];
+    case "text":
+      return broken(element.text ?? "");
+    case "link":
+      return [link(element.url ?? "", element.text)];
+    case "user":
+      return [userMention(element.user_id)];
+    case "usergroup":
+      return [groupMention(element.usergroup_id)];
+    case "channel":
+      return [channelMention(element.channel_id)];
+    case "broadcast":
+      return [broadcast(element.range)];
+    case "emoji":
+      return [emojiSpan(element.name, element.unicode)];
+    case "date":
+      return [date(Number(element.timestamp), element.format ?? "", element.url, element.fallback ?? "")];
+    case "color":
+      return [swatch(element.value)];
+    default:
+      return [];
   }
 }
 

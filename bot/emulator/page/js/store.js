@@ -30,12 +30,22 @@ export const botName = () => displayName((store.state?.users ?? []).find((user) 
 export function channelName(channel) {
   if (!channel) return "";
   if (channel.is_im) return displayName(findUser(channel.user));
-  return channel.is_mpim ? channel.members.filter((id) => id !== store.place.user).map((id) => firstName(findUser(id))).join(", ") : channel.name;
+  return channel.is_mpim
+    ? channel.members
+        .filter((id) => id !== store.place.user)
+        .map((id) => firstName(findUser(id)))
+        .join(", ")
+    : channel.name;
 }
 
 function readHash() {
   const hash = new URLSearchParams(location.hash.slice(1));
-  return { user: hash.get("user"), channel: hash.get("channel"), thread: hash.get("thread"), message: hash.get("message") };
+  return {
+    user: hash.get("user"),
+    channel: hash.get("channel"),
+    thread: hash.get("thread"),
+    message: hash.get("message"),
+  };
 }
 
 /** The hash of a place; what the change does not name stays, but for the thread and the message of the old place. */

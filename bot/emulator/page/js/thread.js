@@ -15,8 +15,23 @@ export function renderThread(pane) {
   }
   pane.dataset.testid = "thread-pane";
   swap(pane, JSON.stringify([channel, thread, store.place.user]), () => [
-    h("header", { class: "pane-head" }, h("h2", {}, "Thread"), h("span", { class: "pane-sub" }, room.is_im ? channelName(room) : `#${channelName(room)}`),
-      h("button", { type: "button", class: "ghost", "aria-label": "Close thread", "data-testid": "thread-close", onclick: () => go({}) }, icon("close"))),
+    h(
+      "header",
+      { class: "pane-head" },
+      h("h2", {}, "Thread"),
+      h("span", { class: "pane-sub" }, room.is_im ? channelName(room) : `#${channelName(room)}`),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "ghost",
+          "aria-label": "Close thread",
+          "data-testid": "thread-close",
+          onclick: () => go({}),
+        },
+        icon("close"),
+      ),
+    ),
     h("div", { class: "pane-body thread-list" }),
     composer(channel, "Reply…", thread),
   ]);

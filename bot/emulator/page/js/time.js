@@ -21,8 +21,12 @@ function format(seconds, options, locale = "en-GB") {
 export const isoDay = (seconds) => format(seconds, { year: "numeric", month: "2-digit", day: "2-digit" }, ISO);
 export const clockTime = (seconds) => format(seconds, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 export const longDay = (seconds) => format(seconds, { weekday: "long", day: "numeric", month: "long" });
-export const fullTime = (seconds) => `${format(seconds, { weekday: "long", day: "numeric", month: "long", year: "numeric" })}, ${clockTime(seconds)}`;
-export const clockFace = (seconds) => ({ day: format(seconds, { weekday: "long", day: "numeric", month: "short" }), time: clockTime(seconds) });
+export const fullTime = (seconds) =>
+  `${format(seconds, { weekday: "long", day: "numeric", month: "long", year: "numeric" })}, ${clockTime(seconds)}`;
+export const clockFace = (seconds) => ({
+  day: format(seconds, { weekday: "long", day: "numeric", month: "short" }),
+  time: clockTime(seconds),
+});
 
 /** Seconds since the epoch of the demo's clock, or of this machine's where the emulator has no clock of its own. */
 export function now() {
@@ -72,7 +76,11 @@ const pretty = (seconds) => nearDay(seconds)?.toLowerCase();
 
 function ago(seconds) {
   const past = Math.round(now() - seconds);
-  const units = [["day", 86400], ["hour", 3600], ["minute", 60]];
+  const units = [
+    ["day", 86400],
+    ["hour", 3600],
+    ["minute", 60],
+  ];
   const [unit, size] = units.find(([, length]) => Math.abs(past) >= length) ?? ["second", 1];
   const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
   return words.format(-Math.round(past / size), unit);
