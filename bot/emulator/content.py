@@ -13,12 +13,17 @@ ATTACHMENT_LIMIT = 100
 
 
 def content(args: Arguments, limit: int) -> Json:
-    """Text, blocks, attachments and files of a post or update; text past `limit` is `msg_too_long`."""
+    """Text, blocks and attachments of a post or update; text past `limit` is `msg_too_long`.
+
+    Blocks without a fallback text are refused with `no_text`, which Slack only warns about.
+    """
     text = args.text("text")
     if len(text) > limit:
         raise SlackError("msg_too_long")
     blocks = checked_blocks(args)
     attachments = args.json("attachments", "invalid_attachments") or []
+    if not isinstance(attachments, list):
+        raise SlackError("invalid_attachments")
     if len(attachments) > ATTACHMENT_LIMIT:
         raise SlackError("too_many_attachments")
     if not text.strip() and not attachments:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from typing import Any
 
 from bot.emulator.workspace import Json
 
@@ -68,16 +67,13 @@ def with_ids(blocks: list[Json]) -> list[Json]:
 
 
 def _parts(block: Json) -> Iterator[Json]:
-    yield from _dicts(block.get("elements"))
-    yield from _dicts(block.get("actions"))
-    yield from _dicts([block.get("accessory"), block.get("element")])
-    for nested in _dicts(block.get("child_blocks")):
+    """Whatever the block holds that may be interactive, in the order it is shown."""
+    for key in ("elements", "actions"):
+        for part in block.get(key) or ():
+            if isinstance(part, dict):
+                yield from _parts(part) if part.get("type") == "card" else (part,)
+    for key in ("accessory", "element"):
+        if isinstance(part := block.get(key), dict):
+            yield part
+    for nested in block.get("child_blocks") or ():
         yield from _parts(nested)
-    if block.get("type") == "carousel":
-        for card in _dicts(block.get("elements")):
-            yield from _parts(card)
-
-
-def _dicts(values: Any) -> Iterator[Json]:
-    if isinstance(values, list):
-        yield from (value for value in values if isinstance(value, dict))

@@ -27,7 +27,7 @@ class Events:
         self.subscribed = set(subscribed)
         self._slack = slack
         self._delivery = delivery
-        self._retry_after = retry_after
+        self.retry_after = retry_after
         self._retries: set[asyncio.Task[None]] = set()
 
     async def send(self, subscription: str, event: Json) -> Ack | None:
@@ -49,7 +49,7 @@ class Events:
         await asyncio.gather(*self._retries, return_exceptions=True)
 
     async def _again(self, payload: Json, envelope_id: str) -> None:
-        for retry, pause in enumerate(self._retry_after, start=1):
+        for retry, pause in enumerate(self.retry_after, start=1):
             await asyncio.sleep(pause)
             if (await self._delivery.attempt("events_api", payload, envelope_id, retry)).acked:
                 return

@@ -53,6 +53,7 @@ def top_view(line: Line, user: str, view_id: str) -> Json:
 def carry_out(line: Line, user: str, view: Json, ack: Ack) -> Ack:
     """Do what the app answered to a submission; an answer that Slack would not take is `bad_response`."""
     body = ack.body or {}
+    view = line.slack.screens.views.get(view["id"], view)
     try:
         match body.get("response_action"):
             case None:

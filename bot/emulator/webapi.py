@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from bot.emulator import apps, channels, chat, people, views
+from bot.emulator import apps, channels, chat, people, validate, views
 from bot.emulator.arguments import Arguments
 from bot.emulator.errors import SlackError
 from bot.emulator.faults import Fault, Faults
@@ -25,6 +25,7 @@ METHODS: Final[dict[str, Method]] = {
     **channels.METHODS,
     **views.METHODS,
     **apps.METHODS,
+    **validate.METHODS,
 }
 CALLS_KEPT = 20_000
 

@@ -336,3 +336,15 @@ async def test_payloads_go_round_the_connections(slack: Emulator) -> None:
             await slack.click(OTTO, ts, "more", option="snooze")
 
     assert (len(first.heard), len(second.heard)) == (2, 2)
+
+
+async def test_an_event_that_was_not_acknowledged_comes_again(slack: Emulator) -> None:
+    slack.events.retry_after = (0.0,)
+    bot = Bot(slack)
+    async with over_socket(slack, bot):
+        slack.drop_acks()
+        ack = await slack.open_home(MAYA)
+
+        assert ack is not None
+        assert (ack.acked, ack.error) == (False, "ack_dropped")
+        await slack.until(lambda: [call.method for call in slack.calls].count("views.publish") == 2)

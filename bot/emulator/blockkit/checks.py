@@ -92,21 +92,25 @@ def array(item: Check, most: int | None = None, least: int = 1) -> Check:
 def record(
     required: Mapping[str, Check], optional: Mapping[str, Check] | None = None, *rules: Check
 ) -> Check:
-    """An object with these keys and no others; `rules` look at it whole."""
+    """An object with these keys and no others; `rules` look at it whole, once its parts are right."""
     checks = {**required, **(optional or {})}
 
     def check(value: Any, at: str, found: list[Problem]) -> None:
         if not isinstance(value, dict):
             found.append(Problem("must provide an object", at))
             return
-        found.extend(Problem(f"missing required field: {key}", at) for key in required if key not in value)
+        before = len(found)
+        for key in required:
+            if key not in value:
+                found.append(Problem(f"missing required field: {key}", at))  # noqa: PERF401 - rarely any
         for key, member in value.items():
             if known := checks.get(key):
                 known(member, f"{at}/{key}", found)
             else:
                 found.append(Problem(f"invalid additional property: {key}", at))
-        for rule in rules:
-            rule(value, at, found)
+        if len(found) == before:
+            for rule in rules:
+                rule(value, at, found)
 
     return check
 

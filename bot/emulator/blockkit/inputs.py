@@ -50,20 +50,16 @@ def element(required: Mapping[str, Check], optional: Mapping[str, Check], *rules
 def _lengths(value: Any, at: str, found: list[Problem]) -> None:
     """A rule: min_length, max_length and initial_value agree."""
     low, high = value.get("min_length", 0), value.get("max_length", INPUT_LIMIT)
-    if not isinstance(low, int) or not isinstance(high, int):
-        return
     if low > high:
         found.append(Problem("min_length must not be greater than max_length", at))
-    held = value.get("initial_value")
-    if isinstance(held, str) and units(held) > high:
+    if units(value.get("initial_value", "")) > high:
         found.append(Problem(f"must be less than {high + 1} characters", f"{at}/initial_value"))
 
 
 def _bounds(value: Any, at: str, found: list[Problem]) -> None:
     """A rule: min_value is not above max_value."""
     low, high = value.get("min_value"), value.get("max_value")
-    numbers = [one for one in (low, high) if isinstance(one, str) and re.fullmatch(r"-?\d+(\.\d+)?", one)]
-    if len(numbers) == 2 and Decimal(numbers[0]) > Decimal(numbers[1]):
+    if low is not None and high is not None and Decimal(low) > Decimal(high):
         found.append(Problem("min_value must not be greater than max_value", at))
 
 

@@ -76,11 +76,11 @@ conversation_filter = record(
 
 def initial_among_options(value: Any, at: str, found: list[Problem]) -> None:
     """A rule: what is chosen at first is, exactly, among what is offered."""
-    offered = list(value.get("options") or ())
-    for group in value.get("option_groups") or ():
-        offered += group.get("options") or () if isinstance(group, dict) else ()
-    chosen = value.get("initial_options") or []
+    offered = list(value.get("options", ()))
+    for group in value.get("option_groups", ()):
+        offered += group["options"]
+    chosen = list(value.get("initial_options", ()))
     if "initial_option" in value:
-        chosen = [value["initial_option"]]
-    if isinstance(chosen, list) and any(one not in offered for one in chosen):
+        chosen.append(value["initial_option"])
+    if any(one not in offered for one in chosen):
         found.append(Problem("initial option is not among the options", at))

@@ -57,11 +57,14 @@ def problems(surface: Surface, given: Any, at: str = "/blocks") -> list[Problem]
     BLOCKS[surface](given, at, found)
     if found:
         return found
+    used = [element for _, element in elements.interactive(given)]
     found += _repeated_ids(given, at)
-    found += _several_focused(given, at)
+    if sum(element.get("focus_on_load") is True for element in used) > 1:
+        found.append(Problem("only one element may have focus_on_load", at))
     if surface == "message":
         found += _message_sums(given, at)
-        found += _several_primary(given, at)
+        if sum(element.get("style") == "primary" for element in used) > 1:
+            found.append(Problem("at most one button may be primary", at))
     return found
 
 
@@ -94,18 +97,6 @@ def _repeated_ids(given: list[Json], at: str) -> Iterator[Problem]:
             if action_id and action_id in actions_seen:
                 yield Problem(f"action_id already exists: {action_id}", f"{at}/{index}")
             actions_seen.add(action_id or "")
-
-
-def _several_focused(given: list[Json], at: str) -> Iterator[Problem]:
-    focused = sum(element.get("focus_on_load") is True for _, element in elements.interactive(given))
-    if focused > 1:
-        yield Problem("only one element may have focus_on_load", at)
-
-
-def _several_primary(given: list[Json], at: str) -> Iterator[Problem]:
-    emphasised = sum(element.get("style") == "primary" for _, element in elements.interactive(given))
-    if emphasised > 1:
-        yield Problem("at most one button may be primary", at)
 
 
 def _message_sums(given: list[Json], at: str) -> Iterator[Problem]:
