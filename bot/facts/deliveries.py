@@ -306,6 +306,6 @@ returning message_id
 _DELIVERED = """
 update approvals
 set delivery = 'delivered', delivered_at = %(now)s, delivery_error = null,
-    next_at = case when status = 'pending' then %(next)s end, due_at = %(due)s
+    next_at = case when status = 'pending' then %(next)s::timestamptz end, due_at = %(due)s
 where approval_id = %(id)s
 """

@@ -76,9 +76,7 @@ class Delivery:
             return None
         if message.parent_id and claimed.parent_ts is None:
             async with self._pool.connection() as conn:
-                await deliveries.later(
-                    conn, claimed, timedelta(seconds=2), "its card comes first", posted="no"
-                )
+                await deliveries.later(conn, claimed, timedelta(seconds=2), posted="no")
             return None
         if message.kind == "stray":
             return await self._update(claimed, message.target, message.body["ts"])
