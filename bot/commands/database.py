@@ -1,0 +1,70 @@
+"""The database a command works on: DATABASE_URL's, or the embedded server's for as long as it takes."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from bot.postgres import embedded
+from bot.postgres.jobs import Queue
+from bot.postgres.migrate import NotMigrated, check, migrate
+from bot.postgres.pools import queue_pool
+from bot.settings import Settings
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where the rows are: Postgres itself, never a transaction pooler. An embedded one is ours alone."""
+
+    dsn: str
+    embedded: bool
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A connection and the queue, for a command that needs no Slack."""
+
+    conn: AsyncConnection[dict[str, Any]]
+    queue: Queue
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[Database]:
+    """Give the database's address; an embedded server runs at least until the block ends."""
+    if given := settings.direct_database_url or settings.database_url:
+        yield Database(given, embedded=False)
+        return
+    with embedded.start(embedded.home()) as server:
+        yield Database(server.dsn, embedded=True)
+
+
+@asynccontextmanager
+async def desk(settings: Settings) -> AsyncIterator[Desk]:
+    """Open the database for one command; raises `NotMigrated` where it is not ready and not ours alone."""
+    with database(settings) as found:
+        await ready(found.dsn, migrates=found.embedded)
+        async with queue_pool(found.dsn, max_size=2) as pool, pool.connection() as conn:
+            queue = Queue(pool)
+            await queue.open()
+            yield Desk(conn, queue)
+
+
+async def ready(dsn: str, *, migrates: bool) -> None:
+    """Make sure that this code may run on the database, migrating it first where it may."""
+    async with await AsyncConnection.connect(dsn, autocommit=True, connect_timeout=10) as conn:
+        try:
+            await check(conn)
+        except NotMigrated:
+            if not migrates:
+                raise
+            await migrate(dsn)
+
+
+def operator() -> str:
+    """Return as whom this command is recorded."""
+    return f"cli:{getpass.getuser()}"

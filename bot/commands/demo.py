@@ -1,0 +1,46 @@
+"""`demo`: everything on this machine, with nothing to set up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import webbrowser
+
+from bot import logs
+from bot.commands.printing import say
+from bot.demo.show import home, show
+from bot.postgres import embedded
+from bot.roles.stopping import on_signals
+
+_FIRST = """
+  {page}/
+
+  Cards wait in #finance-approvals and #on-call: approve, edit or reject one, as Maya or Okey.
+  Become Rosa (top left) and see what she may not do; move the clock, and watch who is reminded.
+"""
+_SECOND = """
+  In another terminal: export SIGNOFF_HOME={home}, then `signoff threads`, `signoff show THREAD`.
+  The HTTP API: curl -H 'Authorization: Bearer {token}' {api}/v1/approvals
+  Ctrl-C stops it; threads and messages stay for the next time (`--fresh` forgets them).
+"""
+
+
+def demo(port: int, *, open_page: bool, fresh: bool) -> None:
+    """Run the demo until Ctrl-C."""
+    os.environ.setdefault("SIGNOFF_LOG_FORMAT", "console")
+    os.environ.setdefault("SIGNOFF_LOG_LEVEL", "warning")
+    logs.set_up(os.environ["SIGNOFF_LOG_FORMAT"])
+    with home(fresh=fresh) as folder:
+        say("Starting Postgres and a local Slack…")
+        with embedded.start(folder) as server:
+
+            def announce(page: str, api: str, token: str) -> None:
+                say((_FIRST + _SECOND).format(page=page, api=api, token=token, home=folder))
+                if open_page:
+                    webbrowser.open(page)
+
+            async def main() -> None:
+                await show(folder, server.dsn, port, on_signals(), announce)
+
+            asyncio.run(main())
+    say("Stopped; `signoff demo` goes on from here.")

@@ -1,0 +1,70 @@
+"""`start`: a thread from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from bot.commands.database import desk, operator
+from bot.commands.printing import say, say_json
+from bot.commands.told import WrongUsage, read_text
+from bot.engine.catalog import load
+from bot.facts import threads
+from bot.facts.threads import Start
+from bot.house import bare_graph
+from bot.intake import BadInput, begin
+from bot.settings import Settings
+
+
+def start(workflow: str, given: str, requester: str | None, *, as_json: bool) -> None:
+    """Check what it starts from, record it, and print its id. Exits 2 where the input does not fit."""
+    settings = Settings()
+    catalog = load(settings.workflows, bare_graph(settings))
+    try:
+        wanted = begin(catalog, workflow, _parsed(given), starter=operator(), requester=requester)
+    except BadInput as error:
+        raise WrongUsage(f"--input: {error}") from error
+    thread_id = asyncio.run(_record(settings, wanted))
+    if as_json:
+        say_json({"thread_id": thread_id}, indent=None)
+    else:
+        say(thread_id)
+
+
+def _parsed(given: str) -> object:
+    try:
+        return json.loads(read_text(given))
+    except (ValueError, RecursionError) as error:
+        raise WrongUsage(f"--input is no JSON: {error}") from error
+
+
+async def _record(settings: Settings, wanted: Start) -> str:
+    if wanted.requester:
+        await _known(settings, wanted.requester)
+    async with desk(settings) as at:
+        return await threads.start(at.conn, at.queue, wanted)
+
+
+async def _known(settings: Settings, requester: str) -> None:
+    """Ask Slack whether there is such a person, where there is a token to ask with."""
+    from slack_sdk.errors import SlackApiError
+
+    from bot.commands.told import Failed
+    from bot.slack.app import web_client
+    from bot.slack.directory import Unreachable
+
+    if settings.slack_bot_token is None:
+        return
+    client = web_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, patient=True)
+    try:
+        user = (await client.users_info(user=requester))["user"]
+    except SlackApiError as error:
+        raise WrongUsage(
+            f"--requester: Slack does not know {requester} ({error.response['error']})"
+        ) from error
+    except Unreachable as error:
+        raise Failed(
+            f"Slack cannot be reached to check the requester ({type(error).__name__}): try again"
+        ) from error
+    if user.get("deleted") or user.get("is_bot"):
+        raise WrongUsage(f"--requester: {requester} is a bot or deactivated; name a person")

@@ -1,0 +1,67 @@
+"""What happened in the demo so far: deadlines, effects and threads, in words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from bot.emulator import Json
+
+
+async def happened(conn: Any, now: datetime) -> list[Json]:
+    """Return the page's sections: `{"title", "lines"}`."""
+    deadlines, effects, threads = [await _rows(conn, query) for query in (_DEADLINES, _EFFECTS, _THREADS)]
+    return [
+        {"title": "Nearest deadlines", "lines": [_deadline(row, now) for row in deadlines]},
+        {"title": "Done by the workflows", "lines": [_effect(row) for row in effects]},
+        {"title": "Threads", "lines": [_thread(row) for row in threads]},
+    ]
+
+
+async def _rows(conn: Any, query: str) -> list[Json]:
+    found = await conn.execute(query)
+    return list(await found.fetchall())
+
+
+def _deadline(row: Json, now: datetime) -> str:
+    minutes = int((row["due_at"] - now).total_seconds() // 60)
+    if minutes < 0:
+        left = "now"
+    elif minutes < 60:
+        left = f"in {minutes} min"
+    elif minutes < 48 * 60:
+        left = f"in {minutes // 60} h {minutes % 60} min"
+    else:
+        left = f"in {minutes // 1440} days"
+    return f"{row['title']}: {left}"
+
+
+def _effect(row: Json) -> str:
+    data = row["data"]
+    match row["kind"]:
+        case "payment":
+            paid = f"{data['vendor']} {data['amount']} {data['currency']}"
+            return f"Paid {paid}, approved by {data['approved_by']}"
+        case "scaled":
+            return f"Scaled {data['service']} by {data['change']:+d}"
+        case kind:
+            told = ", ".join(
+                f"{k} {v}" for k, v in data.items() if isinstance(v, str | int) and len(str(v)) < 60
+            )
+            return f"{kind.replace('_', ' ').capitalize()}: {told}"
+
+
+def _thread(row: Json) -> str:
+    return f"{row['n']} {row['workflow']} {row['status']}"
+
+
+_DEADLINES = """
+select request ->> 'title' as title, due_at from approvals
+where status = 'pending' and due_at is not null order by due_at limit 8
+"""
+
+_EFFECTS = "select kind, data from sample_effects order by at desc, key limit 8"
+
+_THREADS = """
+select workflow, status, count(*) as n from threads group by workflow, status order by workflow, status
+"""

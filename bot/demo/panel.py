@@ -1,0 +1,107 @@
+"""The demo's own controls on the page: its clock, things to start, and what happened so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
+
+from bot.demo.happened import happened
+from bot.demo.moves import HOME, MOVES, NEXT_DAY, NEXT_DAY_LABEL, next_working_day
+from bot.demo.samples import REQUESTER, SAMPLES, Sample
+from bot.emulator import Json
+from bot.emulator.faults import Faults
+from bot.facts.threads import Start, moment, start
+from bot.postgres import time_machine
+from bot.postgres.jobs import Queue
+from bot.postgres.pools import Pool
+
+NOTE = "The demo's own time. Move it on, and watch reminders, escalation, fallbacks and the digest happen."
+STARTER = "cli:demo"
+
+
+@dataclass
+class DemoPanel:
+    """Reads and moves one demo. Slack's faults are the emulator's, set once it exists."""
+
+    pool: Pool
+    queue: Queue
+    faults: Faults | None = None
+
+    async def state(self) -> Json:
+        try:
+            return await self._state()
+        except (OperationalError, PoolTimeout):
+            return {"now": None, "note": "Postgres cannot be reached", "actions": [], "sections": []}
+
+    async def act(self, action: str) -> Json:
+        if action in MOVES:
+            async with self.pool.connection() as conn:
+                await time_machine.shift(conn, MOVES[action][1])
+        elif action == NEXT_DAY:
+            async with self.pool.connection() as conn:
+                await time_machine.set_to(conn, next_working_day(await _now(conn)))
+        elif action in ("slack-down", "slack-up"):
+            self._let_slack(down=action == "slack-down")
+        else:
+            return {"thread_id": await self._start(next(s for s in SAMPLES if s.name == action))}
+        return {}
+
+    async def begin(self) -> None:
+        """Start each sample once in the life of this demo."""
+        for sample in SAMPLES:
+            if sample.at_first:
+                await self._start(sample, only=f"first:{sample.name}")
+
+    async def _start(self, sample: Sample, only: str | None = None) -> str:
+        async with self.pool.connection() as conn:
+            today = (await _now(conn)).astimezone(HOME).date()
+            found = await conn.execute(_STARTED, {"sample": f"%:{sample.name}", "starter": STARTER})
+            row = await found.fetchone()
+            n = 0 if only else int(row["n"] if row else 0)
+            key = only or f"{n}:{sample.name}"
+            begin = Start(sample.workflow, sample.made(n, today), STARTER, REQUESTER, key)
+            return await start(conn, self.queue, begin)
+
+    def _let_slack(self, *, down: bool) -> None:
+        if self.faults is not None:
+            self.faults.down = down
+
+    async def _state(self) -> Json:
+        async with self.pool.connection() as conn:
+            now = await _now(conn)
+            sections = await happened(conn, now)
+        return {
+            "now": now.isoformat(),
+            "note": NOTE,
+            "actions": self._actions(),
+            "sections": sections,
+        }
+
+    def _actions(self) -> list[Json]:
+        moves = [
+            {"id": name, "label": label, "hint": "Move the demo's clock"}
+            for name, (label, _) in MOVES.items()
+        ]
+        moves.append({"id": NEXT_DAY, "label": NEXT_DAY_LABEL, "hint": "Berlin's time"})
+        starts = [{"id": s.name, "label": s.label, "hint": s.hint} for s in SAMPLES]
+        return [*moves, *starts, self._outage()]
+
+    def _outage(self) -> Json:
+        if self.faults is not None and self.faults.down:
+            return {"id": "slack-up", "label": "Bring Slack back", "hint": "Messages are drawn now"}
+        hint = "Workflows go on, nothing expires unseen, and messages are drawn when it is back"
+        return {"id": "slack-down", "label": "Take Slack down", "hint": hint}
+
+
+async def _now(conn: Any) -> datetime:
+    now: datetime = await moment(conn)
+    return now
+
+
+_STARTED = """
+select count(*) as n from threads where starter = %(starter)s and idempotency_key like %(sample)s
+"""

@@ -1,0 +1,111 @@
+"""The log: one line an event, JSON for machines and key=value for people, without secrets."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+_SECRET = re.compile(
+    r"(xox[a-z](?:\.xox[a-z])?-|xapp-|Bearer\s+)[\w.-]{6,}"  # Slack's tokens and the HTTP API's
+    r"|(?<=://)([^\s:/@]+):[^\s@/]+(?=@)"  # the password in a database URL
+)
+_QUIET = {
+    "apscheduler": logging.ERROR,  # that a tick was left out because the last one takes longer
+    "procrastinate": logging.WARNING,
+    "psycopg": logging.WARNING,
+    "psycopg.pool": logging.ERROR,  # each failed attempt to connect; what waits for the pool says so itself
+    "slack_bolt": logging.WARNING,
+    "slack_sdk": logging.WARNING,
+    "uvicorn": logging.WARNING,
+    "uvicorn.access": logging.CRITICAL,
+    "httpx": logging.WARNING,
+    "asyncio": logging.WARNING,
+}
+_SAID_IN_VAIN = (
+    "As you gave `client` as well",
+    "As `installation_store` or `authorize` has been used",  # both are given on purpose
+    "Unhandled request",  # a button of another version, a link button: nothing to do
+)
+
+
+def set_up(log_format: str = "", environ: Mapping[str, str] = os.environ) -> None:
+    """Send everything to stderr; `log_format` is json, console, or empty to go by whether it is a terminal.
+
+    SIGNOFF_LOG_LEVEL is read at once, before the settings are known to be right: debug, info, warning.
+    """
+    level = logging.getLevelNamesMapping().get(environ.get("SIGNOFF_LOG_LEVEL", "").upper(), logging.INFO)
+    as_json = log_format == "json" or (not log_format and not sys.stderr.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_worth_saying)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, _foreign],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                without_secrets,
+                *_rendered(as_json=as_json),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(max(least, level))
+    logging.captureWarnings(True)
+
+
+def without_secrets(_: Any, __: str, event: EventDict) -> EventDict:
+    """Mask what looks like a token or a password, in whatever value it stands."""
+    return {key: _masked(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _masked(text: str) -> str:
+    return _SECRET.sub(lambda found: f"{found[1] or (found[2] or '') + ':'}***", text)
+
+
+def _rendered(*, as_json: bool) -> list[Processor]:
+    if as_json:
+        return [structlog.processors.JSONRenderer()]
+    return [
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+        structlog.processors.KeyValueRenderer(
+            key_order=["timestamp", "level", "event"], repr_native_str=False, drop_missing=True
+        ),
+    ]
+
+
+def _foreign(_: Any, __: str, event: EventDict) -> EventDict:
+    """Give another library's sentence the shape of our events: the sentence is no event's name."""
+    event["said"], event["event"] = event["event"], event.get("logger", "library")
+    return event
+
+
+def _worth_saying(record: logging.LogRecord) -> bool:
+    if record.name.startswith(("slack_bolt", "slack_sdk")):
+        if str(record.msg).startswith(_SAID_IN_VAIN):
+            return False
+        record.exc_info = None  # it goes on by itself; the sentence says what failed
+    return True

@@ -1,0 +1,64 @@
+"""Workers in a process of their own: a node that blocks cannot keep a click waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from bot.engine.worker import SHUTDOWN_SECONDS
+from bot.roles.stopping import pause
+
+log = structlog.get_logger("signoff.process")
+
+LONGEST_WAIT = 30.0
+STEADY_SECONDS = 60.0
+"""After so long the next death counts as the first."""
+
+COMMAND = (sys.executable, "-m", "bot", "worker", "--with-parent")
+
+
+async def keep_worker(
+    stop: asyncio.Event, environ: Mapping[str, str], command: Sequence[str] = COMMAND
+) -> None:
+    """Run a worker process until `stop` is set, starting it again, ever later, when it dies.
+
+    Its stdin is a pipe that it watches: when this process dies, in whatever way, it ends too.
+    """
+    deaths = 0
+    while not stop.is_set():
+        begun = time.monotonic()
+        child = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            env={**os.environ, **environ},
+            start_new_session=True,  # Ctrl-C is for the parent, which ends its child in order
+        )
+        code = await _until_it_ends(child, stop)
+        if stop.is_set():
+            return
+        deaths = 1 if time.monotonic() - begun > STEADY_SECONDS else deaths + 1
+        wait = min(2.0 ** (deaths - 1), LONGEST_WAIT)
+        log.warning("worker_died", exit_code=code, starts_again_in=wait)
+        await pause(stop, wait)
+
+
+async def _until_it_ends(child: asyncio.subprocess.Process, stop: asyncio.Event) -> int:
+    ended = asyncio.create_task(child.wait())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        if child.stdin:
+            child.stdin.close()
+    try:
+        async with asyncio.timeout(SHUTDOWN_SECONDS + 5):
+            return await ended
+    except TimeoutError:
+        child.kill()
+        return await child.wait()

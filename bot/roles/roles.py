@@ -1,0 +1,94 @@
+"""What each process does, on a database that is ready, until `stop` is set."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Collection
+
+import structlog
+
+from bot.api.app import http_app
+from bot.approvals.errors import SignoffError
+from bot.clock import run_clock
+from bot.house import House, opened
+from bot.roles.child import keep_worker
+from bot.roles.http import bound, serve
+from bot.roles.slack import listen, reachable
+from bot.settings import Settings
+from workflows import effects
+
+log = structlog.get_logger("signoff.process")
+
+
+class NothingToListenTo(SignoffError):
+    """Neither a socket nor signed requests: no click could ever be heard."""
+
+
+async def web(settings: Settings, dsn: str, stop: asyncio.Event) -> None:
+    """Hear Slack and serve HTTP; returns after what was under way has finished."""
+    _hears(settings)
+    with bound(settings.host, settings.port) as listening:
+        if await reachable(settings, stop):
+            async with opened(settings, dsn) as house, asyncio.TaskGroup() as parts:
+                hear(parts, house, listening, stop)
+
+
+async def clock(settings: Settings, dsn: str, stop: asyncio.Event) -> None:
+    """Tick; any number of clocks may."""
+    if await reachable(settings, stop):
+        async with opened(settings, dsn) as house:
+            log.info("clock_runs", every_seconds=settings.sweep_seconds)
+            await run_clock(house, stop)
+
+
+async def worker(
+    settings: Settings, dsn: str, stop: asyncio.Event, concurrency: int, queues: Collection[str]
+) -> None:
+    """Run graphs and draw messages."""
+    os.environ.setdefault(effects.VARIABLE, dsn)
+    sized = settings.model_copy(update={"concurrency": concurrency})
+    if await reachable(sized, stop):
+        async with opened(sized, dsn) as house:
+            for source, why in house.catalog.problems.items():
+                log.warning("workflow_left_out", source=source, why=why)
+            log.info("worker_runs", concurrency=concurrency, workflows=sorted(house.catalog.entries))
+            await house.worker.run(stop, concurrency=concurrency, queues=queues or None)
+
+
+async def run(settings: Settings, dsn: str, stop: asyncio.Event) -> None:
+    """Do everything on one machine: listeners and clock here, workers in a child process."""
+    _hears(settings)
+    with bound(settings.host, settings.port) as listening:
+        async with asyncio.TaskGroup() as processes:
+            processes.create_task(keep_worker(stop, {"DATABASE_URL": dsn}))
+            if await reachable(settings, stop):
+                async with opened(settings, dsn) as house, asyncio.TaskGroup() as parts:
+                    hear(parts, house, listening, stop)
+                    parts.create_task(run_clock(house, stop))
+
+
+def hear(parts: asyncio.TaskGroup, house: House, listening: socket.socket, stop: asyncio.Event) -> None:
+    """Start what the settings open: Socket Mode, signed requests, the HTTP API; health in any case."""
+    settings = house.settings
+    if settings.slack_app_token:
+        parts.create_task(listen(house, settings.slack_app_token.get_secret_value(), stop))
+    parts.create_task(serve(http_app(house), listening, stop))
+    host, port = listening.getsockname()[:2]
+    log.info(
+        "listening",
+        team=house.identity.team_id,
+        socket_mode=settings.slack_app_token is not None,
+        slack_requests=settings.slack_signing_secret is not None,
+        api=bool(settings.api_tokens),
+        address=f"http://{host}:{port}",
+    )
+
+
+def _hears(settings: Settings) -> None:
+    if settings.slack_bot_token and not (settings.slack_app_token or settings.slack_signing_secret):
+        raise NothingToListenTo(
+            "Neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET (HTTP) is set, "
+            "so no click could be heard; `signoff doctor` says what is missing."
+        )

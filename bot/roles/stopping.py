@@ -1,0 +1,54 @@
+"""When a process should end: on a signal, or when the process that started it has gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+
+import structlog
+
+log = structlog.get_logger("signoff.process")
+
+ORPHAN_SECONDS = 10.0
+"""What a process may take to end by itself once its parent has gone; a node may block its event loop."""
+
+
+def on_signals() -> asyncio.Event:
+    """Return an event that SIGINT or SIGTERM sets; a second signal ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def asked(signum: signal.Signals) -> None:
+        if stop.is_set():
+            os._exit(128 + signum)
+        stop.set()
+
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, asked, signum)
+    return stop
+
+
+def with_parent(stop: asyncio.Event) -> None:
+    """Set `stop` when stdin ends: the parent holds its other end, however that parent dies."""
+    loop = asyncio.get_running_loop()
+
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        loop.call_soon_threadsafe(stop.set)
+        threading.Event().wait(ORPHAN_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+async def pause(stop: asyncio.Event, seconds: float) -> None:
+    """Wait, but no longer than until `stop` is set."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
