@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 
+from bot.api.app import http_app
 from bot.emulator import Emulator
 from bot.emulator.delivery import Ack
 from bot.facts.threads import Start, load, start
@@ -171,3 +173,16 @@ async def _unconnected() -> AsyncIterator[None]:
 _REACHABLE = """
 update slack_workspace set ok_since = signoff_now() - interval '365 days', checked_at = signoff_now()
 """
+
+
+TOKEN = "a-token-of-the-tests"
+
+
+@asynccontextmanager
+async def api_client(running: Running, token: str | None = TOKEN) -> AsyncIterator[httpx.AsyncClient]:
+    """A program that calls the house's HTTP, without a network."""
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    # A fault of ours is an answer here, as it is over a network.
+    transport = httpx.ASGITransport(app=http_app(running.house), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://signoff", headers=headers) as client:
+        yield client

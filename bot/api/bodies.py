@@ -1,0 +1,47 @@
+"""Bodies of requests, read no further than they may be long, and parsed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+
+from bot.api.problems import Problem, too_large
+
+MOST_BYTES = 1_000_000
+
+
+async def read(request: Request, most: int = MOST_BYTES) -> bytes:
+    """Return the body; raises a `Problem` (413) as soon as it is known to be longer than `most` bytes."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and (len(declared) > len(str(most)) or int(declared) > most):
+        raise too_large(most)
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                raise too_large(most)
+    except ClientDisconnect:
+        raise Problem(400, "incomplete", "The connection closed before the body had come.") from None
+    return bytes(body)
+
+
+async def read_object(request: Request) -> dict[str, Any]:
+    """Return the JSON object of the body, empty where there is no body; raises a `Problem` (400)."""
+    body = await read(request)
+    if not body.strip():
+        return {}
+    try:
+        parsed = json.loads(body, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        why = str(error) if isinstance(error, json.JSONDecodeError) else "it cannot be read"
+        raise Problem(400, "bad_json", f"The body is no JSON: {why}.") from None
+    if not isinstance(parsed, dict):
+        raise Problem(400, "bad_json", "The body is no JSON object.")
+    return parsed
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no JSON number")
