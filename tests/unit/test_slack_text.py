@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.slack.rich import markdown
+from bot.slack.rich import markdown, web_link
 from bot.slack.text import (
     clean,
     cut,
@@ -168,3 +168,11 @@ def test_a_malformed_or_foreign_token_is_none(value: object) -> None:
 )
 def test_a_malformed_menu_value_is_none(value: object) -> None:
     assert read_value(value) is None
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a.example/\u202egpj", "https://a.example/ b", "https://a.example/" + "x" * 3000]
+)
+def test_an_odd_address_stays_text(url: str) -> None:
+    assert web_link(url)["type"] == "text"
+    assert web_link("https://a.example/b")["type"] == "link"
