@@ -20,7 +20,7 @@ from bot.intake import begin
 from bot.postgres.jobs import Queue
 from bot.postgres.pools import Pool, listeners_pool, queue_pool, runs_pool
 from bot.settings import Settings
-from bot.slack.app import Identity, bind_team, bolt_app, identify, web_client
+from bot.slack.app import Identity, bind_team, bolt_app, identify, web_client, web_session
 from bot.slack.directory import Directory
 from bot.slack.draw import Delivery
 from bot.slack.inbox import Startable
@@ -69,7 +69,8 @@ async def opened(settings: Settings, dsn: str, extra: Sequence[str] = ()) -> Asy
         listening = await stack.enter_async_context(listeners_pool(dsn))
         queue = Queue(work)
         await queue.open()
-        client = web_client(token, settings.slack_api_url)
+        session = await stack.enter_async_context(web_session())
+        client = web_client(token, settings.slack_api_url, session=session)
         identity = await identify(client)
         async with work.connection() as conn:
             await bind_team(conn, identity)

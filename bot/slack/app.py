@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import structlog
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncAck, AsyncApp
@@ -36,14 +37,26 @@ class Identity:
     url: str
 
 
-def web_client(token: str, base_url: str, *, patient: bool = False) -> AsyncWebClient:
+def web_client(
+    token: str, base_url: str, *, patient: bool = False, session: aiohttp.ClientSession | None = None
+) -> AsyncWebClient:
     """Return a client that never repeats a call by itself, but for what was not done at all (429).
 
     The SDK's default handler re-sends after a dropped connection, which can post twice. `patient` waits out
-    one 429; a listener must not.
+    one 429; a listener must not. Without a `session` the SDK connects anew for every call.
     """
     handlers: list[Any] = [AsyncRateLimitErrorRetryHandler(max_retry_count=1)] if patient else []
-    return AsyncWebClient(token=token, base_url=base_url, timeout=10, retry_handlers=handlers)
+    return AsyncWebClient(
+        token=token, base_url=base_url, timeout=10, retry_handlers=handlers, session=session
+    )
+
+
+def web_session() -> aiohttp.ClientSession:
+    """Return the connections that calls to Slack share.
+
+    A connection that idles is closed soon: Slack closing it first would look like a post of unknown outcome.
+    """
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(keepalive_timeout=4, limit=0))
 
 
 async def identify(client: AsyncWebClient) -> Identity:

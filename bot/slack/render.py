@@ -29,7 +29,7 @@ def render(claimed: Claim) -> Drawn:
             )
         )
     if message.kind == "digest":
-        return Drawn(message.body["text"], message.body["blocks"])
+        return Drawn(message.body["text"], message.body["blocks"], message.body.get("metadata"))
     linked = replace(message, body={"permalink": permalink, **message.body})
     return note(linked, claimed.approval, claimed.thread, groups=claimed.groups, now=claimed.now)
 
