@@ -16,7 +16,6 @@ from bot.facts.votes import NotRecorded, Recorded
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
-Answer = TypeVar("Answer", bound=Recorded | NotRecorded)
 Step = Callable[P, Coroutine[Any, Any, Result]]
 
 REGISTRY = CollectorRegistry()
@@ -39,11 +38,11 @@ def decided(verdict: str, kind: str) -> None:
     DECISIONS.labels(verdict, kind).inc()
 
 
-def clicked(cast: Step[P, Answer]) -> Step[P, Answer]:
+def clicked(cast: Step[P, Result]) -> Step[P, Result]:
     """Count what came of each click, and time it."""
 
     @wraps(cast)
-    async def counted(*args: P.args, **kwargs: P.kwargs) -> Answer:
+    async def counted(*args: P.args, **kwargs: P.kwargs) -> Result:
         with ANSWERED.time():
             answer = await cast(*args, **kwargs)
         match answer:

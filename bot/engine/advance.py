@@ -8,6 +8,7 @@ from typing import Any
 from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool
 
+from bot import metrics
 from bot.approvals.errors import SignoffError
 from bot.approvals.states import THREAD_ENDED
 from bot.engine.catalog import Catalog
@@ -26,6 +27,7 @@ class Engine:
         self._runs = runs
         self._queue = queue
 
+    @metrics.job("advance")
     async def advance(self, thread_id: str) -> None:
         """Converge one thread, or leave where another worker holds it: that one looks again when it is done.
 

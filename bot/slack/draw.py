@@ -11,6 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot import metrics
 from bot.facts import deliveries
 from bot.facts.deliveries import Claim
 from bot.postgres.jobs import Queue
@@ -45,6 +46,7 @@ class Delivery:
         self._render = render
         self._ops_channel = ops_channel
 
+    @metrics.job("draw")
     async def draw(self, message_id: str) -> None:
         """Converge one message: until what Slack shows is what is wanted, or it must wait."""
         again = True
@@ -90,7 +92,7 @@ class Delivery:
 
     async def _post(self, claimed: Claim) -> tuple[str, str]:
         shown = self._render(claimed)
-        said = await self._client.chat_postMessage(
+        call = self._client.chat_postMessage(
             channel=claimed.message.target,
             text=shown.text,
             blocks=shown.blocks,
@@ -99,13 +101,15 @@ class Delivery:
             unfurl_links=False,
             unfurl_media=False,
         )
+        said = await metrics.called("chat.postMessage", call)
         return str(said["channel"]), str(said["ts"])
 
     async def _update(self, claimed: Claim, channel: str, ts: str) -> tuple[str, str]:
         shown = self._render(claimed)
-        await self._client.chat_update(
+        call = self._client.chat_update(
             channel=channel, ts=ts, text=shown.text, blocks=shown.blocks, metadata=shown.metadata
         )
+        await metrics.called("chat.update", call)
         return channel, ts
 
     async def _outsiders(self, claimed: Claim) -> list[str]:

@@ -13,6 +13,7 @@ from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot import metrics
 from bot.facts.settle import card_id
 from bot.facts.votes import Case, Click, NotRecorded, Recorded, cast, may_begin, read_case
 from bot.postgres.jobs import Queue
@@ -51,12 +52,14 @@ class Desk:
     directory: Directory
     grace: timedelta
 
+    @metrics.clicked
     async def cast(self, click: Click) -> Recorded | NotRecorded:
         """Record a verdict; raises `DatabaseAway` with nothing recorded, or with nobody knowing."""
         await self.directory.freshen(click.user, click.approval_id)
         async with self.pool.connection() as conn:
             return await cast(conn, self.queue, click, self.grace)
 
+    @metrics.clicked
     async def may_begin(self, click: Click) -> Case | NotRecorded:
         """Say whether a modal may be opened for this verdict."""
         await self.directory.freshen(click.user, click.approval_id)
@@ -91,18 +94,21 @@ class Desk:
         """Tell one person privately. Never raises: what was recorded stands, whatever Slack does now."""
         try:
             if person.channel:
-                await self.client.chat_postEphemeral(
+                call = self.client.chat_postEphemeral(
                     channel=person.channel, user=person.user, text=text, thread_ts=person.thread_ts
                 )
+                await metrics.called("chat.postEphemeral", call)
             else:
-                await self.client.chat_postMessage(channel=person.user, text=text)
+                call = self.client.chat_postMessage(channel=person.user, text=text)
+                await metrics.called("chat.postMessage", call)
         except Unreachable as error:
             log.warning("whisper_failed", user=person.user, error=str(error))
 
     async def open(self, person: Person, view: dict[str, Any]) -> bool:
         """Open a modal with the click's trigger (3 seconds, one use); False where Slack would not."""
         try:
-            await self.client.views_open(trigger_id=person.trigger_id or "", view=view)
+            call = self.client.views_open(trigger_id=person.trigger_id or "", view=view)
+            await metrics.called("views.open", call)
         except Unreachable as error:
             log.warning("modal_failed", user=person.user, error=str(error))
             return False
@@ -111,7 +117,8 @@ class Desk:
     async def turn(self, view: dict[str, Any], page: dict[str, Any]) -> None:
         """Put another page into an open modal. Never raises."""
         try:
-            await self.client.views_update(view_id=view["id"], hash=view.get("hash"), view=page)
+            call = self.client.views_update(view_id=view["id"], hash=view.get("hash"), view=page)
+            await metrics.called("views.update", call)
         except Unreachable as error:
             log.warning("page_not_turned", error=str(error))
 
