@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
+from bot.emulator.method import Token
 from bot.emulator.server import SUBSCRIBED
 from bot.emulator.webapi import METHODS
 from bot.manifest import BadUrl, manifest, scopes
 
 HERE = Path(__file__).parent.parent.parent
-FAMILIES = {name.partition(".")[0] for name in METHODS}
+IN_THE_SDK = {name.replace(".", "_"): name for name in METHODS}
+FAMILIES = {name.partition(".")[0] + "_" for name in METHODS}
 TEXT = {"type": "string", "minLength": 1}
 ADDRESS = {"type": "string", "pattern": "^https://", "maxLength": 3000}
 YES_OR_NO = {"type": "boolean"}
@@ -129,14 +131,13 @@ def calls_in(folder: Path) -> Iterator[ast.Call]:
 
 
 def web_api_methods() -> set[str]:
-    """The Web API methods that the code calls: `client.chat_update` and its like."""
+    """The Web API methods that the code calls with the bot's token: `client.chat_update` and its like."""
     found = set()
     for call in (c for part in ("slack", "commands", "roles", "api") for c in calls_in(HERE / "bot" / part)):
         if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value).endswith("client"):
-            name = call.func.attr.replace("_", ".", 1)
-            if name.partition(".")[0] in FAMILIES:
-                found.add(name)
-    return found
+            if call.func.attr.startswith(tuple(FAMILIES)):
+                found.add(IN_THE_SDK[call.func.attr])
+    return {name for name in found if METHODS[name].token is not Token.APP}
 
 
 def registered(kind: str) -> set[str]:
