@@ -41,7 +41,9 @@ def _process(body: Body, *, migrates: bool = False, attached: bool = False) -> N
     settings = Settings()
     logs.set_up(settings.log_format)
     with database(settings) as found:
-        asyncio.run(_until_stopped(body, settings, found.dsn, migrates=migrates, attached=attached))
+        asyncio.run(
+            _until_stopped(body, settings, found.dsn, migrates=migrates or found.embedded, attached=attached)
+        )
 
 
 async def _until_stopped(body: Body, settings: Settings, dsn: str, *, migrates: bool, attached: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+from bot.approvals.policy import is_user
 from bot.commands.database import desk, operator
 from bot.commands.printing import say, say_json
 from bot.commands.told import WrongUsage, read_text
@@ -12,7 +13,7 @@ from bot.engine.catalog import load
 from bot.facts import threads
 from bot.facts.threads import Start
 from bot.house import bare_graph
-from bot.intake import BadInput, begin
+from bot.intake import BadInput, UnknownWorkflow, begin
 from bot.settings import Settings
 
 
@@ -20,8 +21,12 @@ def start(workflow: str, given: str, requester: str | None, *, as_json: bool) ->
     """Check what it starts from, record it, and print its id. Exits 2 where the input does not fit."""
     settings = Settings()
     catalog = load(settings.workflows, bare_graph(settings))
+    if requester is not None and not is_user(requester):
+        raise WrongUsage(f"--requester: {requester!r} is no Slack user id (U…)")
     try:
         wanted = begin(catalog, workflow, _parsed(given), starter=operator(), requester=requester)
+    except UnknownWorkflow as error:
+        raise WrongUsage(str(error)) from error
     except BadInput as error:
         raise WrongUsage(f"--input: {error}") from error
     thread_id = asyncio.run(_record(settings, wanted))

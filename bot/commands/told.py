@@ -24,6 +24,8 @@ def told(error: BaseException) -> tuple[str, int]:
     import psycopg_pool
     from pydantic import ValidationError
 
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]  # several parts of a process may fall at once; one says why
     match error:
         case WrongUsage():
             return one_line(str(error)), 2

@@ -55,7 +55,7 @@ async def _until_it_ends(child: asyncio.subprocess.Process, stop: asyncio.Event)
     finally:
         stopping.cancel()
         if child.stdin:
-            child.stdin.close()
+            child.stdin.close()  # it ends by that too where we are cancelled here
     try:
         async with asyncio.timeout(SHUTDOWN_SECONDS + 5):
             return await ended

@@ -61,12 +61,11 @@ async def run(settings: Settings, dsn: str, stop: asyncio.Event) -> None:
     """Do everything on one machine: listeners and clock here, workers in a child process."""
     _hears(settings)
     with bound(settings.host, settings.port) as listening:
-        async with asyncio.TaskGroup() as processes:
-            processes.create_task(keep_worker(stop, {"DATABASE_URL": dsn}))
-            if await reachable(settings, stop):
-                async with opened(settings, dsn) as house, asyncio.TaskGroup() as parts:
-                    hear(parts, house, listening, stop)
-                    parts.create_task(run_clock(house, stop))
+        if await reachable(settings, stop):
+            async with opened(settings, dsn) as house, asyncio.TaskGroup() as parts:
+                parts.create_task(keep_worker(stop, {"DATABASE_URL": dsn}))
+                hear(parts, house, listening, stop)
+                parts.create_task(run_clock(house, stop))
 
 
 def hear(parts: asyncio.TaskGroup, house: House, listening: socket.socket, stop: asyncio.Event) -> None:
