@@ -306,8 +306,9 @@ def status_of(path):
 
 
 async def test_lists_are_narrowed_by_status_and_workflow(running, api):
-    ended, waiting = await start(api), await start(api)
+    ended = await start(api)
     await running.drain()
+    waiting = await start(api)
     await api.post(f"/v1/threads/{ended}/cancel")
     await running.drain()
 

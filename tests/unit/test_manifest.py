@@ -134,9 +134,9 @@ def web_api_methods() -> set[str]:
     """The Web API methods that the code calls with the bot's token: `client.chat_update` and its like."""
     found = set()
     for call in (c for part in ("slack", "commands", "roles", "api") for c in calls_in(HERE / "bot" / part)):
-        if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value).endswith("client"):
-            if call.func.attr.startswith(tuple(FAMILIES)):
-                found.add(IN_THE_SDK[call.func.attr])
+        match call.func:
+            case ast.Attribute(value, attr) if ast.unparse(value).endswith("client"):
+                found |= {IN_THE_SDK[attr]} if attr.startswith(tuple(FAMILIES)) else set()
     return {name for name in found if METHODS[name].token is not Token.APP}
 
 
