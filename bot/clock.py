@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import time
+from time import time as time_on_the_wall
 from zoneinfo import ZoneInfo
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
-from slack_sdk.errors import SlackApiError
 
 from bot.engine.worker import STALLED_SECONDS
 from bot.facts import digests, sweeps
@@ -25,21 +25,29 @@ log = structlog.get_logger("signoff.clock")
 
 PROBE_SECONDS = 10
 UPKEEP_SECONDS = 30
+ASLEEP_SECONDS = 60
+"""After so long without a tick (a suspended machine, a database that was away) the clock looks at Slack
+before it lets anything expire."""
 
 
 class Clock:
     """The sweeps, bound to the parts they need."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, wall: Callable[[], float] = time_on_the_wall) -> None:
         self._house = house
+        self._wall = wall
+        self._ticked_at: float | None = None
 
     async def tick(self) -> None:
         """What people wait for: deadlines, and whatever fell behind."""
         house = self._house
+        if self._ticked_at is not None and self._wall() - self._ticked_at > ASLEEP_SECONDS:
+            await self.probe()
         async with house.work.connection() as conn:
             await sweeps.deadlines(conn, house.queue, await self._reach())
             await sweeps.threads_behind(conn, house.queue)
             await sweeps.messages_behind(conn, house.queue)
+        self._ticked_at = self._wall()
         await self.digest()
 
     async def probe(self) -> None:
@@ -59,9 +67,10 @@ class Clock:
         await sweeps.clear_stalled(house.queue, STALLED_SECONDS)
         await self._refresh_groups()
         async with house.work.connection() as conn:
+            await sweeps.ops_again(conn, house.queue)
             cards = await sweeps.cards_to_verify(conn)
         for card in cards:
-            await self._verify(card["message_id"], card["channel_id"], card["ts"])
+            await self._verify(card)
 
     async def digest(self) -> None:
         """Make the digest of the latest slot, where it has not been made."""
@@ -100,15 +109,18 @@ class Clock:
         except Unreachable as error:
             log.warning("groups_not_refreshed", why=str(error))
 
-    async def _verify(self, message_id: str, channel: str, ts: str) -> None:
+    async def _verify(self, card: sweeps.Shown) -> None:
+        """Look whether a card is still there, and whether everybody who may decide can see it."""
+        house = self._house
         try:
-            await self._house.client.chat_getPermalink(channel=channel, message_ts=ts)
-        except SlackApiError as error:
-            if error.response.get("error") == "message_not_found":
-                async with self._house.work.connection() as conn:
-                    await sweeps.card_gone(conn, self._house.queue, message_id)
+            if await house.delivery.verify(card.channel_id, card.ts):
+                await house.delivery.outsiders.tell(card.approval, card.thread, card.channel_id)
+                return
         except Unreachable as error:
-            log.info("card_not_verified", message_id=message_id, why=str(error))
+            log.info("card_not_verified", message_id=card.message_id, why=str(error))
+            return
+        async with house.work.connection() as conn:
+            await sweeps.card_gone(conn, house.queue, card.message_id)
 
 
 async def run_clock(house: House, stop: asyncio.Event) -> None:

@@ -170,10 +170,10 @@ def pending_row(row: dict[str, Any]) -> tuple[Approval, Thread, frozenset[str]]:
 
 
 DUE = """
-select a.*, to_jsonb(t) as thread,
+select a.*, to_jsonb(t) as thread, signoff_now() as now,
        (select jsonb_agg(to_jsonb(v)) from votes v where v.approval_id = a.approval_id) as votes
 from approvals a join threads t using (thread_id)
-where a.status = 'pending' and a.next_at <= %(now)s
+where a.status = 'pending' and a.next_at <= signoff_now()
 order by a.next_at limit %(most)s
 for update of a skip locked
 """

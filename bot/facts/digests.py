@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from bot.approvals.decision import Decision
 from bot.approvals.digest import Digest, Line
+from bot.approvals.timeout import NEVER_DELIVERED
 from bot.postgres.fact import Fact
 
 LOOK_AHEAD = timedelta(hours=8)
@@ -63,12 +64,24 @@ async def _read(conn: Any, query: str, read: Any, key: str, now: datetime) -> li
 
 def _expired(row: dict[str, Any]) -> Line:
     decision = Decision.model_validate(row["decision"])
-    ran = {"approve": "approved", "reject": "rejected", "choose": f"chose {decision.choice}"}
-    fallback = (
-        "went out as drafted (forced)" if decision.forced else ran.get(decision.verdict, decision.verdict)
-    )
     why = "never delivered" if row["delivered_at"] is None else "nobody answered"
-    return _line(row, "expired", f"{why}: {fallback}", row["decided_at"])
+    return _line(row, "expired", f"{why}: {_ran(decision, row)}", row["decided_at"])
+
+
+def _ran(decision: Decision, row: dict[str, Any]) -> str:
+    """Say which fallback ran, or what was done where it could not."""
+    kind = row["sla"]["fallback"]["kind"]
+    match decision.verdict:
+        case "approve" if decision.forced:
+            return "went out as drafted (forced)"
+        case "approve":
+            return "ran unapproved, as declared"
+        case "choose":
+            return f"chose {decision.choice}"
+        case _ if decision.reason == NEVER_DELIVERED or kind not in ("cancel", "choose"):
+            return "rejected"
+        case _:
+            return "ended the workflow" if kind == "cancel" else "rejected, since its option is not offered"
 
 
 def _due(row: dict[str, Any]) -> Line:
@@ -159,10 +172,10 @@ from told m join approvals a using (approval_id) join threads t on t.thread_id =
 left join card_links l on l.approval_id = a.approval_id
 """
 
-_TOPICS = (
+_TOPICS = (  # the rows that they mark are locked in the order of every fact: approvals, messages, threads
+    (_EXPIRED, _expired),
+    (_DUE, _due),
     (_UNDELIVERABLE, _undeliverable),
     (_BROKEN, _broken),
     (_HELD, _held),
-    (_EXPIRED, _expired),
-    (_DUE, _due),
 )

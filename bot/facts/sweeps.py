@@ -2,47 +2,81 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import structlog
-from psycopg import AsyncConnection
+from procrastinate.exceptions import ProcrastinateException
+from procrastinate.jobs import Status
+from psycopg import AsyncConnection, OperationalError
 
+from bot.facts.claims import PACED, UPDATES, approval_of
 from bot.facts.deadlines import DUE, Reach, catch_up, pending_row
 from bot.postgres.fact import Fact, fact
-from bot.postgres.jobs import Queue, advance_job, draw_job
+from bot.postgres.jobs import MESSAGES, THREADS, Queue, advance_job, draw_job
+from bot.postgres.rows import Approval, Thread
 
 log = structlog.get_logger("signoff.clock")
 
 MOST = 200
 """Rows a sweep takes at once; what is left is taken at the next tick."""
 
+MOST_SILENT = 5
+"""Messages a sweep wakes while Slack does not answer: enough to notice, and no pile of vain attempts."""
+
+ENOUGH = 1000
+"""Jobs in a queue that its workers have to get through before a sweep adds to them."""
+
+OPS_AGAIN = timedelta(minutes=5)
+"""How soon what ops could not be told is tried again: nobody else is left to report it to."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A card that Slack should show."""
+
+    message_id: str
+    channel_id: str
+    ts: str
+    approval: Approval
+    thread: Thread
+
 
 async def deadlines(conn: AsyncConnection[Any], queue: Queue, reach: Reach) -> int:
-    """Do what is due of pending approvals, one transaction each; returns how many were due."""
+    """Do what is due of pending approvals, one transaction each; returns how many were due.
+
+    One that cannot be dealt with is put off, so that it does not stand in the way of the others.
+    """
     for count in range(MOST):
-        async with fact(conn, queue) as recorded:
-            if not await _next_due(recorded, reach):
-                return count
+        due: list[str] = []
+        try:
+            async with fact(conn, queue) as recorded:
+                if not await _next_due(recorded, reach, due):
+                    return count
+        except OperationalError:
+            raise
+        except Exception:
+            log.exception("deadline_failed", approvals=due)
+            await conn.execute(_PUT_OFF, {"ids": due})
     return MOST
 
 
-async def _next_due(recorded: Fact, reach: Reach) -> bool:
-    found = await recorded.conn.execute("select signoff_now() as now")
-    row = await found.fetchone()
-    now = row and row["now"]
-    found = await recorded.conn.execute(DUE, {"now": now, "most": 1})
+async def _next_due(recorded: Fact, reach: Reach, due: list[str]) -> bool:
+    found = await recorded.conn.execute(DUE, {"most": 1})
     row = await found.fetchone()
     if row is None:
         return False
+    due.append(row["approval_id"])
     approval, thread, voted = pending_row(row)
-    await catch_up(recorded, approval, thread, voted, reach, now)
+    await catch_up(recorded, approval, thread, voted, reach, row["now"])
     return True
 
 
 async def threads_behind(conn: AsyncConnection[Any], queue: Queue) -> int:
     """Wake a worker for each thread that is behind its rows: its job died, or its time has come."""
     async with conn.transaction():
-        found = await conn.execute(_THREADS_BEHIND, {"most": MOST})
+        found = await conn.execute(_THREADS_BEHIND, {"most": MOST, "queue": THREADS, "enough": ENOUGH})
         jobs = [advance_job(row["thread_id"]) for row in await found.fetchall()]
         if jobs:
             await queue.enqueue(conn, jobs)
@@ -50,22 +84,49 @@ async def threads_behind(conn: AsyncConnection[Any], queue: Queue) -> int:
 
 
 async def messages_behind(conn: AsyncConnection[Any], queue: Queue) -> int:
-    """Wake a worker for each message that Slack does not show as wanted.
+    """Wake a worker for each message that Slack does not show as wanted, the most urgent first.
 
-    Where Slack said 429 lately, one message of a channel at a time, the most urgent first.
+    Where Slack said 429 lately, one message of that rate at a time, and only when its turn has come.
     """
+    wanted = {
+        "most": MOST,
+        "most_silent": MOST_SILENT,
+        "queue": MESSAGES,
+        "enough": ENOUGH,
+        "updates": UPDATES,
+        "paced": PACED,
+    }
     async with conn.transaction():
-        found = await conn.execute(_MESSAGES_BEHIND, {"most": MOST})
-        jobs = [draw_job(row["message_id"], row["priority"]) for row in await found.fetchall()]
+        found = await conn.execute(_MESSAGES_BEHIND, wanted)
+        jobs = [draw_job(row["message_id"], row["urgency"]) for row in await found.fetchall()]
         if jobs:
             await queue.enqueue(conn, jobs)
         return len(jobs)
 
 
-async def cards_to_verify(conn: AsyncConnection[Any], most: int = 5) -> list[dict[str, Any]]:
+async def ops_again(conn: AsyncConnection[Any], queue: Queue) -> int:
+    """Try again to tell ops what they could not be told: their channel may have been mended."""
+    async with fact(conn, queue) as recorded:
+        found = await conn.execute(_OPS_AGAIN, {"after": OPS_AGAIN, "most": MOST})
+        rows = await found.fetchall()
+        for row in rows:
+            recorded.redraw(row["message_id"], row["priority"])
+        return len(rows)
+
+
+async def cards_to_verify(conn: AsyncConnection[Any], most: int = 10) -> list[Shown]:
     """Take the cards that nobody has looked at for longest, to see whether they are still there."""
     found = await conn.execute(_VERIFY, {"most": most})
-    return list(await found.fetchall())
+    return [
+        Shown(
+            row["message_id"],
+            row["channel_id"],
+            row["ts"],
+            approval_of(row["approval"]),
+            Thread.of(row["thread"]),
+        )
+        for row in await found.fetchall()
+    ]
 
 
 async def card_gone(conn: AsyncConnection[Any], queue: Queue, message_id: str) -> None:
@@ -75,20 +136,31 @@ async def card_gone(conn: AsyncConnection[Any], queue: Queue, message_id: str) -
 
 
 async def slack_answered(conn: AsyncConnection[Any], *, ok: bool) -> None:
-    """Note whether Slack can be reached; after an outage, ours or Slack's, the grace period begins."""
+    """Note whether Slack can be reached; after an outage, ours or Slack's, the grace period begins.
+
+    It is an outage when no clock was answered for a minute; one clock that is cut off makes none.
+    """
     await conn.execute(_ANSWERED if ok else _SILENT)
 
 
 async def clear_stalled(queue: Queue, seconds: float) -> int:
     """Drop jobs whose worker died: their rows are behind, so a sweep has them run again."""
-    from procrastinate.jobs import Status
-
     manager = queue.app.job_manager
-    stalled = list(await manager.get_stalled_jobs(seconds_since_heartbeat=seconds))
-    for job in stalled:
-        await manager.finish_job(job, Status.FAILED, delete_job=True)
-    return len(stalled)
+    cleared = 0
+    for job in list(await manager.get_stalled_jobs(seconds_since_heartbeat=seconds)):
+        try:
+            await manager.finish_job(job, Status.FAILED, delete_job=True)
+        except ProcrastinateException as error:
+            log.info("stalled_job_gone", job_id=job.id, why=str(error))  # another clock was first
+        else:
+            cleared += 1
+    return cleared
 
+
+_PUT_OFF = """
+update approvals set next_at = signoff_now() + interval '1 minute'
+where approval_id = any(%(ids)s) and status = 'pending'
+"""
 
 _THREADS_BEHIND = """
 update threads set updated_at = signoff_now()
@@ -98,43 +170,63 @@ where thread_id in (
            and (retry_at is null or retry_at <= signoff_now()))
        or (retry_at <= signoff_now()
            and (updated_at < retry_at or updated_at <= signoff_now() - interval '5 seconds'))
-    order by updated_at limit %(most)s for update skip locked
+    order by updated_at
+    limit least(%(most)s, greatest(0, %(enough)s - (
+        select count(*) from procrastinate_jobs where status = 'todo' and queue_name = %(queue)s)))
+    for update skip locked
 )
 returning thread_id
 """
 
 _MESSAGES_BEHIND = """
 with behind as (
-    select message_id, row_number() over (
-               partition by coalesce(channel_id, target) order by priority desc, created_at) as place,
-           exists (select 1 from slack_rates r where r.channel in (target, channel_id)
-                   and r.not_before > signoff_now() - interval '1 minute') as paced
+    select message_id, created_at, greatest(priority, case when ts is null then 0 else 40 end) as urgency,
+           case when ts is not null or kind = 'stray' then %(updates)s else target end as rate
     from messages
     where wanted > drawn and error is null
       and (lease_until is null or lease_until <= signoff_now())
       and ((retry_at is null and woken_at <= signoff_now() - interval '5 seconds')
            or (retry_at <= signoff_now()
                and (woken_at < retry_at or woken_at <= signoff_now() - interval '5 seconds')))
-      and not exists (select 1 from slack_rates r where r.channel in (target, channel_id)
-                      and r.not_before > signoff_now())
-), woken as (
-    select message_id from messages
-    where message_id in (select message_id from behind where place = 1 or not paced)
-    order by priority desc, created_at limit %(most)s for update skip locked
+), turns as (
+    select b.message_id, b.urgency, b.created_at, r.channel is not null as paced,
+           coalesce(r.not_before, '-infinity') > signoff_now() as waits,
+           row_number() over (partition by b.rate order by b.urgency desc, b.created_at) as place
+    from behind b
+    left join slack_rates r on r.channel = b.rate and r.not_before > signoff_now() - %(paced)s
+), taken as (
+    select m.message_id, t.urgency
+    from messages m join turns t using (message_id)
+    where not t.waits and (t.place = 1 or not t.paced)
+    order by t.urgency desc, t.created_at
+    limit least((select case when ok_since is null then %(most_silent)s else %(most)s end
+                 from slack_workspace),
+                greatest(0, %(enough)s - (select count(*) from procrastinate_jobs
+                                          where status = 'todo' and queue_name = %(queue)s)))
+    for update of m skip locked
 )
-update messages m set woken_at = signoff_now() from woken where m.message_id = woken.message_id
-returning m.message_id, m.priority
+update messages m set woken_at = signoff_now() from taken where m.message_id = taken.message_id
+returning m.message_id, taken.urgency
+"""
+
+_OPS_AGAIN = """
+select message_id, priority from messages
+where error is not null and digested_in is null and kind in ('ops', 'digest')
+  and woken_at <= signoff_now() - %(after)s
+order by created_at limit %(most)s for update skip locked
 """
 
 _VERIFY = """
-update messages set verified_at = signoff_now()
-where message_id in (
-    select m.message_id from messages m join approvals a using (approval_id)
+update messages v set verified_at = signoff_now()
+from (
+    select m.message_id, to_jsonb(a) as approval, to_jsonb(t) as thread
+    from messages m join approvals a using (approval_id) join threads t on t.thread_id = a.thread_id
     where m.kind = 'card' and m.ts is not null and a.status = 'pending'
       and coalesce(m.verified_at, m.created_at) <= signoff_now() - interval '5 minutes'
     order by m.verified_at nulls first limit %(most)s for update of m skip locked
-)
-returning message_id, channel_id, ts
+) as seen
+where v.message_id = seen.message_id
+returning v.message_id, v.channel_id, v.ts, seen.approval, seen.thread
 """
 
 _ANSWERED = """
@@ -146,4 +238,7 @@ set ok_since = case when checked_at is null then signoff_now() - interval '1 day
     checked_at = signoff_now()
 """
 
-_SILENT = "update slack_workspace set ok_since = null, checked_at = signoff_now()"
+_SILENT = """
+update slack_workspace set ok_since = null
+where checked_at is null or checked_at < signoff_now() - interval '1 minute'
+"""

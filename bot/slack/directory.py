@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +21,9 @@ LOOK_UP_SECONDS = 1.0
 """What a click may wait for Slack to say who somebody is, out of the three seconds that it has."""
 
 CHANNEL_KEPT = timedelta(minutes=10)
+ASK_AGAIN_SECONDS = 60.0
+"""How soon the groups may be asked for once more where one is not among them: Slack's rate is 20 a minute."""
+
 GUESTS = ("is_restricted", "is_ultra_restricted")
 
 Unreachable = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError)
@@ -41,6 +45,7 @@ class Directory:
         self._client = client
         self._pool = pool
         self._group_refresh = asyncio.Lock()
+        self._groups_asked_at = -ASK_AGAIN_SECONDS
 
     async def freshen(self, user: str, approval_id: str | None = None) -> None:
         """Look up again, for at most a second, what a decision of `user` rests on and has become stale.
@@ -92,6 +97,17 @@ class Directory:
             ]
             async with self._pool.connection() as conn:
                 await conn.execute(_KEEP_GROUPS, {"rows": Jsonb(rows)})
+
+    async def know_groups(self, names: Iterable[str]) -> None:
+        """Ask Slack where a group that a policy names is not known here, but not at every card again."""
+        async with self._pool.connection() as conn:
+            found = await conn.execute(_UNKNOWN_GROUPS, {"names": list(names)})
+            row = await found.fetchone()
+        if row is None or not row["unknown"]:
+            return
+        if time.monotonic() - self._groups_asked_at >= ASK_AGAIN_SECONDS:
+            self._groups_asked_at = time.monotonic()
+            await self.refresh_groups()
 
     async def channel(self, name: str) -> Channel:
         """Find a channel by `#name` or id, with its members; raises `SlackApiError` where it is not found."""
@@ -175,6 +191,12 @@ select not exists (select 1 from people where user_id = %(user)s
 _KEEP_PERSON = """
 insert into people values (%(user)s, %(profile)s, signoff_now())
 on conflict (user_id) do update set profile = excluded.profile, fetched_at = excluded.fetched_at
+"""
+
+_UNKNOWN_GROUPS = """
+select exists (select 1 from unnest(%(names)s::text[]) as name
+               where not exists (select 1 from user_groups g
+                                 where name in (g.group_id, '@' || g.handle))) as unknown
 """
 
 _KEEP_GROUPS = """

@@ -13,22 +13,26 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import metrics
 from bot.facts import deliveries
-from bot.facts.deliveries import Claim
+from bot.facts.claims import Claim, claim
 from bot.postgres.jobs import Queue
-from bot.slack.directory import Directory, Unreachable, people_of
+from bot.slack.directory import Directory, Unreachable
 from bot.slack.drawn import Drawn
 from bot.slack.failures import Failure, read_failure
-from bot.slack.found import find_posted
+from bot.slack.found import StillUnknown, find_posted
+from bot.slack.outsiders import Outsiders
 
 log = structlog.get_logger("signoff.slack")
 
 Render = Callable[[Claim], Drawn]
-MOST_DIRECT = 20
-"""People outside the channel who get a card directly; a larger group is mentioned in the channel alone."""
+Place = tuple[str, str]
+"""A message's channel id and ts."""
+
+PATIENCE = 6
+"""Attempts for what another message has to come first, before it is drawn, or dropped, without."""
 
 
 class Delivery:
-    """Draws messages. `posts` must not retry a dropped connection by itself: that could post twice."""
+    """Draws messages. `client` must not retry a dropped connection by itself: that could post twice."""
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class Delivery:
         self._directory = directory
         self._render = render
         self._ops_channel = ops_channel
+        self.outsiders = Outsiders(directory, pool, queue)
 
     @metrics.job("draw")
     async def draw(self, message_id: str) -> None:
@@ -52,59 +57,69 @@ class Delivery:
         again = True
         while again:
             async with self._pool.connection() as conn:
-                claimed = await deliveries.claim(conn, message_id, self._ops_channel)
+                claimed = await claim(conn, message_id, self._ops_channel)
             again = claimed is not None and await self._draw(claimed)
 
     async def _draw(self, claimed: Claim) -> bool:
+        """Draw what is claimed; True where more is wanted already."""
+        if await self._must_wait(claimed):
+            return False
         try:
+            if claimed.message.kind == "stray":
+                return await self._point_away(claimed)
             place = await self._show(claimed)
-            outsiders = await self._outsiders(claimed)
-        except SlackApiError as error:
-            return await self._failed(claimed, read_failure(error))
+        except StillUnknown as error:
+            after = error.failure.after or _backoff(claimed)
+            async with self._pool.connection() as conn:
+                await deliveries.later(conn, claimed, after, posted="unknown")
+            return False
         except Unreachable as error:
-            return await self._failed(claimed, Failure("unknown", f"{type(error).__name__}: {error}"))
-        if place is None:
+            return await self._failed(claimed, read_failure(error))
+        async with self._pool.connection() as conn:
+            again = await deliveries.drawn(conn, self._queue, claimed, *place)
+        await self._tell_outsiders(claimed, place)
+        return again
+
+    async def _must_wait(self, claimed: Claim) -> bool:
+        """Say whether something else has to be drawn, or mended, first; the row says when to come back."""
+        obstacle = _obstacle(claimed)
+        if obstacle is None:
             return False
         async with self._pool.connection() as conn:
-            return await deliveries.drawn(conn, self._queue, claimed, *place, outsiders)
+            if isinstance(obstacle, Failure):
+                await deliveries.given_up(conn, self._queue, claimed, obstacle.why, obstacle.mend)
+            else:
+                await deliveries.later(conn, claimed, obstacle, posted="no")
+        return True
 
-    async def _show(self, claimed: Claim) -> tuple[str, str] | None:
-        """Post or update; returns where the message is, None where it has to wait for its parent."""
+    async def _show(self, claimed: Claim) -> Place:
+        """Post or update; returns where the message is."""
         message = claimed.message
-        if not message.target:
-            await self._give_up(
-                claimed, "SIGNOFF_OPS_CHANNEL is not set", "Set it to a channel of the bot's."
-            )
-            return None
-        if message.parent_id and claimed.parent_ts is None:
-            async with self._pool.connection() as conn:
-                await deliveries.later(conn, claimed, timedelta(seconds=2), posted="no")
-            return None
-        if message.kind == "stray":
-            return await self._update(claimed, message.target, message.body["ts"])
         if message.channel_id and message.ts:
             return await self._update(claimed, message.channel_id, message.ts)
         if claimed.unknown_since is not None:
-            found = await find_posted(self._client, self._directory, message, claimed.unknown_since)
+            found = await find_posted(
+                self._client, self._directory, message, claimed.unknown_since, claimed.parent_ts
+            )
             if found is not None:
                 return await self._update(claimed, *found)
         return await self._post(claimed)
 
-    async def _post(self, claimed: Claim) -> tuple[str, str]:
+    async def _post(self, claimed: Claim) -> Place:
         shown = self._render(claimed)
         call = self._client.chat_postMessage(
             channel=claimed.message.target,
             text=shown.text,
             blocks=shown.blocks,
             metadata=shown.metadata,
-            thread_ts=claimed.parent_ts if claimed.message.parent_id else None,
+            thread_ts=claimed.parent_ts,
             unfurl_links=False,
             unfurl_media=False,
         )
         said = await metrics.called("chat.postMessage", call)
         return str(said["channel"]), str(said["ts"])
 
-    async def _update(self, claimed: Claim, channel: str, ts: str) -> tuple[str, str]:
+    async def _update(self, claimed: Claim, channel: str, ts: str) -> Place:
         shown = self._render(claimed)
         call = self._client.chat_update(
             channel=channel, ts=ts, text=shown.text, blocks=shown.blocks, metadata=shown.metadata
@@ -112,70 +127,85 @@ class Delivery:
         await metrics.called("chat.update", call)
         return channel, ts
 
-    async def _outsiders(self, claimed: Claim) -> list[str]:
-        """Return who may decide and is not in the card's channel; nobody where Slack would not say."""
-        approval = claimed.approval
-        if (
-            approval is None
-            or approval.status != "pending"
-            or claimed.message.kind not in ("card", "escalation")
-        ):
-            return []
-        if claimed.message.kind == "card" and claimed.message.drawn:
-            return []
-        try:
-            if approval.policy.groups and any(
-                g.startswith("@") and g not in claimed.groups for g in approval.policy.groups
-            ):
-                await self._directory.refresh_groups()
-            channel = await self._directory.channel(claimed.message.target)
-        except SlackApiError as error:
-            log.warning("channel_members_unknown", target=claimed.message.target, error=str(error))
-            return []
+    async def _point_away(self, claimed: Claim) -> bool:
+        """Rewrite a copy that is not the live card, or take away a second one of what has no buttons."""
+        message = claimed.message
+        place = message.target, message.body["ts"]
+        if not claimed.is_live:
+            if message.body.get("gone"):
+                await self._client.chat_delete(channel=place[0], ts=place[1])
+            else:
+                await self._update(claimed, *place)
         async with self._pool.connection() as conn:
-            approvers = await people_of(conn, approval.policy.approvers)
-        if channel.members is None:
-            return []
-        own = claimed.thread.own if claimed.thread and not approval.policy.self_approval else frozenset()
-        outside = sorted(approvers - channel.members - own)
-        return outside if len(outside) <= MOST_DIRECT else []
+            await deliveries.rewritten(conn, self._queue, claimed)
+        return False
+
+    async def _tell_outsiders(self, claimed: Claim, place: Place) -> None:
+        first = claimed.message.kind == "card" and not claimed.message.drawn
+        if (first or claimed.message.kind == "escalation") and claimed.approval and claimed.thread:
+            await self.outsiders.tell(claimed.approval, claimed.thread, place[0])
+
+    async def verify(self, channel: str, ts: str) -> bool:
+        """Say whether a message is still there to be seen. Raises what the SDK raises."""
+        try:
+            await self._client.chat_getPermalink(channel=channel, message_ts=ts)
+        except SlackApiError as error:
+            if read_failure(error).kind in ("deleted", "for_good"):
+                return False
+            raise
+        return True
 
     async def _failed(self, claimed: Claim, failure: Failure) -> bool:
         """Act on a failure; True where the message can be drawn again at once."""
-        message = claimed.message
+        message, queue, wait = claimed.message, self._queue, _backoff(claimed)
         log.info("not_drawn", message_id=message.message_id, kind=failure.kind, why=failure.why)
         async with self._pool.connection() as conn:
             match failure.kind:
                 case "ratelimited":
                     await deliveries.throttled(conn, claimed, failure.after or timedelta(seconds=1))
                 case "unknown":
-                    await deliveries.later(conn, claimed, _backoff(message.attempts), posted="unknown")
+                    await deliveries.later(conn, claimed, wait, posted="unknown")
                 case "not_now":
-                    await deliveries.later(conn, claimed, _backoff(message.attempts), posted="no")
-                case "deleted" if _wanted_again(claimed):
+                    await deliveries.later(conn, claimed, wait, posted="no")
+                case "deleted" | "frozen" if _wanted_again(claimed):
                     await deliveries.post_anew(conn, claimed)
                     return True
-                case "deleted":
-                    await deliveries.drawn(
-                        conn, self._queue, claimed, message.channel_id or message.target, message.ts or ""
-                    )
+                case "frozen" if message.kind in deliveries.WITH_BUTTONS:
+                    await deliveries.told_below(conn, queue, claimed)
+                case "no_parent" if message.attempts < PATIENCE and _is_open(claimed):
+                    await deliveries.parent_gone(conn, queue, claimed, wait)
+                case "deleted" | "frozen" | "no_parent":
+                    await deliveries.done(conn, claimed)
                 case "for_good":
-                    await deliveries.given_up(conn, self._queue, claimed, failure.why, failure.mend)
+                    await deliveries.given_up(conn, queue, claimed, failure.why, failure.mend)
         return False
 
-    async def _give_up(self, claimed: Claim, problem: str, mend: str) -> None:
-        async with self._pool.connection() as conn:
-            await deliveries.given_up(conn, self._queue, claimed, problem, mend)
+
+def _obstacle(claimed: Claim) -> Failure | timedelta | None:
+    """Return what is in the way of drawing: for good, or for how long."""
+    message = claimed.message
+    if message.ts is not None:
+        return None
+    if message.parent_id and claimed.parent_ts is None:
+        if claimed.parent_error is None:
+            return _backoff(claimed)
+        return Failure("for_good", f"its card could not be delivered: {claimed.parent_error}")
+    if message.kind == "stray" and claimed.card is None and message.attempts < PATIENCE:
+        return _backoff(claimed)
+    if not message.target:
+        mend = "Set SIGNOFF_OPS_CHANNEL to a channel that the bot is in."
+        return Failure("for_good", "no channel is set for it", mend)
+    return None
+
+
+def _is_open(claimed: Claim) -> bool:
+    return claimed.approval is not None and claimed.approval.status == "pending"
 
 
 def _wanted_again(claimed: Claim) -> bool:
-    """A card that somebody deleted is posted again while it waits for an answer."""
-    return (
-        claimed.message.kind in ("card", "direct_card")
-        and claimed.approval is not None
-        and claimed.approval.status == "pending"
-    )
+    """A card that is gone, or cannot be changed, is posted again while it waits for an answer."""
+    return claimed.message.kind in deliveries.WITH_BUTTONS and _is_open(claimed)
 
 
-def _backoff(attempts: int) -> timedelta:
-    return timedelta(seconds=min(2.0 ** min(attempts, 6), 60.0))
+def _backoff(claimed: Claim) -> timedelta:
+    return timedelta(seconds=min(2.0 ** min(claimed.message.attempts, 6), 60.0))

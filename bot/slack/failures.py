@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from slack_sdk.errors import SlackApiError
 
-Kind = Literal["ratelimited", "unknown", "not_now", "deleted", "for_good"]
+Kind = Literal["ratelimited", "unknown", "not_now", "deleted", "frozen", "no_parent", "for_good"]
+"""Wait as told; Slack may have done it; the whole set-up is at fault; the message is gone; it is there but
+can no longer be changed; what it replies to is gone; never."""
 
 MEND = {
     "channel_not_found": "Create the channel or correct its name; a private one must invite the bot.",
@@ -33,6 +35,7 @@ NOT_NOW = frozenset(
         "org_login_required",
         "service_unavailable",
         "team_access_not_granted",
+        "team_added_to_org",
         "accesslimited",
     }
 )
@@ -40,6 +43,9 @@ NOT_NOW = frozenset(
 
 MAYBE = frozenset({"fatal_error", "internal_error", "request_timeout"})
 """Errors after which Slack may have done it all the same."""
+
+RATES = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
+FROZEN = frozenset({"edit_window_closed", "cant_update_message", "block_mismatch", "update_failed"})
 
 
 @dataclass(frozen=True)
@@ -52,19 +58,43 @@ class Failure:
     after: timedelta | None = None
 
 
-def read_failure(error: SlackApiError) -> Failure:
-    """Read what Slack said."""
+def read_failure(error: BaseException) -> Failure:
+    """Read what Slack said, or that it said nothing: a timeout, a dropped connection, a proxy's page."""
+    if not isinstance(error, SlackApiError):
+        return Failure("unknown", f"{type(error).__name__}: {error}".rstrip(": "))
     response = error.response
-    status = getattr(response, "status_code", 200)
-    code = str(response.get("error") or status) if hasattr(response, "get") else str(status)
-    if status == 429 or code == "ratelimited":
-        waits = getattr(response, "headers", {}).get("Retry-After", "1")
-        return Failure("ratelimited", code, after=timedelta(seconds=float(waits)))
-    if status >= 500 or code in MAYBE:
-        return Failure("unknown", code)
+    status = int(getattr(response, "status_code", 0) or getattr(response, "status", 200))
+    said = _body(response)
+    code = str(said.get("error") or "")
+    if status == 429 or code in RATES:
+        return Failure("ratelimited", code or "429", after=_retry_after(response))
+    if status >= 500 or code in MAYBE or not code:
+        return Failure("unknown", code or f"HTTP status {status}")
+    return Failure(_meaning(code), code + _detail(said), MEND.get(code, "See the log."))
+
+
+def _meaning(code: str) -> Kind:
     if code in NOT_NOW:
-        return Failure("not_now", code)
-    if code in ("message_not_found", "cant_update_message", "thread_not_found"):
-        return Failure("deleted", code)
-    detail = "; ".join((response.get("response_metadata") or {}).get("messages", []))
-    return Failure("for_good", f"{code} ({detail})" if detail else code, MEND.get(code, "See the log."))
+        return "not_now"
+    if code == "message_not_found":
+        return "deleted"
+    if code == "thread_not_found":
+        return "no_parent"
+    return "frozen" if code in FROZEN else "for_good"
+
+
+def _body(response: Any) -> dict[str, Any]:
+    """Return the answer where it is Slack's; a proxy's page is text, or nothing that the SDK could read."""
+    body = response if isinstance(response, dict) else getattr(response, "data", None)
+    return body if isinstance(body, dict) else {}
+
+
+def _retry_after(response: Any) -> timedelta:
+    """Return the Retry-After header; 1 second where there is none, or none that is a number."""
+    said = str(getattr(response, "headers", {}).get("Retry-After", "1"))
+    return timedelta(seconds=int(said) if said.isdigit() else 1)
+
+
+def _detail(said: dict[str, Any]) -> str:
+    messages = (said.get("response_metadata") or {}).get("messages") or []
+    return f" ({'; '.join(messages)})" if messages else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.facts.deliveries import Claim
+from bot.facts.claims import Claim
 from bot.slack.card import CardView, card
 from bot.slack.drawn import Drawn
 from bot.slack.notes import note

@@ -1,0 +1,143 @@
+"""Who draws a message now, and all that it shows: one statement, before Slack is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from psycopg import AsyncConnection
+
+from bot.approvals.policy import Vote
+from bot.postgres.rows import Approval, Message, Thread, votes_of
+
+LEASE = timedelta(seconds=60)
+"""How long a worker may take over one call to Slack before another believes it dead."""
+
+PACED = timedelta(seconds=60)
+"""How long after Slack said 429 the messages of a rate go one at a time."""
+
+SPACING = timedelta(seconds=1.2)
+"""Between two messages of a paced rate, all workers together: Slack takes about one post a second in a
+channel, and 50 updates a minute."""
+
+UPDATES = "chat.update"
+"""The rate of all updates; that of a post is its channel's."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to draw one message now, and all that it shows.
+
+    `unknown_since` is set where an earlier post may have reached Slack without our noting it. `parent_error`
+    says that the message it replies to was given up. `card` is where the live card is: the channel's, or for
+    a copy in a direct conversation the one there. `is_live` says of a stray that it is no stray after all.
+    """
+
+    lease: str
+    rate: str
+    message: Message
+    unknown_since: datetime | None
+    approval: Approval | None
+    thread: Thread | None
+    votes: tuple[Vote, ...]
+    groups: dict[str, str]
+    parent_ts: str | None
+    parent_error: str | None
+    card: tuple[str, str] | None
+    is_live: bool
+    workspace_url: str | None
+    now: datetime
+
+
+async def claim(conn: AsyncConnection[Any], message_id: str, ops_channel: str) -> Claim | None:
+    """Take a message to draw it; None where there is nothing to do, or it is not its time, or not ours.
+
+    A post's intent is written here. Where Slack said 429 lately, this takes a turn of the rate, too.
+    """
+    wanted = {
+        "id": message_id,
+        "lease": uuid4().hex,
+        "held": LEASE,
+        "ops": ops_channel,
+        "paced": PACED,
+        "spacing": SPACING,
+        "updates": UPDATES,
+    }
+    found = await conn.execute(_CLAIM, wanted)
+    row = await found.fetchone()
+    if row is None:
+        return None
+    approval = approval_of(row["approval"]) if row["approval"] else None
+    return Claim(
+        lease=row["lease"],
+        rate=row["rate"],
+        message=Message.of(row),
+        unknown_since=row["unknown_since"],
+        approval=approval,
+        thread=Thread.of(row["thread"]) if row["thread"] else None,
+        votes=votes_of(row["votes"], approval.revision) if approval else (),
+        groups=row["groups"] or {},
+        parent_ts=row["parent_ts"],
+        parent_error=row["parent_error"],
+        card=(row["card_channel"], row["card_ts"]) if row["card_ts"] else None,
+        is_live=row["is_live"],
+        workspace_url=row["url"],
+        now=row["now"],
+    )
+
+
+def approval_of(row: dict[str, Any]) -> Approval:
+    """Read an approval's row that came as JSON."""
+    moments = {key: datetime.fromisoformat(at) for key, at in row.items() if key.endswith("_at") and at}
+    return Approval.of(row | moments)
+
+
+_CLAIM = """
+with ready as (
+    select message_id, posting_since,
+           case when kind in ('ops', 'digest') and ts is null then %(ops)s else target end as target,
+           case when ts is not null or kind = 'stray' then %(updates)s
+                when kind in ('ops', 'digest') then %(ops)s else target end as rate
+    from messages
+    where message_id = %(id)s and wanted > drawn and error is null
+      and (retry_at is null or retry_at <= signoff_now())
+      and (lease_until is null or lease_until <= signoff_now())
+    for update
+), turn as (
+    update slack_rates r set not_before = signoff_now() + %(spacing)s
+    from ready where r.channel = ready.rate and r.not_before <= signoff_now()
+                 and r.not_before > signoff_now() - %(paced)s
+    returning r.channel
+), claimed as (
+    update messages m
+    set lease = %(lease)s, lease_until = signoff_now() + %(held)s, retry_at = null, target = ready.target,
+        posting_since = case when ts is null then coalesce(m.posting_since, signoff_now()) end,
+        attempts = attempts + 1
+    from ready
+    where m.message_id = ready.message_id
+      and (exists (select 1 from turn)
+           or not exists (select 1 from slack_rates r where r.channel = ready.rate
+                                                        and r.not_before > signoff_now() - %(paced)s))
+    returning m.*, ready.posting_since as unknown_since, ready.rate
+)
+select c.*, signoff_now() as now, to_jsonb(a) as approval, to_jsonb(t) as thread, w.url,
+       parent.ts as parent_ts, parent.error as parent_error,
+       card.channel_id as card_channel, card.ts as card_ts,
+       c.kind = 'stray' and exists (
+           select 1 from messages live
+           where live.channel_id = c.target and live.ts = c.body ->> 'ts' and live.kind <> 'stray'
+       ) as is_live,
+       (select jsonb_agg(to_jsonb(v)) from votes v where v.approval_id = c.approval_id) as votes,
+       (select jsonb_object_agg('@' || handle, group_id) from user_groups) as groups
+from claimed c cross join slack_workspace w
+left join approvals a using (approval_id)
+left join threads t on t.thread_id = c.thread_id
+left join messages parent on parent.message_id = c.parent_id
+left join messages card on card.message_id = coalesce(
+    (select d.message_id from messages d
+     where c.kind = 'stray' and d.approval_id = c.approval_id and d.kind = 'direct_card'
+       and d.channel_id = c.target limit 1),
+    'card:' || c.approval_id)
+"""

@@ -1,0 +1,340 @@
+"""A message is in Slack once, whatever dies between posting it and noting it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from asking import asked, begin, calls, card_row, offer, retried, wait_out
+from fixtures_house import FINANCE, FINN, MAYA, ROSA, Running
+
+from bot.approvals import Policy, Sla
+from bot.facts import claims, deliveries
+
+HISTORY = {"channels:history", "groups:history", "im:history", "mpim:history"}
+
+
+def forbid_history(house: Running) -> None:
+    house.slack.state.bot_scopes = house.slack.state.bot_scopes - HISTORY
+
+
+async def die_after_posting(house: Running, message_id: str) -> None:
+    """Be the worker that posts and dies before it has noted that."""
+    async with house.house.work.connection() as conn:
+        claimed = await claims.claim(conn, message_id, "#signoff-ops")
+    assert claimed is not None
+    await house.house.delivery._show(claimed)
+
+
+async def one_message(house: Running) -> str:
+    (row,) = await house.rows("select message_id from messages where drawn = 0")
+    return row["message_id"]
+
+
+async def start_without_drawing(house: Running) -> str:
+    """Run a thread to its pause while nobody draws; returns the card's id."""
+    await begin(house)
+    await house.house.engine.advance((await house.rows("select thread_id from threads"))[0]["thread_id"])
+    return await one_message(house)
+
+
+async def test_a_card_is_posted_once_and_its_row_says_where(house: Running) -> None:
+    offer(house)
+    thread = await asked(house)
+    await house.house.delivery.draw((await card_row(house, thread))["message_id"])
+
+    assert len(house.cards(FINANCE)) == 1
+    row = await card_row(house, thread)
+    assert (row["channel_id"], row["ts"], row["drawn"]) == (FINANCE, house.card(FINANCE)["ts"], 1)
+
+
+async def test_a_post_whose_answer_was_lost_is_found_again_by_its_metadata(house: Running) -> None:
+    offer(house)
+    house.slack.fault("chat.postMessage", "posted_but_dropped")
+    thread = await asked(house)
+    assert (await card_row(house, thread))["ts"] is None
+
+    await retried(house)
+
+    assert len(house.cards(FINANCE)) == 1
+    assert (await card_row(house, thread))["ts"] == house.card(FINANCE)["ts"]
+    assert (await house.approval(thread)).delivery == "delivered"
+    assert (await house.click(MAYA, FINANCE, "signoff.approve")).acked
+    await house.drain()
+    assert (await house.thread(thread)).status == "done"
+
+
+async def test_a_worker_that_died_after_posting_leaves_one_live_card(house: Running) -> None:
+    offer(house)
+    card = await start_without_drawing(house)
+    await die_after_posting(house, card)
+    await house.drain()
+    assert len(house.cards(FINANCE)) == 1
+
+    await retried(house)
+
+    assert len(house.cards(FINANCE)) == 1
+    (row,) = await house.rows("select ts, drawn, posting_since from messages")
+    assert (row["ts"], row["drawn"], row["posting_since"]) == (house.card(FINANCE)["ts"], 1, None)
+
+
+async def test_a_post_is_found_under_hundreds_of_later_messages(house: Running) -> None:
+    offer(house)
+    card = await start_without_drawing(house)
+    await die_after_posting(house, card)
+    ours = house.card(FINANCE)["ts"]
+    for n in range(450):
+        await house.slack.say(OTHER, FINANCE, f"chatter {n}")
+
+    await retried(house)
+
+    (row,) = await house.rows("select ts from messages where kind = 'card'")
+    assert row["ts"] == ours
+
+
+async def test_without_history_the_card_is_posted_again_and_the_unknown_copy_is_refused_and_rewritten(
+    house: Running,
+) -> None:
+    forbid_history(house)
+    offer(house)
+    house.slack.fault("chat.postMessage", "posted_but_dropped")
+    thread = await asked(house)
+    await retried(house)
+    unknown, live = house.cards(FINANCE)
+    assert (await card_row(house, thread))["ts"] == live["ts"]
+
+    assert (await house.slack.click(MAYA, unknown, "signoff.approve")).acked
+    await house.drain()
+
+    assert "old copy" in house.slack.ephemerals(MAYA)[-1]["text"]
+    assert (await house.approval(thread)).status == "pending"
+    rewritten, live = house.cards(FINANCE)
+    assert "old copy" in rewritten["text"]
+    assert live["ts"].replace(".", "") in str(rewritten["blocks"])
+    assert not [block for block in rewritten["blocks"] if block["type"] == "actions"]
+    assert (await house.slack.click(MAYA, live, "signoff.approve")).acked
+    await house.drain()
+    assert (await house.thread(thread)).status == "done"
+
+
+async def test_a_reply_whose_answer_was_lost_is_found_again_in_its_thread(house: Running) -> None:
+    offer(house, sla=Sla(respond_within=timedelta(hours=8), remind_after=(timedelta(hours=1),)))
+    await asked(house)
+    house.slack.fault("chat.postMessage", "posted_but_dropped")
+    await wait_out(house, timedelta(hours=1, minutes=1))
+    # Slack's clock is not the shifted one: let the intent be as old as Slack thinks the post is.
+    await house.execute("update messages set posting_since = clock_timestamp() where kind = 'reminder'")
+    await retried(house)
+
+    replies = [m for m in house.slack.messages(FINANCE) if "Still waiting" in m["text"]]
+    assert len(replies) == 1
+    (row,) = await house.rows("select ts from messages where kind = 'reminder'")
+    assert row["ts"] == replies[0]["ts"]
+
+
+async def test_a_direct_message_whose_answer_was_lost_is_found_again(house: Running) -> None:
+    offer(house)
+    await asked(house)
+    await house.click(MAYA, FINANCE, "signoff.reject")
+    await house.slack.submit(MAYA, house.slack.views(MAYA)[-1], {"words": "no"})
+    await house.house.engine.advance((await house.rows("select thread_id from threads"))[0]["thread_id"])
+    (row,) = await house.rows("select message_id from messages where kind = 'outcome'")
+    await die_after_posting(house, row["message_id"])
+    await retried(house)
+
+    assert len(house.slack.messages(ROSA)) == 1
+    (row,) = await house.rows("select ts from messages where kind = 'outcome'")
+    assert row["ts"] == house.slack.messages(ROSA)[0]["ts"]
+
+
+async def test_while_history_cannot_be_read_an_unknown_post_is_not_repeated(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(house)
+    house.slack.fault("chat.postMessage", "posted_but_dropped")
+    await asked(house)
+    house.slack.fault("conversations.history", "ratelimited", retry_after=30)
+    await retried(house)
+    house.slack.fault("conversations.history", "server_error")
+    await retried(house)
+    house.slack.fault("conversations.history", "dropped")
+    await retried(house)
+    assert len(house.cards(FINANCE)) == 1
+    assert calls(house, "chat.postMessage") == 1
+
+    await retried(house)
+
+    assert len(house.cards(FINANCE)) == 1
+    (row,) = await house.rows("select ts from messages where kind = 'card'")
+    assert row["ts"] == house.card(FINANCE)["ts"]
+
+
+async def test_workers_that_draw_one_message_at_once_post_it_once(house: Running) -> None:
+    offer(house)
+    card = await start_without_drawing(house)
+
+    await asyncio.gather(*(house.house.delivery.draw(card) for _ in range(5)))
+
+    assert len(house.cards(FINANCE)) == 1
+    assert calls(house, "chat.postMessage") == 1
+
+
+async def test_the_late_post_of_a_paused_worker_is_rewritten_to_point_at_the_live_card(
+    house: Running,
+) -> None:
+    offer(house)
+    card = await start_without_drawing(house)
+    async with house.house.work.connection() as conn:
+        paused = await claims.claim(conn, card, "#signoff-ops")
+    assert paused is not None
+    await retried(house)
+    (live,) = house.cards(FINANCE)
+
+    await house.house.delivery._draw(paused)
+    await house.drain()
+
+    first, late = house.cards(FINANCE)
+    assert first == live | {"blocks": first["blocks"]}
+    assert [b for b in first["blocks"] if b["type"] == "actions"]
+    assert "old copy" in late["text"]
+    assert live["ts"].replace(".", "") in str(late["blocks"])
+
+
+async def test_a_paused_worker_whose_post_was_found_meanwhile_does_not_spoil_the_live_card(
+    house: Running,
+) -> None:
+    offer(house)
+    card = await start_without_drawing(house)
+    async with house.house.work.connection() as conn:
+        paused = await claims.claim(conn, card, "#signoff-ops")
+    assert paused is not None
+    place = await house.house.delivery._show(paused)
+    await retried(house)
+
+    async with house.house.work.connection() as conn:
+        await deliveries.drawn(conn, house.house.queue, paused, *place)
+    await house.drain()
+
+    (live,) = house.cards(FINANCE)
+    assert [block for block in live["blocks"] if block["type"] == "actions"]
+    assert await house.rows("select 1 from messages where kind = 'stray'") == []
+
+
+async def test_a_post_taken_for_a_stray_and_then_found_is_the_live_card_again(house: Running) -> None:
+    offer(house)
+    card = await start_without_drawing(house)
+    await die_after_posting(house, card)
+    (posted,) = house.cards(FINANCE)
+    approval = (await house.rows("select approval_id from approvals"))[0]["approval_id"]
+    await house.execute(
+        "insert into messages (message_id, kind, approval_id, target, body, priority) "
+        "values (%s, 'stray', %s, %s, jsonb_build_object('ts', %s::text), 50)",
+        f"stray:{FINANCE}:{posted['ts']}",
+        approval,
+        FINANCE,
+        posted["ts"],
+    )
+
+    await retried(house, 3)
+
+    (live,) = house.cards(FINANCE)
+    assert [block for block in live["blocks"] if block["type"] == "actions"]
+    assert await house.rows("select 1 from messages where wanted > drawn") == []
+
+
+async def test_a_late_update_cannot_leave_old_buttons_on_a_settled_card(house: Running) -> None:
+    offer(house)
+    thread = await asked(house)
+    card = (await card_row(house, thread))["message_id"]
+    await house.execute("update messages set wanted = wanted + 1")
+    async with house.house.work.connection() as conn:
+        paused = await claims.claim(conn, card, "#signoff-ops")
+    assert paused is not None
+    await house.pass_time(timedelta(seconds=61))
+    await house.click(MAYA, FINANCE, "signoff.approve")
+    await house.drain()
+
+    await house.house.delivery._draw(paused)
+    await house.drain()
+
+    assert not [block for block in house.card(FINANCE)["blocks"] if block["type"] == "actions"]
+    assert "Approved" in house.card(FINANCE)["text"]
+
+
+async def test_a_second_copy_of_a_plain_message_is_taken_away(house: Running) -> None:
+    offer(house)
+    await asked(house)
+    await house.click(MAYA, FINANCE, "signoff.approve")
+    await house.house.engine.advance((await house.rows("select thread_id from threads"))[0]["thread_id"])
+    (row,) = await house.rows("select message_id from messages where kind = 'outcome'")
+    async with house.house.work.connection() as conn:
+        paused = await claims.claim(conn, row["message_id"], "#signoff-ops")
+    assert paused is not None
+    await retried(house)
+
+    await house.house.delivery._draw(paused)
+    await house.drain()
+
+    assert len(house.slack.messages(ROSA)) == 1
+
+
+async def test_a_change_during_an_update_is_drawn_by_the_same_worker(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(house, policy=Policy(approvers=(MAYA, FINN), approvals=2))
+    thread = await asked(house)
+    card = await card_row(house, thread)
+    client = house.house.client
+    real = client.chat_update
+    changed: list[int] = []
+
+    async def update(**given: Any) -> Any:
+        if not changed:
+            changed.append(1)
+            await house.execute("update messages set wanted = wanted + 1 where kind = 'card'")
+        return await real(**given)
+
+    monkeypatch.setattr(client, "chat_update", update)
+    await house.execute("update messages set wanted = wanted + 1 where kind = 'card'")
+    await house.house.delivery.draw(card["message_id"])
+
+    row = await card_row(house, thread)
+    assert (row["wanted"], row["drawn"]) == (3, 3)
+
+
+async def test_a_timeout_after_the_post_posts_nothing_twice(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(house)
+    client = house.house.client
+    real = client.chat_postMessage
+
+    async def slow(**given: Any) -> Any:
+        await real(**given)
+        raise TimeoutError
+
+    monkeypatch.setattr(client, "chat_postMessage", slow)
+    thread = await asked(house)
+    monkeypatch.setattr(client, "chat_postMessage", real)
+    await retried(house)
+
+    assert len(house.cards(FINANCE)) == 1
+    assert (await house.approval(thread)).delivery == "delivered"
+
+
+async def test_each_message_says_its_point_without_blocks(house: Running) -> None:
+    offer(house, sla=Sla(respond_within=timedelta(hours=8), remind_after=(timedelta(hours=1),)))
+    await asked(house)
+    await wait_out(house, timedelta(hours=2))
+    await house.click(MAYA, FINANCE, "signoff.approve")
+    await house.drain()
+
+    said = [m["text"] for m in [*house.slack.messages(FINANCE), *house.slack.messages(ROSA)]]
+    assert len(said) == 4
+    assert all("Pay Acme" in text or "Approved" in text for text in said)
+
+
+OTHER = "U07OTTO"
