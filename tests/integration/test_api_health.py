@@ -111,7 +111,8 @@ async def test_what_happens_is_counted(house, client):
     await house.drain()
     after = await samples_of(client)
 
-    def grown(*key):
+    def grown(name, *labels):
+        key = (name, *sorted(labels))
         return after.get(key, 0) - before.get(key, 0)
 
     assert grown("signoff_decisions_total", "approve", "human") == 1
