@@ -79,6 +79,7 @@ create unique index approvals_pause on approvals (thread_id, interrupt_id) where
 create index approvals_thread on approvals (thread_id, created_at);
 create index approvals_due on approvals (next_at) where status = 'pending';
 create index approvals_waiting on approvals (created_at, approval_id) where status = 'pending';
+create index approvals_listed on approvals (created_at, approval_id);
 create index approvals_of on approvals using gin ((policy -> 'approvers')) where status = 'pending';
 create index approvals_undigested on approvals (decided_at) where status = 'expired' and digested_in is null;
 
