@@ -21,7 +21,7 @@ async def settle(
     status: Literal["decided", "expired"],
 ) -> None:
     """Record the decision of a pending approval whose row the caller holds locked."""
-    await fact.conn.execute(
+    settled = await fact.conn.execute(
         _SETTLE,
         {
             "id": approval.approval_id,
@@ -30,8 +30,11 @@ async def settle(
             "at": decision.decided_at,
             "proposal": Jsonb(decision.proposal),
             "revision": approval.revision,
+            "edited_by": approval.edited_by,
         },
     )
+    if settled.rowcount != 1:
+        raise LookupError(f"approval {approval.approval_id} is not pending, or its row was not held")
     fact.redraw_cards(approval.approval_id, SETTLE)
     fact.advance(thread.thread_id)
     tell_outcome(fact, approval, thread, status)
@@ -103,7 +106,7 @@ def _record(approval: Approval, decision: Decision) -> dict[str, Any]:
 _SETTLE = """
 update approvals
 set status = %(status)s, decision = %(decision)s, decided_at = %(at)s, proposal = %(proposal)s,
-    revision = %(revision)s, next_at = null
+    revision = %(revision)s, edited_by = %(edited_by)s, next_at = null
 where approval_id = %(id)s and status = 'pending'
 """
 

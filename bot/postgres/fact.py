@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg import AsyncConnection
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
+from psycopg import AsyncConnection, AsyncCursor, OperationalError
 from psycopg.types.json import Jsonb
 
 from bot.postgres.jobs import Queue, advance_job, draw_job
@@ -26,6 +28,8 @@ PRIORITIES: dict[MessageKind, int] = {
     "digest": 5,
 }
 """Which new message is posted first; a risky card comes before the others, a settled one before all."""
+
+_APPROVAL = "approval:"
 
 SETTLE = 40
 HIGH_RISK = 30
@@ -69,7 +73,7 @@ class Fact:
 
     def redraw_cards(self, approval_id: str, priority: int = SETTLE) -> None:
         """Draw again whatever shows this approval."""
-        self._redraw[f"approval:{approval_id}"] = priority
+        self._redraw[f"{_APPROVAL}{approval_id}"] = priority
 
     def advance(self, thread_id: str) -> None:
         """Bump the thread's wanted state and wake a worker for it."""
@@ -80,58 +84,66 @@ class Fact:
         self._audit.append((chain, event, actor, Jsonb(data)))
 
     async def flush(self, queue: Queue) -> None:
-        jobs = [advance_job(thread_id) for thread_id in sorted(self._advance)]
-        if self._new:
-            jobs += [draw_job(message_id, priority) for message_id, priority in await self._insert_new()]
-        if self._redraw:
-            jobs += [draw_job(message_id, priority) for message_id, priority in await self._bump()]
-        if self._advance:
-            await self.conn.execute(_WANT, {"threads": sorted(self._advance)})
-        if self._audit:
-            await self._append()
-        if jobs:
-            await queue.enqueue(self.conn, jobs)
-
-    async def _insert_new(self) -> list[tuple[str, int]]:
-        rows = [
-            (
-                m.message_id,
-                m.kind,
-                m.approval_id,
-                m.thread_id,
-                m.parent_id,
-                m.target,
-                m.body or {},
-                PRIORITIES[m.kind] if m.priority is None else m.priority,
-            )
-            for m in self._new.values()
-        ]
-        names = ("message_id", "kind", "approval_id", "thread_id", "parent_id", "target", "body", "priority")
-        found = await self.conn.execute(
-            _INSERT_MESSAGES, {"rows": Jsonb([dict(zip(names, row, strict=True)) for row in rows])}
-        )
-        return [(row["message_id"], row["priority"]) for row in await found.fetchall()]
-
-    async def _bump(self) -> list[tuple[str, int]]:
-        approvals = {
-            key.removeprefix("approval:"): p for key, p in self._redraw.items() if key.startswith("approval:")
-        }
-        messages = {key: p for key, p in self._redraw.items() if not key.startswith("approval:")}
-        found = await self.conn.execute(
-            _BUMP_MESSAGES, {"messages": sorted(messages), "approvals": sorted(approvals)}
-        )
-        return [
-            (row["message_id"], messages.get(row["message_id"], approvals.get(row["approval_id"], SETTLE)))
-            for row in await found.fetchall()
-        ]
-
-    async def _append(self) -> None:
-        if len(self._audit) == 1:
-            await self.conn.execute("select signoff_audit(%s, %s, %s, %s)", self._audit[0])
+        """Write it all in two round trips: the rows, then the jobs that the rows turned out to need."""
+        if not (self._new or self._redraw or self._advance or self._audit):
             return
         async with self.conn.pipeline():
-            for entry in self._audit:
-                await self.conn.execute("select signoff_audit(%s, %s, %s, %s)", entry)
+            new = await self._insert_new() if self._new else None
+            bumped = await self._bump() if self._redraw else None
+            if self._advance:
+                await self.conn.execute(_WANT, {"threads": sorted(self._advance)})
+            if self._audit:
+                await self._append()
+        jobs = [advance_job(thread_id) for thread_id in sorted(self._advance)]
+        if new:
+            jobs += [draw_job(row["message_id"], row["priority"]) for row in await new.fetchall()]
+        if bumped:
+            jobs += [self._redraw_job(row) for row in await bumped.fetchall()]
+        if jobs:
+            await self._enqueue(queue, jobs)
+
+    async def _insert_new(self) -> AsyncCursor[Any]:
+        rows = [
+            {
+                "message_id": m.message_id,
+                "kind": m.kind,
+                "approval_id": m.approval_id,
+                "thread_id": m.thread_id,
+                "parent_id": m.parent_id,
+                "target": m.target,
+                "body": m.body or {},
+                "priority": PRIORITIES[m.kind] if m.priority is None else m.priority,
+            }
+            for m in self._new.values()
+        ]
+        return await self.conn.execute(_INSERT_MESSAGES, {"rows": Jsonb(rows)})
+
+    async def _bump(self) -> AsyncCursor[Any]:
+        messages = [key for key in self._redraw if not key.startswith(_APPROVAL)]
+        approvals = [key.removeprefix(_APPROVAL) for key in self._redraw if key.startswith(_APPROVAL)]
+        return await self.conn.execute(
+            _BUMP_MESSAGES, {"messages": sorted(messages), "approvals": sorted(approvals)}
+        )
+
+    def _redraw_job(self, row: dict[str, Any]) -> Job:
+        of_approval = self._redraw.get(f"{_APPROVAL}{row['approval_id']}", SETTLE)
+        return draw_job(row["message_id"], self._redraw.get(row["message_id"], of_approval))
+
+    async def _append(self) -> None:
+        chains, events, actors, data = zip(*self._audit, strict=True)
+        await self.conn.execute(
+            _AUDIT,
+            {"chains": list(chains), "events": list(events), "actors": list(actors), "data": list(data)},
+        )
+
+    async def _enqueue(self, queue: Queue, jobs: list[Job]) -> None:
+        try:
+            await queue.enqueue(self.conn, jobs)
+        except ConnectorException as error:
+            # To whoever waits for this transaction, a lost connection is one in every statement alike.
+            if isinstance(error.__cause__, OperationalError):
+                raise error.__cause__ from error
+            raise
 
 
 @asynccontextmanager
@@ -161,4 +173,13 @@ returning message_id, approval_id
 
 _WANT = """
 update threads set wanted = wanted + 1, updated_at = signoff_now() where thread_id = any(%(threads)s)
+"""
+
+# One chain after the other, so that two facts cannot wait for each other's.
+_AUDIT = """
+select signoff_audit(chain, event, actor, data)
+from (select chain, event, actor, data
+      from unnest(%(chains)s::text[], %(events)s::text[], %(actors)s::text[], %(data)s::jsonb[])
+           with ordinality as entry (chain, event, actor, data, place)
+      order by chain, place) as entries
 """

@@ -18,6 +18,7 @@ from bot.approvals.errors import SignoffError
 from bot.slack.listeners import clicks, home, modals, submissions
 from bot.slack.listeners.desk import Desk, NotDone, person_of
 from bot.slack.listeners.home import Intake
+from bot.slack.modals import refusal_view
 from bot.slack.refusals import refusal
 
 log = structlog.get_logger("signoff.slack")
@@ -103,13 +104,11 @@ def bolt_app(desk: Desk, intake: Intake, identity: Identity, signing_secret: str
 
     @app.action(re.compile(".*"))
     async def on_unknown(ack: AsyncAck, body: dict[str, Any]) -> None:
-        """A button of an older version, or nobody's: never silent, and it changes nothing."""
-        await ack()
-        await desk.whisper(person_of(body), refusal("unknown"))
+        await clicks.answer_unknown(desk, ack, person_of(body))
 
     @app.view(re.compile(".*"))
     async def on_unknown_form(ack: AsyncAck) -> None:
-        await ack()
+        await ack(response_action="update", view=refusal_view(refusal("unknown")))
 
     @app.error
     async def on_error(error: Exception) -> BoltResponse:

@@ -10,7 +10,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from bot.approvals.policy import Verdict
 from bot.facts.votes import Click, NotRecorded
 from bot.slack import token as ids
-from bot.slack.listeners.desk import DatabaseAway, Desk, NotDone, Person, person_of
+from bot.slack.listeners.desk import Desk, Person, person_of
 from bot.slack.listeners.home import publish
 from bot.slack.refusals import refusal
 from bot.slack.token import Token, read_value
@@ -28,40 +28,37 @@ def register(app: AsyncApp, desk: Desk) -> None:
 
 async def _decide(desk: Desk, ack: AsyncAck, body: dict[str, Any], verdict: Verdict) -> None:
     """Record first, acknowledge second, talk third; nothing after the ack can raise."""
-    person, action = person_of(body), body["actions"][0]
-    token, index = token_and_index(action)
-    try:
-        answer = await _recorded(desk, person, body, token, verdict, index)
-    except DatabaseAway as error:
-        await desk.whisper(person, refusal("busy"))
-        raise NotDone from error
+    person = person_of(body)
+    token, option = token_and_option(body["actions"][0])
+    if token is None:
+        await answer_unknown(desk, ack, person)
+        return
+    async with desk.answering(person):
+        outcome = await desk.cast(click_of(body, person, token, verdict, option=option))
     await ack()
-    if answer is not None:
-        await desk.whisper(person, answer)
+    if isinstance(outcome, NotRecorded):
+        await desk.tell_why(person, outcome)
     if (body.get("view") or {}).get("type") == "home":
         await publish(desk, person.user)
 
 
-async def _recorded(
-    desk: Desk, person: Person, body: dict[str, Any], token: Token | None, verdict: Verdict, index: int | None
-) -> str | None:
-    """Cast the vote; returns the private answer where there is something to say."""
-    if token is None:
-        return refusal("unknown")
-    choice = await option_id(desk, token, person, index) if verdict == "choose" else None
-    click = click_of(body, person, token, verdict, choice=choice)
-    outcome = await desk.cast(click)
-    return await refused_text(desk, outcome) if isinstance(outcome, NotRecorded) else None
+async def answer_unknown(desk: Desk, ack: AsyncAck, person: Person) -> None:
+    """A button of an older version, or nobody's: never silent, and it changes nothing."""
+    await ack()
+    await desk.whisper(person, refusal("unknown"))
 
 
-def token_and_index(action: dict[str, Any]) -> tuple[Token | None, int | None]:
-    """Read which approval an element stands for, and which option of it."""
+def token_and_option(action: dict[str, Any]) -> tuple[Token | None, int | None]:
+    """Read which approval an element stands for, and which option of it, counted from 0."""
     selected = (action.get("selected_option") or {}).get("value")
     if selected is not None:
-        found = read_value(selected)
-        return (found[0], int(found[1]) if found[1].isdigit() else None) if found else (None, None)
-    suffix = action["action_id"].rpartition(".")[2]
-    return Token.parse(action.get("value")), int(suffix) if suffix.isdigit() else None
+        token, wanted = read_value(selected) or (None, "")
+        return token, _place(wanted)
+    return Token.parse(action.get("value")), _place(action["action_id"].rpartition(".")[2])
+
+
+def _place(digits: str) -> int | None:
+    return int(digits) if re.fullmatch(r"[0-9]{1,4}", digits) else None
 
 
 def click_of(body: dict[str, Any], person: Person, token: Token, verdict: Verdict, **more: Any) -> Click:
@@ -78,16 +75,3 @@ def click_of(body: dict[str, Any], person: Person, token: Token, verdict: Verdic
         ts=container.get("message_ts") if on_message else None,
         **more,
     )
-
-
-async def option_id(desk: Desk, token: Token, person: Person, index: int | None) -> str | None:
-    """Turn the index of a button into the option's id, which never leaves the database."""
-    case = await desk.case(token.approval_id, person.user)
-    options = case.approval.request.options if case else ()
-    return options[index].id if index is not None and index < len(options) else None
-
-
-async def refused_text(desk: Desk, outcome: NotRecorded) -> str:
-    """Word why nothing was recorded."""
-    groups, link = await desk.mentions(outcome.approval)
-    return refusal(outcome.why, outcome.approval, groups, link)

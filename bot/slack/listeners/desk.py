@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import metrics
 from bot.facts.settle import card_id
-from bot.facts.votes import Case, Click, NotRecorded, Recorded, cast, may_begin, read_case
+from bot.facts.votes import Case, Click, NotRecorded, Recorded, Unchecked, cast, may_begin, read_case
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval
-from bot.slack.directory import Directory, Unreachable, handles
+from bot.slack.directory import LOOK_UP_SECONDS, Directory, Unreachable, handles
+from bot.slack.listeners.deadline import within
+from bot.slack.refusals import refusal
 from bot.slack.render import permalink
 
 log = structlog.get_logger("signoff.slack")
 
-DatabaseAway = (OperationalError, PoolTimeout)
-"""How a slow or absent database shows within a listener's deadline (timeouts of pool, lock and statement)."""
+DATABASE_SECONDS = 1.5
+"""What a click may wait for the database, all in all, out of Slack's three seconds."""
+
+ANSWER_SECONDS = 2.7
+"""What it may take with a look-up in Slack in between."""
+
+DatabaseAway = (OperationalError, PoolTimeout, TimeoutError)
+"""How a slow or absent database shows within a listener's deadline."""
+
+UNSURE = (
+    "The database did not answer in time, so I cannot say that this was recorded. "
+    "Please try again in a moment: nothing counts twice, and I will say so if it is settled."
+)
+"""What is true of a commit that was never confirmed, and of a connection that was never got."""
+
+Result = TypeVar("Result")
+Work = Callable[[AsyncConnection[Any]], Awaitable[Result]]
 
 
 class NotDone(Exception):
@@ -44,7 +63,10 @@ class Person:
 
 @dataclass(frozen=True)
 class Desk:
-    """The listeners' pool, queue and Slack client, and the grace after an outage."""
+    """The listeners' pool, queue and Slack client, and the grace after an outage.
+
+    What reads or writes the database raises one of `DatabaseAway` when its time is up.
+    """
 
     client: AsyncWebClient
     pool: AsyncConnectionPool[Any]
@@ -54,73 +76,116 @@ class Desk:
 
     @metrics.clicked
     async def cast(self, click: Click) -> Recorded | NotRecorded:
-        """Record a verdict; raises `DatabaseAway` with nothing recorded, or with nobody knowing."""
-        await self.directory.freshen(click.user, click.approval_id)
-        async with self.pool.connection() as conn:
-            return await cast(conn, self.queue, click, self.grace)
+        """Record a verdict; when time is up it is not recorded, or nobody knows."""
+
+        async def record(conn: AsyncConnection[Any], *, looked_up: bool) -> Recorded | NotRecorded:
+            return await cast(conn, self.queue, click, self.grace, looked_up=looked_up)
+
+        return await self._looking_up(click, record)
 
     @metrics.clicked
     async def may_begin(self, click: Click) -> Case | NotRecorded:
         """Say whether a modal may be opened for this verdict."""
-        await self.directory.freshen(click.user, click.approval_id)
-        async with self.pool.connection() as conn:
-            return await may_begin(conn, self.queue, click, self.grace)
+
+        async def begin(conn: AsyncConnection[Any], *, looked_up: bool) -> Case | NotRecorded:
+            return await may_begin(conn, self.queue, click, self.grace, looked_up=looked_up)
+
+        return await self._looking_up(click, begin)
 
     async def case(self, approval_id: str, user: str) -> Case | None:
         """Read an approval to show something of it, without locking it."""
-        await self.directory.freshen(user, approval_id)
-        async with self.pool.connection() as conn:
-            return await read_case(conn, approval_id, user, self.grace, lock=False)
+        return await self.ask(lambda conn: read_case(conn, approval_id, user, self.grace, lock=False))
 
-    async def mentions(self, approval: Approval | None) -> tuple[Mapping[str, str], str | None]:
-        """Return the groups' ids by handle and the live card's permalink, for a private answer."""
-        if approval is None:
-            return {}, None
-        async with self.pool.connection() as conn:
-            found = await conn.execute(_PLACE, {"card": card_id(approval.approval_id)})
-            row = await found.fetchone()
-            groups = await handles(conn)
-        link = (
-            permalink(row["url"], row["channel_id"], row["ts"]) if row and row["ts"] and row["url"] else None
-        )
-        return groups, link
+    async def ask(self, work: Work[Result], seconds: float = DATABASE_SECONDS) -> Result:
+        """Give `work` a connection, and the wait for it and the work together `seconds`."""
+
+        async def connected() -> Result:
+            async with self.pool.connection() as conn:
+                return await work(conn)
+
+        return await within(seconds, connected())
+
+    async def _looking_up(self, click: Click, work: Callable[..., Awaitable[Result]]) -> Result:
+        """Work with what is known; where that is too old to judge by, ask Slack and work again."""
+        begun = _clock()
+        try:
+            return await self.ask(lambda conn: work(conn, looked_up=False))
+        except Unchecked:
+            await self._look_up(click)
+        left = max(0.1, ANSWER_SECONDS - (_clock() - begun))
+        return await self.ask(lambda conn: work(conn, looked_up=True), min(left, DATABASE_SECONDS))
+
+    async def _look_up(self, click: Click) -> None:
+        try:
+            await within(LOOK_UP_SECONDS + 0.1, self.directory.freshen(click.user, click.approval_id))
+        except DatabaseAway as error:
+            log.warning("not_looked_up", user=click.user, why=str(error))
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
-        async with self.pool.connection() as conn:
-            yield conn
+    async def answering(self, person: Person) -> AsyncIterator[None]:
+        """Run what comes before an ack; where the database is away, say so and raise `NotDone`."""
+        try:
+            yield
+        except DatabaseAway as error:
+            await self.whisper(person, UNSURE)
+            raise NotDone from error
+
+    async def tell_why(self, person: Person, outcome: NotRecorded) -> None:
+        """Tell one person why nothing was recorded. Never raises."""
+        with unraised("not_told_why", user=person.user):
+            await self.whisper(person, await self.wording(outcome))
+
+    async def wording(self, outcome: NotRecorded) -> str:
+        """Word why nothing was recorded, with who may and where the live card is."""
+        groups, link = await self.ask(lambda conn: _mentions(conn, outcome.approval))
+        return refusal(outcome.why, outcome.approval, groups, link)
 
     async def whisper(self, person: Person, text: str) -> None:
-        """Tell one person privately. Never raises: what was recorded stands, whatever Slack does now."""
-        try:
-            if person.channel:
-                call = self.client.chat_postEphemeral(
-                    channel=person.channel, user=person.user, text=text, thread_ts=person.thread_ts
-                )
-                await metrics.called("chat.postEphemeral", call)
-            else:
-                call = self.client.chat_postMessage(channel=person.user, text=text)
-                await metrics.called("chat.postMessage", call)
-        except Unreachable as error:
-            log.warning("whisper_failed", user=person.user, error=str(error))
+        """Tell one person privately, directly where they cannot be told in the channel. Never raises."""
+        with unraised("whisper_failed", user=person.user):
+            if person.channel and await self._ephemeral(person, text):
+                return
+            call = self.client.chat_postMessage(channel=person.user, text=text)
+            await metrics.called("chat.postMessage", call)
 
-    async def open(self, person: Person, view: dict[str, Any]) -> bool:
-        """Open a modal with the click's trigger (3 seconds, one use); False where Slack would not."""
+    async def _ephemeral(self, person: Person, text: str) -> bool:
+        """Post where they clicked; False where Slack refuses that for good."""
+        try:
+            call = self.client.chat_postEphemeral(
+                channel=person.channel or "", user=person.user, text=text, thread_ts=person.thread_ts
+            )
+            await metrics.called("chat.postEphemeral", call)
+        except SlackApiError as error:
+            if error.response.status_code != 200:  # it is overloaded or broken, for the other call as well
+                raise
+            return False
+        return True
+
+    async def open(self, person: Person, view: dict[str, Any]) -> None:
+        """Open a modal with the click's trigger (3 seconds, one use), or say that Slack did not."""
         try:
             call = self.client.views_open(trigger_id=person.trigger_id or "", view=view)
             await metrics.called("views.open", call)
         except Unreachable as error:
             log.warning("modal_failed", user=person.user, error=str(error))
-            return False
-        return True
+            await self.whisper(person, "Slack did not let me open the form; please click again.")
 
     async def turn(self, view: dict[str, Any], page: dict[str, Any]) -> None:
         """Put another page into an open modal. Never raises."""
-        try:
+        with unraised("page_not_turned"):
             call = self.client.views_update(view_id=view["id"], hash=view.get("hash"), view=page)
             await metrics.called("views.update", call)
-        except Unreachable as error:
-            log.warning("page_not_turned", error=str(error))
+
+
+@contextmanager
+def unraised(event: str, **about: Any) -> Iterator[None]:
+    """Log what goes wrong after an acknowledgement: a raise there would take it back (Bolt 1.30)."""
+    try:
+        yield
+    except (*DatabaseAway, *Unreachable) as error:
+        log.warning(event, error=str(error), **about)
+    except Exception:
+        log.exception(event, **about)
 
 
 def person_of(body: dict[str, Any]) -> Person:
@@ -128,13 +193,31 @@ def person_of(body: dict[str, Any]) -> Person:
     user = body.get("user") or {}
     container = body.get("container") or {}
     message = body.get("message") or {}
+    thread_ts = message.get("thread_ts")
     return Person(
         user=user.get("id", ""),
         team=user.get("team_id") or (body.get("team") or {}).get("id"),
         channel=(body.get("channel") or {}).get("id") or container.get("channel_id"),
-        thread_ts=message.get("thread_ts"),
+        # A card with replies names itself as their thread; an answer in there would not be seen.
+        thread_ts=thread_ts if thread_ts != message.get("ts") else None,
         trigger_id=body.get("trigger_id"),
     )
+
+
+async def _mentions(
+    conn: AsyncConnection[Any], approval: Approval | None
+) -> tuple[Mapping[str, str], str | None]:
+    """Return the groups' ids by handle and the live card's permalink, for a private answer."""
+    if approval is None:
+        return {}, None
+    found = await conn.execute(_PLACE, {"card": card_id(approval.approval_id)})
+    row = await found.fetchone()
+    link = permalink(row["url"], row["channel_id"], row["ts"]) if row and row["ts"] and row["url"] else None
+    return await handles(conn), link
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
 
 
 _PLACE = """

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
+from psycopg import AsyncConnection
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.approvals.errors import SignoffError
 from bot.postgres.inbox import Inbox, Item, inbox
-from bot.slack.directory import Unreachable, handles
+from bot.slack.directory import handles
 from bot.slack.drawn import Drawn
 from bot.slack.home import Entry, HomeView
 from bot.slack.home import home as home_view
 from bot.slack.inbox import Startable, help_text, not_started, started
 from bot.slack.inbox import inbox as inbox_answer
-from bot.slack.listeners.desk import DatabaseAway, Desk
-from bot.slack.refusals import refusal
+from bot.slack.listeners.deadline import within
+from bot.slack.listeners.desk import DATABASE_SECONDS, UNSURE, DatabaseAway, Desk, unraised
 
-log = structlog.get_logger("signoff.slack")
+UNSURE_START = (
+    "The database did not answer in time, so I cannot say that it was started. "
+    "Look with `/approvals` at what you asked for before you try again."
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Intake:
     """How threads are started from Slack: what there is, and a call that starts one for a user."""
 
     offers: Callable[[], Sequence[Startable]]
-    start: Callable[[str, dict[str, Any], str], Awaitable[str]]
+    start: Callable[[str, dict[str, Any], str], Coroutine[Any, Any, str]]
 
 
 def register(app: AsyncApp, desk: Desk, intake: Intake) -> None:
@@ -43,16 +46,14 @@ def register(app: AsyncApp, desk: Desk, intake: Intake) -> None:
         try:
             answer = await _answer(desk, intake, command["user_id"], command.get("text", "").strip())
         except DatabaseAway:
-            answer = Drawn(refusal("busy"), [])
+            answer = Drawn(UNSURE, [])
         await ack(response_type="ephemeral", text=answer.text, blocks=answer.blocks or None)
 
 
 async def publish(desk: Desk, user: str) -> None:
     """Draw a person's Home anew. Never raises: it is drawn again when it is next opened."""
-    try:
-        await desk.directory.freshen(user)
-        async with desk.connection() as conn:
-            lists, groups = await inbox(conn, user), await handles(conn)
+    with unraised("home_not_published", user=user):
+        lists, groups = await desk.ask(lambda conn: _lists(conn, user))
         view = HomeView(
             waiting=_entries(lists.waiting),
             asked=_entries(lists.asked),
@@ -61,28 +62,22 @@ async def publish(desk: Desk, user: str) -> None:
             groups=groups,
         )
         await desk.client.views_publish(user_id=user, view=home_view(view))
-    except (*DatabaseAway, *Unreachable) as error:
-        log.warning("home_not_published", user=user, why=str(error))
-    except Exception:
-        # It follows acknowledgements, and a raise there would take the acknowledgement back (Bolt 1.30).
-        log.exception("home_failed", user=user)
+
+
+async def _lists(conn: AsyncConnection[Any], user: str) -> tuple[Inbox, Mapping[str, str]]:
+    return await inbox(conn, user), await handles(conn)
 
 
 async def _answer(desk: Desk, intake: Intake, user: str, text: str) -> Drawn:
     verb, _, rest = text.partition(" ")
     match verb:
         case "":
-            lists = await _lists(desk, user)
+            lists = await desk.ask(lambda conn: inbox(conn, user))
             return inbox_answer(_entries(lists.waiting), _entries(lists.asked), lists.now)
         case "start":
             return await _start(intake, user, rest.strip())
         case _:
             return help_text(intake.offers())
-
-
-async def _lists(desk: Desk, user: str) -> Inbox:
-    async with desk.connection() as conn:
-        return await inbox(conn, user)
 
 
 async def _start(intake: Intake, user: str, text: str) -> Drawn:
@@ -96,7 +91,9 @@ async def _start(intake: Intake, user: str, text: str) -> Drawn:
     if not isinstance(parsed, dict):
         return not_started('the input must be a JSON object, such as {"amount": 5}')
     try:
-        return started(name, await intake.start(name, parsed, user))
+        return started(name, await within(DATABASE_SECONDS, intake.start(name, parsed, user)))
+    except DatabaseAway:
+        return Drawn(UNSURE_START, [])
     except SignoffError as error:
         return not_started(str(error), intake.offers())
 

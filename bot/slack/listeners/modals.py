@@ -8,13 +8,12 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from bot.facts.votes import Click, NotRecorded
+from bot.facts.votes import NotRecorded
 from bot.postgres.rows import Approval, Thread
 from bot.slack import token as ids
-from bot.slack.listeners.clicks import click_of, refused_text
-from bot.slack.listeners.desk import DatabaseAway, Desk, NotDone, Person, person_of
+from bot.slack.listeners.clicks import answer_unknown, click_of
+from bot.slack.listeners.desk import Desk, person_of, unraised
 from bot.slack.modals import approve_note_modal, edit_modal, reject_modal, respond_modal, whole_modal
-from bot.slack.refusals import refusal
 from bot.slack.token import Token, read_value
 
 Modal = Callable[[Token, Approval, Thread | None], dict[str, Any]]
@@ -63,46 +62,39 @@ async def _open(desk: Desk, ack: AsyncAck, body: dict[str, Any], token: Token | 
     """Open a modal for whoever could submit it; anybody else is told why not."""
     person = person_of(body)
     modal, verdict = intent
-    try:
-        answer = await _answer(desk, person, token and click_of(body, person, token, **verdict), modal)
-    except DatabaseAway as error:
-        await desk.whisper(person, refusal("busy"))
-        raise NotDone from error
+    if token is None:
+        await answer_unknown(desk, ack, person)
+        return
+    async with desk.answering(person):
+        case = await desk.may_begin(click_of(body, person, token, **verdict))
+    # Acknowledged before the modal is there: Slack may be slow to open it, and nothing rests on it.
     await ack()
-    if answer is not None:
-        await desk.whisper(person, answer)
-
-
-async def _answer(desk: Desk, person: Person, click: Click | None, modal: Modal) -> str | None:
-    if click is None:
-        return refusal("unknown")
-    case = await desk.may_begin(click)
     if isinstance(case, NotRecorded):
-        return await refused_text(desk, case)
-    view = modal(Token(click.approval_id, click.revision), case.approval, case.thread)
-    return (
-        None if await desk.open(person, view) else "Slack did not let me open the form; please click again."
-    )
+        await desk.tell_why(person, case)
+        return
+    with unraised("modal_not_drawn", user=person.user):
+        await desk.open(person, modal(token, case.approval, case.thread))
 
 
 async def _show(desk: Desk, ack: AsyncAck, body: dict[str, Any], token: Token | None) -> None:
     """Show everything to whoever sees the card: that is no decision, and settled cards have it too."""
     person = person_of(body)
-    try:
+    async with desk.answering(person):
         case = await desk.case(token.approval_id, person.user) if token else None
-    except DatabaseAway as error:
-        await desk.whisper(person, refusal("busy"))
-        raise NotDone from error
-    shown = case is not None and await desk.open(person, whole_modal(case.approval))
+    if case is None:
+        await answer_unknown(desk, ack, person)
+        return
     await ack()
-    if not shown:
-        await desk.whisper(person, refusal("unknown"))
+    with unraised("modal_not_drawn", user=person.user):
+        await desk.open(person, whole_modal(case.approval))
 
 
 async def _turn(desk: Desk, ack: AsyncAck, body: dict[str, Any]) -> None:
-    found = read_value(body["actions"][0].get("value"))
-    case = await desk.case(found[0].approval_id, person_of(body).user) if found else None
+    person, found = person_of(body), read_value(body["actions"][0].get("value"))
+    async with desk.answering(person):
+        case = await desk.case(found[0].approval_id, person.user) if found else None
     await ack()
     page = found[1].removeprefix("p") if found else ""
     if case is not None and page.isdigit():
-        await desk.turn(body["view"], whole_modal(case.approval, int(page)))
+        with unraised("modal_not_drawn", user=person.user):
+            await desk.turn(body["view"], whole_modal(case.approval, int(page)))

@@ -10,17 +10,15 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.approvals.canonical import canonical
 from bot.approvals.errors import BadRequest
-from bot.facts.votes import Click, NotRecorded
+from bot.facts.votes import Case, Click, NotRecorded
 from bot.postgres.rows import Approval
 from bot.slack import modals
 from bot.slack.form import Errors, read
-from bot.slack.listeners.clicks import refused_text
-from bot.slack.listeners.desk import DatabaseAway, Desk, Person, person_of
+from bot.slack.listeners.desk import UNSURE, DatabaseAway, Desk, Person, person_of
 from bot.slack.listeners.home import publish
 from bot.slack.refusals import refusal
 from bot.slack.token import Token
 
-BUSY = "The database did not answer in time, so nothing was recorded. Please submit again in a moment."
 Reading = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -62,7 +60,7 @@ async def _submit(desk: Desk, ack: AsyncAck, body: dict[str, Any], reading: Read
     except Mistyped as wrong:
         await _keep_open(ack, wrong.by_block)
     except DatabaseAway:
-        await _keep_open(ack, {_first_input(view): BUSY})
+        await _keep_open(ack, {_first_input(view): UNSURE})
     else:
         if answer is None:
             await ack()
@@ -87,28 +85,33 @@ async def _record(
         return modals.refusal_view(refusal("unknown"))
     if reading is None:
         case = await desk.case(token.approval_id, person.user)
-        if case is None:
-            return modals.refusal_view(refusal("unknown"))
-        if case.approval.status != "pending" or case.approval.revision != token.revision:
-            return modals.taken_modal(case.approval, case.approval.edited_by, _typed(view))
-        # Off the event loop: a hostile schema can take half a second to check.
-        proposal = await asyncio.to_thread(_proposal, case.approval, view)
-        said = {"verdict": "approve", "proposal": proposal}
+        said = {"verdict": "approve", "proposal": await _edited(case, token, view) if case else {}}
     else:
         said = reading(view)
-    click = Click(
-        user=person.user,
-        team=person.team,
-        approval_id=token.approval_id,
-        revision=token.revision,
-        **said,
-    )
-    outcome = await desk.cast(click)
+    outcome = await desk.cast(_click(person, token, said))
     if not isinstance(outcome, NotRecorded):
         return None
     if outcome.approval is not None and outcome.why in ("settled", "outdated"):
         return modals.taken_modal(outcome.approval, outcome.approval.edited_by, _typed(view))
-    return modals.refusal_view(await refused_text(desk, outcome))
+    return modals.refusal_view(await desk.wording(outcome))
+
+
+def _click(person: Person, token: Token, said: dict[str, Any]) -> Click:
+    return Click(
+        user=person.user, team=person.team, approval_id=token.approval_id, revision=token.revision, **said
+    )
+
+
+async def _edited(case: Case, token: Token, view: dict[str, Any]) -> dict[str, Any]:
+    """Read the edited proposal; raises `Mistyped` while it could still be put right."""
+    approval = case.approval
+    try:
+        # Off the event loop: a hostile schema can take half a second to check.
+        return await asyncio.to_thread(_proposal, approval, view)
+    except Mistyped:
+        if approval.status == "pending" and approval.revision == token.revision:
+            raise
+        return {}  # too late whatever it says: casting it tells who was first, and leaves its audit row
 
 
 def _proposal(approval: Approval, view: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,109 @@
+"""A case: an approval with all that a verdict on it is judged by, read at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from bot.approvals.policy import Vote
+from bot.approvals.standing import Group, Person
+from bot.facts.deadlines import Reach
+from bot.postgres.rows import Approval, Thread, votes_of
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a person's verdict is judged by. `team` is the workspace that the database belongs to.
+
+    `known_place` says whether the click came from a message that we own, or from no message at all.
+    """
+
+    approval: Approval
+    thread: Thread
+    votes: tuple[Vote, ...]
+    person: Person | None
+    groups: tuple[Group, ...]
+    team: str | None
+    known_place: bool
+    reach: Reach
+    now: datetime
+
+    @property
+    def voted(self) -> frozenset[str]:
+        return frozenset(vote.user for vote in self.votes)
+
+
+async def read_case(
+    conn: AsyncConnection[Any],
+    approval_id: str,
+    user: str,
+    grace: timedelta,
+    place: tuple[str | None, str | None] = (None, None),
+    *,
+    lock: bool = True,
+) -> Case | None:
+    """Read an approval with all that decides who may decide it; locks its row unless told not to.
+
+    `place` is the channel and ts of the message that was clicked.
+    """
+    query = _CASE + (_LOCK if lock else "")
+    found = await conn.execute(query, {"id": approval_id, "user": user, "channel": place[0], "ts": place[1]})
+    row = await found.fetchone()
+    if row is None:
+        return None
+    approval = Approval.of(row)
+    return Case(
+        approval=approval,
+        thread=Thread.of(row["thread"]),
+        votes=votes_of(row["votes"], approval.revision),
+        person=_person(row["person"]),
+        groups=tuple(_group(group) for group in row["groups"] or ()),
+        team=row["team_id"],
+        known_place=row["known_place"],
+        reach=Reach(row["ok_since"], grace),
+        now=row["now"],
+    )
+
+
+def _person(row: dict[str, Any] | None) -> Person | None:
+    if row is None:
+        return None
+    profile = row["profile"]
+    return Person(
+        user_id=row["user_id"],
+        team_id=profile.get("team_id"),
+        is_bot=profile["is_bot"],
+        is_guest=profile["is_guest"],
+        is_deactivated=profile["is_deactivated"],
+        fetched_at=datetime.fromisoformat(row["fetched_at"]),
+    )
+
+
+def _group(row: dict[str, Any]) -> Group:
+    return Group(
+        row["group_id"], row["handle"], frozenset(row["members"]), datetime.fromisoformat(row["fetched_at"])
+    )
+
+
+# A card whose post is under way has no ts yet, and may be clicked all the same.
+_CASE = """
+select a.*, to_jsonb(t) as thread, w.team_id, w.ok_since, signoff_now() as now,
+       (select jsonb_agg(to_jsonb(v)) from votes v where v.approval_id = a.approval_id) as votes,
+       (select to_jsonb(p) from people p where p.user_id = %(user)s) as person,
+       (select jsonb_agg(to_jsonb(g)) from user_groups g
+        where a.policy -> 'approvers' ?| array[g.group_id, '@' || g.handle]) as groups,
+       %(ts)s::text is null
+       or exists (select 1 from messages m
+                  where m.approval_id = a.approval_id and m.kind in ('card', 'direct_card')
+                  and ((m.channel_id = %(channel)s and m.ts = %(ts)s)
+                       or (m.ts is null and m.posting_since is not null))) as known_place
+from approvals a join threads t using (thread_id) cross join slack_workspace w
+where a.approval_id = %(id)s
+"""
+
+# Not `for update`: whoever inserts a message that refers to the approval takes a key lock on its row, often
+# while it holds a message that we are about to draw again. That would be a deadlock.
+_LOCK = " for no key update of a"

@@ -1,0 +1,144 @@
+"""A vote that counts: recorded, and the decision made where it is the one that was waited for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from psycopg.types.json import Jsonb
+
+from bot.approvals.changes import Change, changes
+from bot.approvals.decision import By, Decision
+from bot.approvals.policy import Vote, tally
+from bot.approvals.standing import Standing
+from bot.facts.case import Case
+from bot.facts.judging import Click
+from bot.facts.settle import card_id, settle
+from bot.postgres.fact import Fact, NewMessage
+from bot.postgres.rows import Approval, Thread
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The vote stands; `decided` where it was the one that the policy waited for."""
+
+    approval: Approval
+    thread: Thread
+    votes: tuple[Vote, ...]
+    decided: bool
+
+
+async def count(recorded: Fact, case: Case, click: Click, by: Standing) -> Recorded:
+    """Record a vote on a pending approval whose row the caller holds locked."""
+    approval, edits = _edited(case.approval, click)
+    vote = Vote(
+        user=click.user,
+        verdict=click.verdict,
+        choice=click.choice,
+        text=click.text,
+        comment=click.comment,
+        at=case.now,
+        standing=by.right,
+    )
+    earlier = () if edits else tuple(v for v in case.votes if v.user != click.user)
+    votes = (*earlier, vote)
+    await recorded.conn.execute(
+        _VOTE,
+        {
+            "id": approval.approval_id,
+            "user": click.user,
+            "revision": approval.revision,
+            "vote": Jsonb(vote.model_dump(mode="json")),
+        },
+    )
+    _audit_vote(recorded, approval, vote, edits)
+    winner = tally(approval.policy, votes)
+    if winner is None:
+        await _still_open(recorded, approval, vote, edits)
+        return Recorded(approval, case.thread, votes, decided=False)
+    decision = _decision(approval, winner, votes, case.now)
+    await settle(recorded, approval, case.thread, decision, status="decided")
+    approval = replace(approval, status="decided", decision=decision, decided_at=decision.decided_at)
+    return Recorded(approval, case.thread, votes, decided=True)
+
+
+def _edited(approval: Approval, click: Click) -> tuple[Approval, tuple[Change, ...]]:
+    """Return the approval as the click leaves it: an edit makes a new revision, which voids earlier votes."""
+    edits = changes(approval.proposal, click.proposal) if click.proposal is not None else ()
+    if not edits:
+        return approval, ()
+    revised = replace(approval, proposal=click.proposal, revision=approval.revision + 1, edited_by=click.user)
+    return revised, edits
+
+
+async def _still_open(recorded: Fact, approval: Approval, vote: Vote, edits: tuple[Change, ...]) -> None:
+    if edits:
+        await recorded.conn.execute(
+            _REVISE,
+            {
+                "id": approval.approval_id,
+                "proposal": Jsonb(approval.proposal),
+                "revision": approval.revision,
+                "by": approval.edited_by,
+            },
+        )
+    recorded.redraw_cards(approval.approval_id)
+    recorded.post(
+        NewMessage(
+            f"note:{approval.approval_id}:{approval.revision}:{vote.user}:{vote.at.timestamp():.6f}",
+            "note",
+            target=approval.channel,
+            approval_id=approval.approval_id,
+            thread_id=approval.thread_id,
+            parent_id=card_id(approval.approval_id),
+            body={
+                "event": "edited" if edits else "vote",
+                "user": vote.user,
+                "verdict": vote.verdict,
+                "choice": vote.choice,
+                "comment": vote.comment,
+                "text": vote.text,
+                "changes": [change.to_json() for change in edits],
+            },
+        )
+    )
+
+
+def _audit_vote(recorded: Fact, approval: Approval, vote: Vote, edits: tuple[Change, ...]) -> None:
+    recorded.audit(
+        approval.thread_id,
+        "approval.vote",
+        vote.user,
+        {
+            "approval_id": approval.approval_id,
+            "revision": approval.revision,
+            "vote": vote.model_dump(mode="json"),
+            **({"changes": [change.to_json() for change in edits]} if edits else {}),
+        },
+    )
+
+
+def _decision(approval: Approval, winner: Vote, votes: tuple[Vote, ...], now: datetime) -> Decision:
+    edited = tuple(change.path for change in changes(approval.request.proposal, approval.proposal))
+    return Decision(
+        verdict=winner.verdict,
+        by=By(kind="human", user=winner.user),
+        comment=winner.comment,
+        proposal=approval.proposal,
+        edited=edited,
+        choice=winner.choice,
+        text=winner.text,
+        decided_at=now,
+        votes=votes,
+    )
+
+
+_VOTE = """
+insert into votes (approval_id, user_id, revision, vote) values (%(id)s, %(user)s, %(revision)s, %(vote)s)
+on conflict (approval_id, user_id) do update set revision = excluded.revision, vote = excluded.vote
+"""
+
+_REVISE = """
+update approvals set proposal = %(proposal)s, revision = %(revision)s, edited_by = %(by)s
+where approval_id = %(id)s
+"""

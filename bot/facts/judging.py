@@ -1,0 +1,111 @@
+"""Whether a verdict counts, and if not, why: a pure function of the case and the click."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from bot.approvals.policy import Verdict, Vote
+from bot.approvals.request import ApprovalRequest
+from bot.approvals.standing import NoStanding, Refused, Standing, standing
+from bot.facts.case import Case
+from bot.facts.deadlines import is_over
+
+Refusal = NoStanding | Literal["unknown", "settled", "outdated", "stray", "not_allowed"]
+"""Why a verdict does not count, as the person is told and as the audit keeps it."""
+
+Judgement = Standing | Refusal | Literal["overdue", "repeated"]
+"""`overdue`: nobody answered in time, which the clock has not noted yet. `repeated`: it counts already."""
+
+
+@dataclass(frozen=True)
+class Click:
+    """What a person did, and where. `proposal` is set by an edit; times are the database's.
+
+    A choice is given by the option's id, or by its place in the request (`option`, from 0).
+    """
+
+    user: str
+    team: str | None
+    approval_id: str
+    revision: int
+    verdict: Verdict
+    choice: str | None = None
+    option: int | None = None
+    text: str | None = None
+    comment: str | None = None
+    proposal: dict[str, Any] | None = None
+    channel: str | None = None
+    ts: str | None = None
+
+    def chosen(self, request: ApprovalRequest) -> Click:
+        """Return the click with its option's id in place of the option's place."""
+        if self.option is None:
+            return self
+        known = 0 <= self.option < len(request.options)
+        return replace(self, choice=request.options[self.option].id if known else None)
+
+
+def judge(case: Case, click: Click) -> Judgement:
+    """Return the right by which the click counts, or why it does not."""
+    approval = case.approval
+    if click.team is not None and case.team is not None and click.team != case.team:
+        return "foreign"
+    if approval.status != "pending":
+        return "settled"
+    if is_over(approval, case.reach, case.now):
+        return "overdue"
+    if not case.known_place:
+        return "stray"
+    if click.revision != approval.revision:
+        return "repeated" if _is_their_edit(case, click) else "outdated"
+    if not _is_offered(approval.request, click):
+        return "not_allowed"
+    found = who_may(case)
+    if isinstance(found, Refused):
+        return found.why
+    return "repeated" if _is_their_vote(case, click) else found
+
+
+def who_may(case: Case) -> Standing | Refused:
+    """Return by what right the case's person may decide it, or why they may not."""
+    return standing(
+        case.person,
+        case.approval.policy,
+        case.groups,
+        own=case.thread.own,
+        home_team=case.team,
+        now=case.now,
+    )
+
+
+def _is_offered(request: ApprovalRequest, click: Click) -> bool:
+    match click.verdict:
+        case "choose":
+            return any(option.id == click.choice for option in request.options)
+        case "approve":
+            return ("edit" if click.proposal is not None else "approve") in request.allow
+        case "reject" | "respond":
+            return click.verdict in request.allow
+
+
+def _is_their_vote(case: Case, click: Click) -> bool:
+    """Say whether the person has said exactly this: Slack repeats itself, and so do people."""
+    unchanged = click.proposal is None or click.proposal == case.approval.proposal
+    return unchanged and any(_same(vote, click) for vote in case.votes)
+
+
+def _is_their_edit(case: Case, click: Click) -> bool:
+    """Say whether the click is the very edit that made the revision at hand."""
+    approval = case.approval
+    return (
+        click.proposal is not None
+        and click.revision == approval.revision - 1
+        and approval.edited_by == click.user
+        and _is_their_vote(case, click)
+    )
+
+
+def _same(vote: Vote, click: Click) -> bool:
+    said = (vote.user, vote.verdict, vote.choice, vote.text, vote.comment)
+    return said == (click.user, click.verdict, click.choice, click.text, click.comment)
