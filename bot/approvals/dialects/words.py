@@ -1,0 +1,41 @@
+"""The words that stand on a card or go back to a graph."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bot.approvals.decision import Decision
+
+LONGEST_TITLE = 2_000
+
+_BY = {"human": "by a person", "policy": "by policy", "timeout": "since nobody answered"}
+
+
+def one_line(text: str, otherwise: str) -> str:
+    """Fit `text` on one line of a title; `otherwise` where it says nothing."""
+    return " ".join(text.split())[:LONGEST_TITLE] or otherwise
+
+
+def fenced(value: Any) -> str:
+    """Write JSON as a block of code; no line of it can end the fence, since JSON escapes line breaks."""
+    return f"```\n{json.dumps(value, indent=2, ensure_ascii=False)}\n```"
+
+
+def paragraphs(*texts: str | None) -> str | None:
+    return "\n\n".join(text.strip() for text in texts if text and text.strip()) or None
+
+
+def why_ended(decision: Decision) -> str:
+    """Say why a thread ends that is not resumed, and who decided that."""
+    said = decision.text or decision.comment or decision.reason
+    what = {"approve": "approved", "respond": "answered in words", "choose": "answered"}
+    done = what.get(decision.verdict, "rejected")
+    return f"{done} {_BY[decision.by.kind]}" + (f": {said}" if said else "")
+
+
+def why_rejected(decision: Decision) -> str | None:
+    """Say why to an agent; a timeout is never told as a person's no."""
+    if decision.by.kind == "timeout":
+        return "Nobody decided this in time; it was not run, and no person refused it."
+    return decision.comment or decision.text or decision.reason
