@@ -102,3 +102,9 @@ def refuse(monkeypatch: Any, method: str, code: str, times: int = 1_000_000) -> 
         raise SlackError(code)
 
     monkeypatch.setitem(webapi.METHODS, method, Method(handler, real.scopes, real.per_minute, real.token))
+
+
+async def whispered(house: Running, user: str) -> str:
+    """The last private answer to a person, which comes after the acknowledgement."""
+    said = await house.slack.until(lambda: house.slack.ephemerals(user))
+    return str(said[-1]["text"])

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from asking import asked, begin, calls, card_row, offer, retried, wait_out
+from asking import asked, begin, calls, card_row, offer, retried, wait_out, whispered
 from fixtures_house import FINANCE, FINN, MAYA, ROSA, Running
 
 from bot.approvals import Policy, Sla
@@ -109,7 +108,7 @@ async def test_without_history_the_card_is_posted_again_and_the_unknown_copy_is_
     assert (await house.slack.click(MAYA, unknown, "signoff.approve")).acked
     await house.drain()
 
-    assert "old copy" in house.slack.ephemerals(MAYA)[-1]["text"]
+    assert "old copy" in await whispered(house, MAYA)
     assert (await house.approval(thread)).status == "pending"
     rewritten, live = house.cards(FINANCE)
     assert "old copy" in rewritten["text"]

@@ -1,0 +1,351 @@
+"""What Slack refuses, and what was wrong on our side, waits, is mended, or is reported once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from asking import asked, calls, card_row, offer, refuse, retried, tick, told_ops, wait_out, whispered
+from fixtures_house import FINANCE, FINN, MAYA, OPS, ROSA, Running, running_house
+
+from bot.approvals import Policy, Sla
+from bot.clock import Clock
+from bot.facts.threads import redraw
+
+BOT = "U00SIGNOFF"
+
+
+async def mend(house: Running, thread: str) -> None:
+    async with house.house.work.connection() as conn:
+        assert await redraw(conn, house.house.queue, (await house.approval(thread)).approval_id, "cli:ops")
+    await house.drain()
+
+
+def change_channel(house: Running, channel: str, **change: object) -> None:
+    known = house.slack.state.conversations[channel].channel
+    house.slack.state.set_channel(replace(known, **change))  # type: ignore[arg-type]
+
+
+def has_buttons(message: dict[str, object]) -> bool:
+    blocks = message.get("blocks") or []
+    assert isinstance(blocks, list)
+    return any(block["type"] == "actions" for block in blocks)
+
+
+@pytest.mark.parametrize("kind", ["server_error", "dropped"])
+async def test_a_failing_slack_is_tried_again(house: Running, kind: str) -> None:
+    offer(house)
+    house.slack.fault("chat.postMessage", kind, times=2)  # type: ignore[arg-type]
+    thread = await asked(house)
+    await retried(house, 2)
+
+    assert len(house.cards(FINANCE)) == 1
+    assert (await house.approval(thread)).delivery == "delivered"
+
+
+@pytest.mark.parametrize("code", ["invalid_auth", "token_revoked", "internal_error", "service_unavailable"])
+async def test_a_broken_set_up_loses_nothing_and_is_drawn_once_it_is_mended(
+    house: Running, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    offer(house)
+    refuse(monkeypatch, "chat.postMessage", code, times=3)
+    thread = await asked(house)
+    await retried(house, 2)
+    assert house.cards(FINANCE) == []
+    assert (await house.approval(thread)).delivery == "pending"
+
+    await retried(house)
+
+    assert len(house.cards(FINANCE)) == 1
+    assert told_ops(house) == []
+
+
+@pytest.mark.parametrize(
+    ("channel", "code", "hint"),
+    [
+        ("#nowhere", "channel_not_found", "correct its name"),
+        ("#secret", "not_in_channel", "/invite @signoff"),
+        ("#old", "is_archived", "Unarchive"),
+    ],
+)
+async def test_a_card_that_cannot_be_delivered_is_reported_once_with_how_to_mend_it(
+    house: Running, channel: str, code: str, hint: str
+) -> None:
+    offer(house, channel=channel)
+    thread = await asked(house)
+    await retried(house, 3)
+
+    approval = await house.approval(thread)
+    assert (approval.delivery, approval.delivery_error) == ("failed", code)
+    (told,) = told_ops(house)
+    assert channel in told
+    assert code in told
+    assert hint in told
+    assert f"signoff redraw {approval.approval_id}" in told
+    assert approval.delivered_at is None
+
+
+async def test_redrawing_after_the_bot_was_invited_delivers_and_starts_the_clock_then(house: Running) -> None:
+    change_channel(house, FINANCE, members=frozenset({MAYA, FINN}))
+    offer(house, sla=Sla(respond_within=timedelta(hours=4)))
+    thread = await asked(house)
+    assert (await house.approval(thread)).delivery_error == "not_in_channel"
+    await house.pass_time(timedelta(hours=2))
+    await house.slack.join(BOT, FINANCE)
+
+    await mend(house, thread)
+
+    approval = await house.approval(thread)
+    assert (approval.delivery, approval.delivery_error) == ("delivered", None)
+    assert approval.delivered_at is not None
+    assert approval.due_at == approval.delivered_at + timedelta(hours=4)
+    assert approval.delivered_at >= approval.created_at + timedelta(hours=2)
+    assert len(told_ops(house)) == 1
+    assert (await house.click(MAYA, FINANCE, "signoff.approve")).acked
+    await house.drain()
+    assert (await house.thread(thread)).status == "done"
+
+
+async def test_redrawing_what_is_still_wrong_tells_ops_again(house: Running) -> None:
+    offer(house, channel="#old")
+    thread = await asked(house)
+    await mend(house, thread)
+
+    assert len(told_ops(house)) == 2
+
+
+async def test_a_request_that_nobody_ever_saw_is_rejected_at_its_deadline_and_ops_know(
+    house: Running,
+) -> None:
+    offer(house, channel="#old", sla=Sla(respond_within=timedelta(hours=4)))
+    thread = await asked(house)
+    await wait_out(house, timedelta(hours=4, minutes=1))
+    await retried(house, 2)
+
+    approval = await house.approval(thread)
+    assert approval.status == "expired"
+    assert approval.decision is not None
+    assert (approval.decision.verdict, approval.decision.reason) == ("reject", "never_delivered")
+    delivery, expiry = told_ops(house)
+    assert "could not be delivered" in delivery
+    assert "never delivered" in expiry
+    assert (await house.thread(thread)).status == "done"
+    assert await house.rows("select 1 from messages where wanted > drawn and error is null") == []
+
+
+async def test_replies_of_a_card_that_cannot_be_delivered_are_no_news_of_their_own(house: Running) -> None:
+    offer(
+        house,
+        channel="#old",
+        policy=Policy(approvers=(MAYA, FINN), approvals=2),
+        sla=Sla(respond_within=timedelta(hours=4), remind_after=(timedelta(hours=1),)),
+    )
+    await asked(house)
+    await wait_out(house, timedelta(hours=5))
+    await retried(house, 2)
+    jobs = await house.rows("select count(*) from procrastinate_jobs where status = 'todo'")
+
+    assert jobs == [{"count": 0}]
+    assert len(told_ops(house)) == 2
+
+
+@pytest.mark.parametrize("channel", ["", "#nowhere", "#old"])
+async def test_an_ops_channel_that_fails_is_tried_again_without_a_loop_and_told_when_mended(
+    database: str, channel: str
+) -> None:
+    async with running_house(database, SIGNOFF_OPS_CHANNEL=channel) as house:
+        offer(house, channel="#secret")
+        await asked(house)
+        await retried(house, 3)
+        messages = await house.rows("select message_id, error from messages where kind = 'ops'")
+        assert len(messages) == 1
+        assert messages[0]["error"]
+        posts = calls(house, "chat.postMessage")
+        assert posts <= 2
+
+        house.house.delivery._ops_channel = "#signoff-ops"
+        await house.pass_time(timedelta(minutes=6))
+        await Clock(house.house).upkeep()
+        await house.drain()
+
+        assert len(told_ops(house)) == 1
+
+
+async def test_a_deleted_card_is_posted_again_when_it_changes(house: Running) -> None:
+    offer(house, policy=Policy(approvers=(MAYA, FINN), approvals=2))
+    thread = await asked(house)
+    house.slack.delete_message(FINANCE, house.card(FINANCE)["ts"])
+    await house.execute("update messages set wanted = wanted + 1")
+    await house.house.delivery.draw((await card_row(house, thread))["message_id"])
+
+    (card,) = house.cards(FINANCE)
+    assert has_buttons(card)
+    assert (await house.click(MAYA, FINANCE, "signoff.approve")).acked
+    await house.click(FINN, FINANCE, "signoff.approve")
+    await house.drain()
+    assert (await house.thread(thread)).status == "done"
+
+
+async def test_a_deleted_card_is_noticed_and_posted_again_while_it_waits(house: Running) -> None:
+    offer(house, sla=Sla(respond_within=timedelta(hours=8)))
+    thread = await asked(house)
+    due = (await house.approval(thread)).due_at
+    house.slack.delete_message(FINANCE, house.card(FINANCE)["ts"])
+    await house.pass_time(timedelta(minutes=6))
+
+    await Clock(house.house).upkeep()
+    await house.drain()
+
+    (card,) = house.cards(FINANCE)
+    assert has_buttons(card)
+    assert (await house.approval(thread)).due_at == due
+
+
+async def test_a_card_that_is_there_is_left_alone_by_the_check(house: Running) -> None:
+    offer(house)
+    await asked(house)
+    await house.pass_time(timedelta(minutes=6))
+    await Clock(house.house).upkeep()
+    await house.drain()
+
+    assert len(house.cards(FINANCE)) == 1
+    assert calls(house, "chat.update") == 0
+    assert calls(house, "chat.getPermalink") == 1
+
+
+async def test_a_pending_card_in_a_channel_that_was_archived_is_reported(house: Running) -> None:
+    offer(house)
+    thread = await asked(house)
+    change_channel(house, FINANCE, is_archived=True)
+    await mend(house, thread)
+
+    (told,) = told_ops(house)
+    assert "is_archived" in told
+    assert (await house.approval(thread)).delivery == "delivered"
+
+
+async def test_a_card_deleted_after_it_was_settled_stays_deleted(house: Running) -> None:
+    offer(house)
+    thread = await asked(house)
+    await house.click(MAYA, FINANCE, "signoff.approve")
+    await house.drain()
+    card = house.card(FINANCE)["ts"]
+    for message in house.slack.messages(FINANCE)[::-1]:
+        house.slack.delete_message(FINANCE, message["ts"])
+    await mend(house, thread)
+    await retried(house, 2)
+
+    assert [m for m in house.cards(FINANCE) if m["ts"] == card or has_buttons(m)] == []
+    assert await house.rows("select 1 from messages where wanted > drawn and error is null") == []
+
+
+async def test_a_reminder_under_a_deleted_card_brings_the_card_back_first(house: Running) -> None:
+    offer(house, sla=Sla(respond_within=timedelta(hours=8), remind_after=(timedelta(hours=1),)))
+    await asked(house)
+    house.slack.delete_message(FINANCE, house.card(FINANCE)["ts"])
+    await wait_out(house, timedelta(hours=1, minutes=1))
+    await retried(house)
+
+    (card,) = house.cards(FINANCE)
+    assert has_buttons(card)
+    (reminder,) = [m for m in house.slack.messages(FINANCE) if "Still waiting" in m["text"]]
+    assert reminder["thread_ts"] == card["ts"]
+
+
+@pytest.mark.parametrize("code", ["edit_window_closed", "block_mismatch", "cant_update_message"])
+async def test_a_settled_card_that_cannot_be_changed_has_its_outcome_below(
+    house: Running, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    offer(house)
+    thread = await asked(house)
+    refuse(monkeypatch, "chat.update", code)
+    await house.click(MAYA, FINANCE, "signoff.approve")
+    await house.drain()
+    await retried(house)
+
+    card, *replies = house.slack.messages(FINANCE)
+    assert has_buttons(card)
+    assert any("Approved" in reply["text"] for reply in replies)
+    assert {reply["thread_ts"] for reply in replies} == {card["ts"]}
+    assert told_ops(house) == []
+    assert await house.rows("select 1 from messages where wanted > drawn") == []
+    assert (await house.slack.click(FINN, card, "signoff.approve")).acked
+    await house.drain()
+    assert "already approved" in await whispered(house, FINN)
+    assert (await house.thread(thread)).status == "done"
+
+
+async def test_a_pending_card_that_cannot_be_changed_is_posted_anew_and_the_old_one_refused(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(house, policy=Policy(approvers=(MAYA, FINN), approvals=2))
+    await asked(house)
+    refuse(monkeypatch, "chat.update", "edit_window_closed")
+    await house.click(MAYA, FINANCE, "signoff.approve")
+    await house.drain()
+    await retried(house)
+
+    old, new = house.cards(FINANCE)
+    assert "1 of 2" in str(new["blocks"])
+    await house.slack.click(FINN, old, "signoff.approve")
+    await house.drain()
+    assert "old copy" in await whispered(house, FINN)
+
+
+async def test_a_proxys_page_instead_of_slacks_answer_is_tried_again(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from aiohttp import web
+
+    from bot.emulator import webapi
+
+    pages = [
+        web.Response(status=200, text="<html>blocked</html>", content_type="text/html"),
+        web.Response(status=200, text="{broken", content_type="application/json"),
+        web.Response(status=403, text="forbidden", content_type="text/html"),
+        web.Response(status=503, text="maintenance", content_type="text/plain"),
+    ]
+    answer = house.slack.api._respond
+
+    def respond(body: dict[str, object]) -> web.Response:
+        return pages.pop() if pages else answer(body)
+
+    assert webapi.METHODS
+    offer(house)
+    monkeypatch.setattr(house.slack.api, "_respond", respond)
+    thread = await asked(house)
+    await retried(house, 5)
+
+    assert len(house.cards(FINANCE)) == 1
+    assert (await house.approval(thread)).delivery == "delivered"
+    assert told_ops(house) == []
+
+
+async def test_the_requester_is_told_in_the_thread_and_directly_and_nobody_else_is(house: Running) -> None:
+    offer(house)
+    await asked(house)
+    await house.click(MAYA, FINANCE, "signoff.approve")
+    await house.drain()
+
+    note = house.slack.messages(FINANCE)[-1]
+    assert note["thread_ts"] == house.card(FINANCE)["ts"]
+    assert "Approved" in note["text"]
+    (told,) = house.slack.messages(ROSA)
+    assert "Approved" in told["text"]
+    assert house.slack.messages(MAYA) == []
+    assert house.slack.messages(FINN) == []
+    assert house.slack.messages(OPS) == []
+
+
+async def test_a_requester_who_left_is_reported_and_the_card_settles_all_the_same(house: Running) -> None:
+    offer(house)
+    thread = await asked(house)
+    await house.execute("update threads set requester = 'U10LEFT'")
+    await house.click(MAYA, FINANCE, "signoff.approve")
+    await house.drain()
+    await tick(house, timedelta(minutes=2), 2)
+
+    assert (await house.thread(thread)).status == "done"
+    (told,) = told_ops(house)
+    assert "U10LEFT" in told

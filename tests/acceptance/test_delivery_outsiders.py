@@ -1,0 +1,149 @@
+"""Whoever may decide and is not in the card's channel gets the card directly, and it settles there too."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from asking import asked, calls, offer, refuse, retried, told_ops, wait_out
+from fixtures_house import CLEO, DANA, FINANCE, FINN, MAYA, OKEY, OTTO, ROSA, SUPPORT, Running
+
+from bot.approvals import Policy, Sla
+from bot.clock import Clock
+
+OUTSIDE = Policy(approvers=(MAYA, OKEY))
+
+
+def has_buttons(message: dict[str, object]) -> bool:
+    blocks = message["blocks"]
+    assert isinstance(blocks, list)
+    return any(block["type"] == "actions" for block in blocks)
+
+
+async def test_a_named_approver_outside_the_channel_decides_on_their_own_copy(house: Running) -> None:
+    offer(house, policy=OUTSIDE)
+    thread = await asked(house)
+    (copy,) = house.slack.messages(OKEY)
+    assert has_buttons(copy)
+    assert house.slack.messages(MAYA) == []
+
+    assert (await house.slack.click(OKEY, copy, "signoff.approve")).acked
+    await house.drain()
+
+    assert (await house.thread(thread)).status == "done"
+    for card in (house.card(FINANCE), house.slack.messages(OKEY)[0]):
+        assert "Approved" in card["text"]
+        assert not has_buttons(card)
+
+
+async def test_a_copy_settles_when_somebody_decides_in_the_channel(house: Running) -> None:
+    offer(house, policy=OUTSIDE)
+    await asked(house)
+    await house.click(MAYA, FINANCE, "signoff.approve")
+    await house.drain()
+
+    (copy,) = house.slack.messages(OKEY)
+    assert not has_buttons(copy)
+
+
+async def test_members_of_a_group_outside_the_channel_get_it(house: Running) -> None:
+    offer(house, channel="#support-review", policy=Policy(approvers=("@finance-managers", CLEO)))
+    await asked(house)
+
+    assert len(house.cards(SUPPORT)) == 1
+    assert [len(house.slack.messages(user)) for user in (MAYA, FINN, CLEO)] == [1, 1, 0]
+
+
+async def test_who_asked_for_it_gets_no_copy_unless_they_may_decide(house: Running) -> None:
+    offer(house, channel="#on-call", policy=Policy(approvers=(ROSA, OKEY)))
+    offer(house, "lenient", channel="#on-call", policy=Policy(approvers=(ROSA, OKEY), self_approval=True))
+    await asked(house)
+    assert house.slack.messages(ROSA) == []
+
+    await asked(house, workflow="lenient")
+    assert len(house.slack.messages(ROSA)) == 1
+
+
+async def test_people_who_are_added_by_escalation_get_it_directly(house: Running) -> None:
+    offer(
+        house,
+        channel="#on-call",
+        policy=Policy(approvers=(OKEY,)),
+        sla=Sla(respond_within=timedelta(hours=8), escalate=((timedelta(hours=2), (CLEO, OTTO)),)),
+    )
+    thread = await asked(house)
+    await wait_out(house, timedelta(hours=2, minutes=1))
+
+    (copy,) = house.slack.messages(CLEO)
+    assert house.slack.messages(OTTO) == []
+    assert (await house.slack.click(CLEO, copy, "signoff.approve")).acked
+    await house.drain()
+    assert (await house.thread(thread)).status == "done"
+
+
+async def test_a_membership_that_slack_would_not_say_at_first_is_made_up_for(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(house, policy=OUTSIDE)
+    house.slack.fault("conversations.members", "server_error")
+    await asked(house)
+    assert len(house.cards(FINANCE)) == 1
+    assert house.slack.messages(OKEY) == []
+
+    await house.pass_time(timedelta(minutes=11))
+    await Clock(house.house).upkeep()
+    await house.drain()
+
+    assert len(house.slack.messages(OKEY)) == 1
+
+
+async def test_somebody_who_joins_a_group_later_gets_it_too_and_nobody_gets_it_twice(house: Running) -> None:
+    offer(house, channel="#support-review", policy=Policy(approvers=("@finance-managers",)))
+    await asked(house)
+    house.slack.state.set_group("S01FINMGR", MAYA, FINN, DANA)
+    for _ in range(2):
+        await house.pass_time(timedelta(minutes=6))
+        await Clock(house.house).upkeep()
+        await house.drain()
+
+    assert [len(house.slack.messages(user)) for user in (MAYA, FINN, DANA)] == [1, 1, 1]
+
+
+async def test_without_the_scope_to_read_members_the_card_is_delivered_all_the_same(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, "conversations.members", "missing_scope")
+    offer(house, policy=OUTSIDE)
+    thread = await asked(house)
+
+    assert (await house.approval(thread)).delivery == "delivered"
+    assert told_ops(house) == []
+
+
+async def test_a_group_that_does_not_exist_is_not_asked_for_at_every_card(house: Running) -> None:
+    offer(house, policy=Policy(approvers=("@gone", MAYA)))
+    for n in range(5):
+        await asked(house, f"Pay {n}")
+
+    assert calls(house, "usergroups.list") == 1
+
+
+async def test_a_copy_nobody_knows_of_is_rewritten_to_point_at_the_known_one(house: Running) -> None:
+    house.slack.state.bot_scopes = house.slack.state.bot_scopes - {"im:history"}
+    offer(house, policy=OUTSIDE)
+    await asked(house)
+    (copy,) = house.slack.messages(OKEY)
+    await house.execute(
+        "update messages set ts = null, channel_id = null, drawn = 0, posting_since = signoff_now(), "
+        "woken_at = '-infinity' where kind = 'direct_card'"
+    )
+    await retried(house)
+    unknown, live = house.slack.messages(OKEY)
+    assert unknown["ts"] == copy["ts"]
+
+    await house.slack.click(OKEY, unknown, "signoff.approve")
+    await house.drain()
+
+    rewritten, _ = house.slack.messages(OKEY)
+    assert not has_buttons(rewritten)
+    assert live["ts"].replace(".", "") in str(rewritten["blocks"])
