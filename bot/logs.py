@@ -105,7 +105,8 @@ def _foreign(_: Any, __: str, event: EventDict) -> EventDict:
 
 def _worth_saying(record: logging.LogRecord) -> bool:
     if record.name.startswith(("slack_bolt", "slack_sdk")):
-        if str(record.msg).startswith(_SAID_IN_VAIN):
+        # Bolt gives its loggers a level of their own, so that theirs cannot be set from above.
+        if record.levelno < logging.WARNING or str(record.msg).startswith(_SAID_IN_VAIN):
             return False
         record.exc_info = None  # it goes on by itself; the sentence says what failed
     return True

@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from bot.cli import app
+from workflows import effects
+from workflows.expense import samples
+
+HOTEL = json.dumps(samples["hotel"])
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+Signoff = Callable[..., Awaitable[Done]]
+
+
+@pytest.fixture
+def signoff(database: str, monkeypatch) -> Signoff:
+    """Type a command, with nothing set but the database."""
+    for name in [name for name in os.environ if name.startswith(("SLACK_", "SIGNOFF_"))]:
+        if name != effects.VARIABLE:  # a house beside us needs it
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("DATABASE_URL", database)
+
+    async def typed(*words: str, stdin: str | None = None) -> Done:
+        result = await asyncio.to_thread(CliRunner().invoke, app, list(words), input=stdin)
+        return Done(result.exit_code, result.stdout, result.stderr)
+
+    return typed
+
+
+async def started(signoff: Signoff, *more: str) -> str:
+    done = await signoff("start", "expense", "--input", HOTEL, *more)
+    assert done.code == 0, done.err
+    return done.out.strip()
+
+
+async def test_start_prints_the_id_of_a_thread_that_threads_lists(signoff):
+    thread_id = await started(signoff, "--requester", "U05ROSA")
+
+    (row,) = json.loads((await signoff("threads", "--json")).out)
+    assert row["thread_id"] == thread_id
+    assert (row["workflow"], row["status"], row["requester"]) == ("expense", "running", "U05ROSA")
+    assert row["starter"].startswith("cli:")
+    assert thread_id in (await signoff("threads")).out
+
+
+async def test_input_may_come_from_stdin_or_a_file(signoff, tmp_path):
+    (tmp_path / "hotel.json").write_text(HOTEL)
+
+    assert (await signoff("start", "expense", "--input", "-", stdin=HOTEL)).code == 0
+    assert (await signoff("start", "expense", "--input", f"@{tmp_path}/hotel.json")).code == 0
+    assert (await signoff("start", "expense", "--input", "@nowhere.json")).code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("start", "nosuch", "--input", "{}"), "there are: expense"),
+        (("start", "expense", "--input", "{"), "no JSON"),
+        (("start", "expense", "--input", "[]"), "JSON object"),
+        (("start", "expense", "--input", '{"vendor": "x"}'), "amount"),
+        (("start", "expense", "--input", HOTEL, "--requester", "rosa"), "Slack user id"),
+        (("threads", "--status", "asleep"), "asleep"),
+        (("cancel", "t", "--reason", " "), "reason"),
+    ],
+)
+async def test_wrong_usage_is_one_line_with_code_2_and_changes_nothing(signoff, words, said):
+    done = await signoff(*words)
+
+    assert done.code == 2
+    assert len(done.err.strip().splitlines()) == 1
+    assert said in done.err
+    assert json.loads((await signoff("threads", "--json")).out) == []
+
+
+@pytest.mark.parametrize(
+    "words", [("show", "x"), ("retry", "x"), ("cancel", "x", "--reason", "y"), ("redraw", "x")]
+)
+async def test_what_is_not_there_is_said_in_one_line_with_code_1(signoff, words):
+    done = await signoff(*words)
+
+    assert done.code == 1
+    assert done.err.startswith("signoff: There is no ")
+    assert len(done.err.strip().splitlines()) == 1
+
+
+async def test_threads_can_be_listed_by_status_and_workflow(signoff):
+    thread_id = await started(signoff)
+
+    assert thread_id in (await signoff("threads", "--status", "running,waiting")).out
+    assert thread_id not in (await signoff("threads", "--status", "done")).out
+    assert thread_id not in (await signoff("threads", "--workflow", "incident")).out
+
+
+async def test_cancel_is_recorded_with_who_and_why(signoff):
+    thread_id = await started(signoff)
+
+    assert (await signoff("cancel", thread_id, "--reason", "Paid by card")).code == 0
+
+    story = json.loads((await signoff("show", thread_id, "--json")).out)
+    assert story["thread"]["cancel_reason"] == "Paid by card"
+    (line,) = [line for line in story["audit"] if line["event"] == "thread.cancel"]
+    assert line["actor"].startswith("cli:")
+
+
+async def test_show_tells_a_failed_thread_with_its_traceback_and_retry_mends_it(signoff, database):
+    thread_id = await started(signoff)
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute(
+            "update threads set status = 'failed', error = %s, traceback = %s, ended_at = signoff_now()",
+            ("ValueError: no\x1b[2J money", 'Traceback:\n  File "x.py"\nValueError: no money'),
+        )
+
+    told = (await signoff("show", thread_id)).out
+    assert 'File "x.py"' in told
+    assert "\x1b" not in told
+    assert (await signoff("retry", thread_id)).code == 0
+    (row,) = json.loads((await signoff("threads", "--json")).out)
+    assert (row["status"], row["error"]) == ("running", None)
+    assert "not failed" in (await signoff("retry", thread_id)).err
+
+
+async def test_show_tells_the_whole_story_of_a_decided_thread(house, signoff, database):
+    thread_id = await house.run("expense", samples["hotel"], "U05ROSA")
+    await house.click("U01MAYA", "C01FINANCE", "signoff.approve")
+    await house.drain()
+
+    told = (await signoff("show", thread_id)).out
+
+    for part in (
+        "expense, done",
+        "Pay Hotel Adler",
+        "U01MAYA approve",
+        "approve by human U01MAYA",
+        "C01FINANCE",
+    ):
+        assert part in told
+    assert "the chain is whole" in told
+
+
+async def test_redraw_wants_every_message_of_an_approval_drawn_again(house, signoff):
+    thread_id = await house.run("expense", samples["hotel"], "U05ROSA")
+    approval = await house.approval(thread_id)
+
+    assert (await signoff("redraw", approval.approval_id)).code == 0
+
+    wanted = "select message_id from messages where approval_id = %s and wanted > drawn"
+    assert await house.rows(wanted, approval.approval_id)
+
+
+async def test_verify_proves_the_trail_and_names_the_first_altered_line(signoff, database):
+    thread_id = await started(signoff)
+    await signoff("cancel", thread_id, "--reason", "no")
+    assert (await signoff("audit", "verify")).code == 0
+
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute("update audit set body = replace(body, 'cli:', 'api:') where n = 2")
+
+    done = await signoff("audit", "verify")
+    assert done.code == 1
+    assert f"chain {thread_id}: line 2 was altered" in done.err
+    report = json.loads((await signoff("audit", "verify", "--json")).out)
+    assert (report["ok"], report["faults"][0]["n"]) == (False, 2)
+
+
+async def test_export_gives_what_proves_the_chain(signoff):
+    thread_id = await started(signoff)
+    await started(signoff)
+
+    lines = [json.loads(line) for line in (await signoff("audit", "export")).out.splitlines()]
+    only = [
+        json.loads(line)
+        for line in (await signoff("audit", "export", "--thread", thread_id)).out.splitlines()
+    ]
+
+    assert {line["chain"] for line in only} == {thread_id}
+    assert len({line["chain"] for line in lines}) == 2
+    assert only[0]["body"]["event"] == "thread.started"
+    assert only[0]["n"] == 1
+
+
+async def test_workflows_lists_the_catalog_with_its_schemas(signoff, monkeypatch):
+    monkeypatch.setenv("SIGNOFF_WORKFLOWS", "no.such:thing")
+
+    listed = json.loads((await signoff("workflows", "--json")).out)
+
+    by_name = {workflow["name"]: workflow for workflow in listed["workflows"]}
+    assert "amount" in by_name["expense"]["input"]["required"]
+    assert "no.such:thing" in listed["problems"]
+    assert "vendor" in (await signoff("workflows")).out
+
+
+async def test_a_database_that_lacks_migrations_is_refused_and_mended(signoff, empty_database, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", empty_database)
+
+    refused = await signoff("threads")
+    assert refused.code == 1
+    assert "signoff migrate" in refused.err
+    assert "0001_signoff.sql" in (await signoff("migrate")).out
+    assert "up to date" in (await signoff("migrate")).out
+    assert (await signoff("threads")).code == 0
+
+
+async def test_a_database_that_is_away_is_one_line(signoff, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://signoff:hunter2@127.0.0.1:1/signoff")
+
+    done = await signoff("threads")
+
+    assert done.code == 1
+    assert len(done.err.strip().splitlines()) == 1
+    assert "DATABASE_URL" in done.err
+    assert "hunter2" not in done.err
+
+
+async def test_doctor_says_what_is_not_set_and_how_to_mend_it(signoff):
+    done = await signoff("doctor")
+
+    assert done.code == 1
+    for variable in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SIGNOFF_OPS_CHANNEL"):
+        assert variable in done.out
+
+
+async def test_doctor_finds_what_is_wrong_in_slack(signoff, monkeypatch):
+    from bot.emulator import Emulator
+
+    async with Emulator() as slack:
+        for name, value in slack.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("SIGNOFF_OPS_CHANNEL", "#signoff-ops")
+        assert (await signoff("doctor")).code == 0
+
+        slack.state.set_group("S03ONCALL", "U08GWEN")
+        slack.state.bot_scopes.discard("im:write")
+        monkeypatch.setenv("SIGNOFF_OPS_CHANNEL", "#secret")
+        monkeypatch.setenv("SIGNOFF_WORKFLOWS", "workflows.expense:builder")
+        found = json.loads((await signoff("doctor", "--json")).out)["findings"]
+
+    problems = " | ".join(finding["said"] for finding in found if finding["grade"] == "problem")
+    for part in ("@on-call", "im:write", "#secret", "builder: nobody may decide", "builder has no channel"):
+        assert part in problems
+    assert all(finding["mend"] for finding in found if finding["grade"] == "problem")
+
+
+async def test_a_requester_whom_slack_does_not_know_starts_nothing(signoff, monkeypatch):
+    from bot.emulator import Emulator
+
+    async with Emulator() as slack:
+        for name, value in slack.environment().items():
+            monkeypatch.setenv(name, value)
+        refused = await signoff("start", "expense", "--input", HOTEL, "--requester", "U99NOBODY")
+        bot = await signoff("start", "expense", "--input", HOTEL, "--requester", "U09BOTT")
+        assert (await signoff("start", "expense", "--input", HOTEL, "--requester", "U05ROSA")).code == 0
+
+    assert (refused.code, bot.code) == (2, 2)
+    assert "U99NOBODY" in refused.err
+    assert len(json.loads((await signoff("threads", "--json")).out)) == 1

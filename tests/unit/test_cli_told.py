@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from pydantic import ValidationError
+
+from bot import logs
+from bot.approvals.errors import SignoffError
+from bot.commands.audit_trail import Entry, faults
+from bot.commands.checkup import tokens
+from bot.commands.printing import lines, shown
+from bot.commands.told import WrongUsage, told
+from bot.demo.moves import HOME, next_working_day
+from bot.settings import Settings
+
+
+def chain(name: str, *bodies: str) -> list[Entry]:
+    made, previous = [], ""
+    for n, body in enumerate(bodies, 1):
+        previous = hashlib.sha256((previous + body).encode()).hexdigest()
+        made.append(Entry(name, n, body, previous))
+    return made
+
+
+def head(entries: list[Entry]) -> dict[str, tuple[int, str]]:
+    return {entries[-1].chain: (entries[-1].n, entries[-1].hash)}
+
+
+def altered(entry: Entry, **changes: object) -> Entry:
+    return Entry(**(vars(entry) | changes))
+
+
+def test_a_whole_chain_has_no_fault():
+    entries = chain("t1", "a", "b", "c")
+
+    assert list(faults(entries, head(entries))) == []
+
+
+def test_the_first_altered_line_is_named_and_the_later_ones_are_not():
+    entries = chain("t1", "a", "b", "c", "d")
+    entries[1] = altered(entries[1], body="B")
+    entries[3] = altered(entries[3], body="D")
+
+    (fault,) = faults(entries, head(entries))
+
+    assert (fault.chain, fault.n) == ("t1", 2)
+    assert "line 2 was altered" in fault.why
+
+
+def test_a_line_that_was_altered_with_its_own_hash_still_breaks_the_chain():
+    entries = chain("t1", "a", "b", "c")
+    whole = head(entries)
+    entries[0] = chain("t1", "A")[0]
+
+    (fault,) = faults(entries, whole)
+
+    assert fault.n == 2
+
+
+@pytest.mark.parametrize(("gone", "n"), [(0, 1), (1, 2)])
+def test_a_missing_line_is_named(gone: int, n: int):
+    entries = chain("t1", "a", "b", "c")
+    whole = head(entries)
+    del entries[gone]
+
+    (fault,) = faults(entries, whole)
+
+    assert fault.n == n
+    assert "missing" in fault.why
+
+
+def test_a_chain_that_was_cut_off_is_told_by_its_head():
+    entries = chain("t1", "a", "b", "c")
+
+    (fault,) = faults(entries[:2], head(entries))
+
+    assert (fault.chain, fault.n) == ("t1", 3)
+
+
+def test_a_chain_that_is_gone_altogether_is_told_by_its_head():
+    others, gone = chain("t1", "a"), chain("t2", "a", "b")
+
+    (fault,) = faults(others, head(others) | head(gone))
+
+    assert fault.chain == "t2"
+    assert "2 lines are gone" in fault.why
+
+
+def test_a_chain_without_a_head_is_a_fault():
+    (fault,) = faults(chain("t1", "a"), {})
+
+    assert "head is gone" in fault.why
+
+
+def test_errors_are_one_line_with_the_exit_code_of_their_kind():
+    assert told(SignoffError("It is so.\nDo this.")) == ("It is so. Do this.", 1)
+    assert told(WrongUsage("--x: no")) == ("--x: no", 2)
+    line, code = told(psycopg.OperationalError("connection refused\n\tIs the server running?"))
+    assert code == 1
+    assert "\n" not in line
+    assert "DATABASE_URL" in line
+
+
+def test_a_setting_that_cannot_be_read_is_named_without_its_value(monkeypatch):
+    monkeypatch.setenv("PORT", "sesame")
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+
+    line, code = told(caught.value)
+
+    assert code == 2
+    assert line.startswith("PORT: ")
+    assert "sesame" not in line
+
+
+def test_of_several_errors_of_a_process_the_first_is_told():
+    both = ExceptionGroup("two", [ExceptionGroup("one", [WrongUsage("this")]), ValueError("that")])
+
+    assert told(both) == ("this", 2)
+
+
+def test_what_nobody_foresaw_asks_for_a_report():
+    line, code = told(ZeroDivisionError("division by zero"))
+
+    assert code == 1
+    assert "--debug" in line
+
+
+def test_what_strangers_wrote_cannot_move_the_cursor():
+    assert shown("a\x1b[2Jb\r\nc") == "a [2Jb c"
+    assert list(lines("a\x1b[31m\nb")) == ["a [31m", "b"]
+
+
+def test_tokens_and_passwords_do_not_reach_the_log():
+    said = logs.without_secrets(
+        None,
+        "info",
+        {
+            "event": "x",
+            "a": "token xoxb-12345-abcdef refused",
+            "b": "xapp-1-A02-33-abcdef",
+            "c": "Authorization: Bearer secret-token",
+            "d": "postgresql://signoff:hunter2@db.example.com/signoff",
+            "n": 7,
+        },
+    )
+
+    text = json.dumps(said)
+    for secret in ("12345", "33-abcdef", "secret-token", "hunter2"):
+        assert secret not in text
+    assert "db.example.com" in text
+    assert said["n"] == 7
+
+
+@pytest.fixture
+def log(monkeypatch):
+    """The log as a process sets it up, on a stderr that is no terminal."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    stderr = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    logs.set_up(environ={})
+    yield stderr
+    root.handlers[:] = before
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+
+
+def test_libraries_log_json_lines_as_we_do_where_there_is_no_terminal(log):
+    logging.getLogger("slack_bolt.AsyncApp").warning("Something odd: %s", "this")
+
+    (line,) = log.getvalue().splitlines()
+    assert json.loads(line)["said"] == "Something odd: this"
+
+
+def test_what_bolt_says_in_vain_is_not_logged(log):
+    logging.getLogger("slack_bolt.AsyncApp").warning(
+        "As `installation_store` or `authorize` has been used, `token` will be ignored."
+    )
+
+    assert log.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("now", "then"),
+    [
+        ("2026-11-20T08:59:00", "2026-11-20T09:00:00"),
+        ("2026-11-20T09:00:00", "2026-11-23T09:00:00"),
+        ("2026-11-21T12:00:00", "2026-11-23T09:00:00"),
+        ("2026-11-24T18:00:00", "2026-11-25T09:00:00"),
+    ],
+)
+def test_the_next_working_day_begins_at_nine_in_berlin(now: str, then: str):
+    moved = next_working_day(datetime.fromisoformat(now).replace(tzinfo=HOME).astimezone(UTC))
+
+    assert moved == datetime.fromisoformat(then).replace(tzinfo=HOME)
+
+
+MANIFEST = {"oauth_config": {"scopes": {"bot": ["chat:write", "commands"], "bot_optional": ["im:history"]}}}
+
+
+def test_a_scope_that_is_missing_is_a_problem_and_an_optional_one_a_note():
+    grades = {f.grade: f.said for f in tokens.scopes(frozenset({"chat:write"}), MANIFEST)}
+
+    assert "commands" in grades["problem"]
+    assert "im:history" in grades["note"]
+    assert "ok" not in grades
+
+
+def test_a_token_with_every_scope_is_fine():
+    found = list(tokens.scopes(frozenset({"chat:write", "commands", "im:history", "more"}), MANIFEST))
+
+    assert [f.grade for f in found] == ["ok"]
+
+
+def test_help_imports_nothing_but_typer():
+    heavy = ("langgraph", "psycopg", "pydantic", "slack_bolt", "slack_sdk", "rich", "structlog", "aiohttp")
+    script = (
+        "import sys; sys.argv = ['signoff', '--help']\n"
+        "from bot.cli import app\n"
+        "try: app()\n"
+        f"except SystemExit: print([m for m in {heavy!r} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stderr.strip() == "[]"
+    assert "doctor" in done.stdout
