@@ -1,0 +1,209 @@
+"""Interrupts that come with the schema of their answer."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from deciding import answer, decided, timed_out
+from pydantic import BaseModel, Field
+
+from bot.approvals.dialects import End, Resume, read
+from bot.approvals.errors import BadAnswer, BadRequest
+from bot.slack.form import Errors, Filled, form
+from bot.slack.form import read as read_form
+
+
+class Party(BaseModel):
+    name: str
+
+
+class Terms(BaseModel):
+    """What counsel must fill in."""
+
+    cap: int = Field(ge=1)
+    law: str = "German"
+    note: str | None = None
+    party: Party | None = None
+
+
+TERMS = Terms.model_json_schema()
+
+
+def test_an_object_is_a_form_of_its_fields_with_their_defaults():
+    asked = read({"question": "Which terms?", "deal": "Acme"}, TERMS)
+    request = asked.request
+
+    assert asked.dialect == "schema"
+    assert (request.title, request.fields) == ("Which terms?", {"deal": "Acme"})
+    assert request.summary == "What counsel must fill in."
+    assert request.proposal == {"law": "German"}
+    assert request.allow == ("edit", "reject")
+    assert {
+        block["label"]["text"]
+        for block in form(request.proposal_schema, request.proposal)
+        if "label" in block
+    } >= {
+        "Cap",
+        "Law",
+    }
+
+
+def test_the_filled_form_is_the_answer():
+    asked = read("Terms?", TERMS)
+
+    assert answer(asked, decided(asked, "approve", proposal={"cap": 5, "law": "French"})) == Resume(
+        {"cap": 5, "law": "French"}
+    )
+
+
+def test_the_modal_and_the_answer_refuse_the_same():
+    asked = read("Terms?", TERMS)
+    schema = asked.request.proposal_schema
+
+    for wrong in ({"law": "x"}, {"cap": 0}, {"cap": "5"}, {"cap": 1, "party": {}}):
+        assert isinstance(read_form(schema, wrong, {}), Errors)
+        with pytest.raises(BadAnswer, match="does not fit"):
+            answer(asked, decided(asked, "approve", proposal=wrong))
+    assert isinstance(read_form(schema, {"cap": 1}, {}), Filled)
+
+
+def test_a_refusal_ends_the_thread_unless_a_function_has_words_for_it():
+    asked = read("Terms?", TERMS)
+    refusals = (decided(asked, "reject", comment="no"), timed_out(asked))
+
+    assert all(isinstance(answer(asked, refusal), End) for refusal in refusals)
+    assert all(isinstance(answer(asked, refusal, "dict"), End) for refusal in refusals), (
+        "a schema whose fields all have defaults would take that dict for an answer"
+    )
+    assert answer(asked, refusals[0], lambda _: {"cap": 1}) == Resume({"cap": 1})
+    with pytest.raises(BadAnswer, match="cap"):
+        answer(asked, refusals[0], lambda _: {"cap": 0})
+
+
+def test_a_fallback_answers_with_the_defaults_where_they_are_complete_and_ends_where_not():
+    incomplete = read("Terms?", TERMS)
+    complete = read(
+        "Law?", {"type": "object", "properties": {"law": {"type": "string", "default": "German"}}}
+    )
+
+    assert isinstance(answer(incomplete, timed_out(incomplete, "approve", forced=True)), End)
+    assert answer(complete, timed_out(complete, "approve", forced=True)) == Resume({"law": "German"})
+
+
+def test_yes_or_no_is_two_buttons_and_a_timeout_is_no():
+    asked = read("Delete it?", {"type": "boolean"})
+
+    assert asked.request.allow == ("approve", "reject")
+    assert answer(asked, decided(asked, "approve")) == Resume(value=True)
+    assert answer(asked, decided(asked, "reject")) == Resume(value=False)
+    assert answer(asked, timed_out(asked)) == Resume(value=False)
+
+
+def test_an_enum_is_a_choice_that_keeps_its_types():
+    asked = read("How many?", {"enum": [1, "1", None, True]})
+    options = asked.request.options
+
+    assert [answer(asked, decided(asked, "choose", choice=o.id)).value for o in options] == [
+        1,
+        "1",
+        None,
+        True,
+    ]
+    with pytest.raises(BadAnswer, match="not on offer"):
+        answer(asked, decided(asked, "choose", choice="7"))
+
+
+def test_the_options_of_an_enum_of_text_are_named_by_themselves():
+    asked = read("Which?", {"type": "string", "enum": ["legal", "finance"]})
+
+    assert [option.id for option in asked.request.options] == ["legal", "finance"]
+
+
+def test_text_is_answered_in_words_that_are_checked():
+    asked = read("Which host?", {"type": "string", "maxLength": 5})
+
+    assert asked.request.allow == ("respond", "reject")
+    assert answer(asked, decided(asked, "respond", text="db1")) == Resume("db1")
+    with pytest.raises(BadAnswer, match="too long"):
+        answer(asked, decided(asked, "respond", text="db-from-far-away"))
+
+
+def test_anything_else_is_one_field_of_a_form():
+    asked = read("How many?", {"type": "integer", "minimum": 1})
+
+    assert answer(asked, decided(asked, "approve", proposal={"answer": 3})) == Resume(3)
+    for wrong in ({"answer": 0}, {}, {"other": 1}):
+        with pytest.raises(BadAnswer):
+            answer(asked, decided(asked, "approve", proposal=wrong))
+
+
+@pytest.mark.parametrize("schema", [{}, {"type": "object"}, {"type": "object", "additionalProperties": True}])
+def test_a_schema_that_takes_anything_asks_no_more_than_none(schema):
+    assert read("Go?", schema).dialect == "plain"
+
+
+def test_a_value_that_is_no_json_is_shown_raw_over_the_form():
+    asked = read({"who": {"a", "b"}}, TERMS)
+
+    assert "not plain JSON" in asked.request.summary
+    assert answer(asked, decided(asked, "approve", proposal={"cap": 5})) == Resume({"cap": 5})
+
+
+def test_a_recursive_model_is_asked():
+    class Node(BaseModel):
+        name: str
+        child: Node | None = None
+
+    asked = read("Tree?", Node.model_json_schema())
+
+    assert asked.request.allow == ("edit", "reject")
+    assert answer(asked, decided(asked, "approve", proposal={"name": "a", "child": {"name": "b"}}))
+
+
+# Hostile schemas.
+
+
+@pytest.mark.parametrize(
+    ("schema", "reason"),
+    [
+        ({"type": "object", "properties": {"a": {"$ref": "https://evil.example/x.json"}}}, "points at"),
+        ({"type": "object", "properties": {"a": {"$ref": "#/$defs/none"}}}, "points at"),
+        ({"type": "object", "properties": {"a": {"type": "wrong"}}}, "not a valid JSON Schema"),
+        ({"type": "object", "properties": {"a": {"$ref": "#/properties/a"}}}, "takes too long"),
+    ],
+)
+def test_what_cannot_be_checked_is_not_sent(schema, reason):
+    asked = read("?", schema)
+
+    with pytest.raises(BadAnswer, match=reason):
+        answer(asked, decided(asked, "approve", proposal={"a": 1}))
+
+
+def test_a_pattern_cannot_hang_the_answer():
+    schema = {
+        "type": "object",
+        "properties": {"a": {"pattern": "^(a+)+$"}},
+        "patternProperties": {"^(a+)+$": {}},
+        "additionalProperties": False,
+    }
+    asked = read("?", schema)
+    started = time.monotonic()
+    answer(asked, decided(asked, "approve", proposal={"a": "a" * 50 + "!", "a" * 50 + "!": 1}))
+
+    assert time.monotonic() - started < 1
+
+
+def test_references_that_multiply_are_given_up():
+    definitions = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 4} for n in range(20)}
+    definitions["d20"] = {"type": "string"}
+    schema = {"type": "object", "properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": definitions}
+    asked = read("?", schema)
+
+    with pytest.raises(BadAnswer, match="takes too long"):
+        answer(asked, decided(asked, "approve", proposal={"a": "x"}))
+
+
+def test_a_schema_too_large_to_keep_is_refused():
+    with pytest.raises(BadRequest, match="bytes"):
+        read("?", {"type": "object", "properties": {"a": {"description": "x" * 600_000}}})
