@@ -51,7 +51,8 @@ class Bench:
     async def start(self, workflow: str = "demo", given: dict[str, Any] | None = None) -> str:
         """Record a thread; nothing runs yet."""
         async with self.work.connection() as conn:
-            return await threads.start(conn, self.queue, threads.Start(workflow, given or {}, "cli:test", FINN))
+            begin = threads.Start(workflow, given or {}, "cli:test", FINN)
+            return await threads.start(conn, self.queue, begin)
 
     async def run(self, workflow: str = "demo", given: dict[str, Any] | None = None) -> str:
         """Start a thread and run it to where it waits or ends."""

@@ -12,11 +12,16 @@ from bot import metrics
 from bot.approvals.errors import SignoffError
 from bot.approvals.states import THREAD_ENDED
 from bot.engine.catalog import Catalog
-from bot.engine.graph import GraphRun
+from bot.engine.graph import GraphRun, NodeRaised
 from bot.engine.ledger import Ledger
 from bot.engine.plan import Begin, Drive, Finish, Orphan, Send, Wait
+from bot.facts.threads import NoSuchThread
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Thread
+
+
+class LockLost(SignoffError):
+    """A run gave back a lock that it did not hold; its connection is closed."""
 
 
 class Engine:
@@ -35,35 +40,33 @@ class Engine:
         cannot write. The connection is closed, not returned, unless the lock was given back.
         """
         async with self._runs.connection() as conn:
-            released = False
             try:
                 while await self._hold(conn, thread_id):
                     pass
-                released = True
-            finally:
-                if not released:
-                    with suppress(OperationalError):
-                        await conn.close()
+            except BaseException:
+                with suppress(OperationalError):
+                    await conn.close()
+                raise
 
     async def _hold(self, conn: AsyncConnection[Any], thread_id: str) -> bool:
         """Take the lock if it is free, and converge; returns True where more was wanted meanwhile."""
-        found = await conn.execute(_LOCK, {"thread_id": thread_id})
-        row = await found.fetchone()
-        if row is None or not row["locked"]:
+        thread = await _locked(conn, thread_id)
+        if thread is None:
             return False
-        thread = Thread.of(row)
-        if not row["backing_off"]:
-            await self._converge(conn, thread)
-        found = await conn.execute(_UNLOCK, {"thread_id": thread_id, "reached": thread.wanted})
+        if not thread["backing_off"]:
+            await self._converge(conn, Thread.of(thread))
+        found = await conn.execute(_UNLOCK, {"thread_id": thread_id, "reached": thread["wanted"]})
         row = await found.fetchone()
-        return bool(row and row["again"])
+        if row is None or not row["unlocked"]:
+            raise LockLost(f"The lock of thread {thread_id} was not ours to give back.")
+        return bool(row["again"])
 
     async def _converge(self, conn: AsyncConnection[Any], thread: Thread) -> None:
         ledger = Ledger(conn, self._queue, thread)
         if thread.status in THREAD_ENDED:
             return
         if thread.cancel_reason is not None:
-            await ledger.end("cancelled", why=thread.cancel_reason)
+            await ledger.cancel(thread.cancel_reason)
             return
         entry = self._catalog.entries.get(thread.workflow)
         if entry is None:
@@ -72,11 +75,11 @@ class Engine:
         graph = GraphRun(entry.graph, conn, thread.thread_id)
         try:
             await _run_to_rest(graph, ledger, entry.workflow)
+        except NodeRaised as raised:
+            await ledger.raised(raised.error, graph, entry.workflow)
         except OperationalError:
             raise  # the database went away, and the lock with it: the next run continues from the checkpoint
-        except SignoffError as error:
-            await ledger.fail(error)
-        except Exception as error:  # noqa: BLE001  a node may raise anything
+        except Exception as error:  # noqa: BLE001  a stored state, or a declared reply, may raise anything
             await ledger.raised(error, graph, entry.workflow)
 
 
@@ -95,9 +98,27 @@ async def _run_to_rest(graph: GraphRun, ledger: Ledger, workflow: Any) -> None:
                 return
 
 
-_LOCK = """
-select pg_try_advisory_lock(hashtextextended(thread_id, 0)) as locked,
-       coalesce(retry_at > signoff_now(), false) as backing_off, t.*
+async def _locked(conn: AsyncConnection[Any], thread_id: str) -> dict[str, Any] | None:
+    """Take the thread's lock and read its row, in one round trip; None where another worker has the lock.
+
+    Two statements: one that did both could read the row as it was before the last holder let go.
+    """
+    async with conn.pipeline():
+        lock = await conn.execute(_LOCK, {"thread_id": thread_id})
+        read = await conn.execute(_THREAD, {"thread_id": thread_id})
+        locked = await lock.fetchone()
+        thread: dict[str, Any] | None = await read.fetchone()
+    if not (locked and locked["locked"]):
+        return None
+    if thread is None:
+        raise NoSuchThread(f"There is no thread {thread_id}.")
+    return thread
+
+
+_LOCK = "select pg_try_advisory_lock(hashtextextended(%(thread_id)s, 0)) as locked"
+
+_THREAD = """
+select t.*, coalesce(retry_at > signoff_now() and cancel_reason is null, false) as backing_off
 from threads t where thread_id = %(thread_id)s
 """
 
@@ -106,5 +127,6 @@ with reached as (
     update threads set reached = greatest(reached, %(reached)s) where thread_id = %(thread_id)s
     returning wanted
 )
-select pg_advisory_unlock(hashtextextended(%(thread_id)s, 0)), wanted > %(reached)s as again from reached
+select pg_advisory_unlock(hashtextextended(%(thread_id)s, 0)) as unlocked, wanted > %(reached)s as again
+from reached
 """

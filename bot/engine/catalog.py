@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import pkgutil
 from collections.abc import Iterable
@@ -76,7 +77,10 @@ def compiled(workflow: Workflow) -> Pregel[Any, Any, Any, Any]:
         _refuse_breakpoints(inner, path)
         if getattr(inner, "checkpointer", None):
             raise BadWorkflow(f"the subgraph {path} has a checkpointer of its own; compile it without one.")
-    return graph.copy({"checkpointer": None}) if graph.checkpointer else graph
+    if graph.checkpointer:
+        graph = copy.copy(graph)
+        graph.checkpointer = None
+    return graph
 
 
 def _refuse_breakpoints(graph: Any, where: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.pregel import Pregel
 from langgraph.types import Command, Interrupt
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 
 from bot.approvals.errors import BadRequest
 from bot.engine.plan import Snapshot, StoppedSilently
@@ -18,25 +20,46 @@ from bot.facts.pauses import Pause
 STRICT_RESUME = "__pregel_strict_resume"
 """LangGraph's private switch that makes it refuse an id that is not pending (contract-tested)."""
 
+_INTERRUPT = "__interrupt__"
+_CONTROL = frozenset({_INTERRUPT, "__resume__", "__error__", "__error_source_node__"})
+"""The writes of a task that say what happened to it; any other one says that it has finished."""
+
 _INTERRUPT_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class NodeRaised(Exception):
+    """A node raised, and the thread's connection is still good: it is the workflow's error, `error`."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class GraphRun:
     """A thread's graph with a saver of its own over the connection that holds the thread's lock."""
 
     def __init__(self, graph: Pregel[Any, Any, Any, Any], conn: AsyncConnection[Any], thread_id: str) -> None:
-        self._graph = graph.copy({"checkpointer": AsyncPostgresSaver(conn)})
+        self._conn = conn
+        self._saver = AsyncPostgresSaver(conn)
+        # Not the graph's own copy(): that forgets which types its state may hold, and returns them as dicts.
+        self._graph = copy.copy(graph)
+        self._graph.checkpointer = self._saver
         self._config: Any = {"configurable": {"thread_id": thread_id, STRICT_RESUME: True}}
 
     async def read(self) -> Snapshot:
-        """Read where the graph stands; raises `BadRequest` for a pause that cannot be asked about."""
+        """Read where the graph stands; one that cannot be asked about is run again, as after an error."""
         state = await self._graph.aget_state(self._config)
+        try:
+            found, readable = pauses(state.interrupts), True
+        except BadRequest:
+            found, readable = (), False
         return Snapshot(
             started=state.created_at is not None,
             unfinished=bool(state.next),
-            failed=any(task.error is not None for task in state.tasks),
-            pauses=pauses(state.interrupts),
+            failed=not readable or any(t.error is not None and t.result is None for t in state.tasks),
+            pauses=found,
             values=state.values,
+            stranded=frozenset() if state.next or not state.created_at else await self._stranded(),
         )
 
     async def begin(self, given: Any) -> Snapshot:
@@ -48,9 +71,8 @@ class GraphRun:
         A graph that returns without an end and without a pause stands at a breakpoint, which looks just like
         a crash: it is never stepped over.
         """
-        await self._run(None)
-        snapshot = await self.read()
-        if snapshot.unfinished and not snapshot.pauses and not snapshot.failed:
+        snapshot = await self._run(None)
+        if not snapshot.pauses and (await self.read()).unfinished:
             raise StoppedSilently("The graph stopped before a node without asking; it was not stepped over.")
         return snapshot
 
@@ -59,19 +81,48 @@ class GraphRun:
         return await self._run(Command(resume=dict(answers)))
 
     async def _run(self, given: Any) -> Snapshot:
-        result = await self._graph.ainvoke(given, self._config, durability="sync")
+        try:
+            result = await self._graph.ainvoke(given, self._config, durability="sync")
+        except asyncio.CancelledError as error:
+            if _is_cancelled() or self._conn.closed:
+                raise
+            raise NodeRaised(error) from error
+        except Exception as error:
+            if self._conn.closed:
+                raise OperationalError("The thread's connection, and its lock, are gone.") from error
+            raise NodeRaised(error) from error
         return _after_run(result)
+
+    async def _stranded(self) -> frozenset[str]:
+        """Find interrupts that no node of this graph has any more, but that its checkpoint still holds."""
+        kept = await self._saver.aget_tuple(self._config)
+        writes = kept.pending_writes if kept and kept.pending_writes else []
+        finished = {task for task, channel, _ in writes if channel not in _CONTROL}
+        return frozenset(
+            interrupt.id
+            for task, channel, value in writes
+            if channel == _INTERRUPT and task not in finished
+            for interrupt in value
+        )
+
+
+def _is_cancelled() -> bool:
+    """Whether it is us who are to stop, and not only something that a node waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _after_run(result: Any) -> Snapshot:
     """Read what a run that returned says of itself, which saves asking the checkpointer.
 
     Its pauses are all that are pending. Without any it has ended: graphs that could stop otherwise (static
-    breakpoints) are refused when they are loaded.
+    breakpoints) are refused when they are loaded. Raises `BadRequest` for a pause that cannot be asked about.
     """
     values = dict(result) if isinstance(result, dict) else {"result": result}
-    found = pauses(values.pop("__interrupt__", ()))
-    return Snapshot(started=True, unfinished=bool(found), failed=False, pauses=found, values=values)
+    found = pauses(values.pop(_INTERRUPT, ()))
+    return Snapshot(
+        started=True, unfinished=bool(found), failed=False, pauses=found, values=values, returned=True
+    )
 
 
 def pauses(interrupts: Any) -> tuple[Pause, ...]:

@@ -1,17 +1,14 @@
-"""What the rows say of a thread while its lock is held: pauses found, answers sent, the end."""
+"""What the rows say of a thread while its lock is held: pauses found, answers sent, errors, the end."""
 
 from __future__ import annotations
 
-import random
-import traceback
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 
 import structlog
 from langgraph.errors import is_invalid_resume
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 from psycopg.types.json import Jsonb
 
 from bot.approvals.dialects import End, reply
@@ -19,18 +16,29 @@ from bot.approvals.errors import SignoffError
 from bot.approvals.states import ThreadStatus
 from bot.approvals.workflow import Workflow
 from bot.engine.graph import GraphRun
-from bot.engine.plan import Begin, Drive, Finish, Move, Orphan, Send, Snapshot, Wait, follow, next_move
-from bot.engine.result import as_json, as_text
+from bot.engine.plan import (
+    Begin,
+    Changes,
+    Drive,
+    Finish,
+    Move,
+    Orphan,
+    Send,
+    Snapshot,
+    Wait,
+    follow,
+    next_move,
+)
+from bot.engine.raised import backoff, line, trace
+from bot.engine.result import as_json
+from bot.engine.standing import Standing, mark_applied, mark_sent, standing
 from bot.facts.pauses import register, revise
 from bot.facts.settle import close
-from bot.facts.threads import moment
 from bot.postgres.fact import Fact, NewMessage, fact
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval, Thread
 
 log = structlog.get_logger("signoff.engine")
-
-LONGEST_BACKOFF = timedelta(minutes=5)
 
 
 class Ledger:
@@ -44,110 +52,108 @@ class Ledger:
     async def follow(self, snapshot: Snapshot, workflow: Workflow) -> Move:
         """Make the rows follow the graph, decide the next move, and record it before it is made."""
         async with fact(self._conn, self._queue) as recorded:
-            approvals = await self._follow_pauses(recorded, snapshot, workflow)
+            rows = await standing(self._conn, self.thread.thread_id)
+            if rows.cancel_reason is not None and not snapshot.finished:
+                await self._settle_applied(follow(snapshot, rows.approvals), rows.now)
+                await self._stop(recorded, rows, "cancelled", rows.cancel_reason)
+                return Finish()
+            approvals = await self._follow_pauses(recorded, snapshot, rows, workflow)
             move = next_move(snapshot, approvals)
             match move:
                 case Send():
-                    return await self._mark(recorded, move, workflow)
+                    return await self._send(recorded, move, rows, workflow)
                 case Wait():
-                    await self._status("waiting")
+                    await self._waits()
                 case Finish():
                     await self._end(recorded, "done", result=snapshot.values)
                 case Orphan():
                     await self._end(recorded, "orphaned", why="a pause vanished without an answer")
                 case Begin() | Drive():
-                    await self._status("running")
+                    await self._runs()
             return move
 
-    async def raised(self, error: Exception, graph: GraphRun, workflow: Workflow) -> None:
+    async def raised(self, error: BaseException, graph: GraphRun, workflow: Workflow) -> None:
         """A node raised: keep the pauses that its siblings reached, then try again later or give up."""
-        try:
-            snapshot = await graph.read()
-        except SignoffError as unreadable:
-            await self.fail(unreadable)
-            return
         attempts = self.thread.attempts + 1
-        if attempts > workflow.retries or is_invalid_resume(error):
-            await self.fail(error)
+        if isinstance(error, SignoffError) or is_invalid_resume(error) or attempts > workflow.retries:
+            await self._fail(error)
             return
+        snapshot = await _readable(graph)
         async with fact(self._conn, self._queue) as recorded:
-            await self._follow_pauses(recorded, snapshot, workflow)
+            rows = await standing(self._conn, self.thread.thread_id)
+            if rows.cancel_reason is not None:
+                await self._stop(recorded, rows, "cancelled", rows.cancel_reason)
+                return
+            if snapshot is not None:
+                await self._follow_pauses(recorded, snapshot, rows, workflow)
             await self._conn.execute(
                 _RETRY_LATER,
                 {
                     "id": self.thread.thread_id,
                     "attempts": attempts,
-                    "seconds": _backoff(attempts).total_seconds(),
-                    "error": _line(error),
-                    "traceback": _traceback(error),
+                    "seconds": backoff(attempts).total_seconds(),
+                    "error": line(error),
+                    "traceback": trace(error),
                 },
             )
-            recorded.audit(
-                self.thread.thread_id,
-                "thread.raised",
-                "signoff",
-                {"error": _line(error), "attempt": attempts},
-            )
+            said = {"error": line(error), "attempt": attempts}
+            recorded.audit(self.thread.thread_id, "thread.raised", "signoff", said)
 
-    async def fail(self, error: Exception) -> None:
-        """Give the thread up: its cards say so, and ops are told what to do."""
-        log.warning("thread_failed", thread_id=self.thread.thread_id, error=_line(error))
+    async def cancel(self, why: str) -> None:
         async with fact(self._conn, self._queue) as recorded:
-            await self._close_open(recorded, f"the workflow failed: {_line(error)}")
-            await self._end(recorded, "failed", why=_line(error), details=_traceback(error))
-
-    async def end(self, status: Literal["cancelled"], why: str) -> None:
-        async with fact(self._conn, self._queue) as recorded:
-            await self._close_open(recorded, why)
-            await self._end(recorded, status, why=why)
+            await self._stop(recorded, await standing(self._conn, self.thread.thread_id), "cancelled", why)
 
     async def hold(self, problem: str) -> None:
         """Leave the thread for a worker that can run it, and look again in a minute."""
         async with fact(self._conn, self._queue) as recorded:
-            await self._conn.execute(_LATER, {"id": self.thread.thread_id})
+            await self._conn.execute(_LATER, {"id": self.thread.thread_id, "problem": problem})
             self._tell_ops(recorded, "held", problem, "signoff doctor")
 
+    async def _fail(self, error: BaseException) -> None:
+        """Give the thread up: its cards say so, and ops are told what to do."""
+        log.warning("thread_failed", thread_id=self.thread.thread_id, error=line(error))
+        async with fact(self._conn, self._queue) as recorded:
+            rows = await standing(self._conn, self.thread.thread_id)
+            if rows.cancel_reason is not None:
+                await self._stop(recorded, rows, "cancelled", rows.cancel_reason)
+            else:
+                await self._stop(recorded, rows, "failed", line(error), trace(error))
+
     async def _follow_pauses(
-        self, recorded: Fact, snapshot: Snapshot, workflow: Workflow
+        self, recorded: Fact, snapshot: Snapshot, rows: Standing, workflow: Workflow
     ) -> tuple[Approval, ...]:
-        approvals = await self._approvals()
-        changes = follow(snapshot, approvals)
-        if not (changes.new or changes.revised or changes.superseded or changes.vanished or changes.applied):
-            return approvals
-        now = await moment(self._conn)
-        for approval in changes.applied:
-            await self._conn.execute(_APPLIED, {"id": approval.approval_id, "at": now})
+        changes = follow(snapshot, rows.approvals)
+        await self._settle_applied(changes, rows.now)
         for approval in changes.vanished:
-            await self._orphan(recorded, approval, now)
+            await self._orphan(recorded, approval, rows.now)
         for approval, pause in changes.revised:
             await revise(recorded, approval, pause, workflow)
-        for approval, pause in changes.superseded:
-            await self._supersede(recorded, approval, now)
-            await register(recorded, self.thread, workflow, pause, now)
-        for pause in changes.new:
-            await register(recorded, self.thread, workflow, pause, now)
-        return await self._approvals()
+        for approval, _ in changes.superseded:
+            await self._supersede(recorded, approval, rows.now)
+        new = (*(pause for _, pause in changes.superseded), *changes.new)
+        decided = [await register(recorded, self.thread, workflow, pause, rows.now) for pause in new]
+        if any(decided) or changes.vanished or changes.superseded:
+            return (await standing(self._conn, self.thread.thread_id)).approvals
+        return tuple(a for a in rows.approvals if a not in changes.applied)
 
-    async def _mark(self, recorded: Fact, send: Send, workflow: Workflow) -> Move:
+    async def _settle_applied(self, changes: Changes, now: datetime) -> None:
+        if changes.applied:
+            await mark_applied(self._conn, changes.applied, now)
+
+    async def _send(self, recorded: Fact, send: Send, rows: Standing, workflow: Workflow) -> Move:
         """Write the mark that proves an answer was sent; or end where the answer must not be sent at all."""
         answers: dict[str, Any] = {}
         for approval in send.approvals:
             if approval.decision is None:
-                raise SignoffError(
-                    f"Approval {approval.approval_id} is {approval.status} without a decision."
-                )
+                raise LookupError(f"approval {approval.approval_id} is {approval.status} without a decision")
             said = reply(approval.decision, approval.dialect, workflow.reply)
             if isinstance(said, End):
-                await self._close_open(recorded, said.reason)
-                await self._end(recorded, "cancelled", why=said.reason)
+                await self._stop(recorded, rows, "cancelled", said.reason)
                 return Finish()
             answers[approval.interrupt_id] = said.value
-        await self._conn.execute(_APPLYING, {"ids": [a.approval_id for a in send.approvals]})
+        await mark_sent(self._conn, self.thread.thread_id, send.approvals)
+        self.thread = replace(self.thread, status="running", attempts=0, retry_at=None, error=None)
         return replace(send, answers=answers)
-
-    async def _approvals(self) -> tuple[Approval, ...]:
-        found = await self._conn.execute(_APPROVALS, {"id": self.thread.thread_id})
-        return tuple(Approval.of(row) for row in await found.fetchall())
 
     async def _orphan(self, recorded: Fact, approval: Approval, now: datetime) -> None:
         await close(recorded, approval, "orphaned", "the graph no longer has this pause", now)
@@ -160,7 +166,8 @@ class Ledger:
         )
 
     async def _supersede(self, recorded: Fact, approval: Approval, now: datetime) -> None:
-        await close(recorded, approval, "superseded", "what was asked changed after the decision", now)
+        why = "what was asked changed after the decision" if approval.decision else "it is asked again"
+        await close(recorded, approval, "superseded", why, now)
         for vote in approval.decision.votes if approval.decision else ():
             recorded.post(
                 NewMessage(
@@ -173,17 +180,26 @@ class Ledger:
                 )
             )
 
-    async def _close_open(self, recorded: Fact, why: str) -> None:
-        now = await moment(self._conn)
-        for approval in await self._approvals():
-            if approval.status == "pending":
-                await close(recorded, approval, "cancelled", why, now)
+    async def _runs(self) -> None:
+        """Say that it runs; how often it raised stays counted until a run gets somewhere."""
+        if self.thread.status != "running":
+            await self._conn.execute(_RUNS, {"id": self.thread.thread_id})
+            self.thread = replace(self.thread, status="running")
 
-    async def _status(self, status: ThreadStatus) -> None:
-        if self.thread.status == status and not self.thread.attempts:
-            return
-        await self._conn.execute(_STATUS, {"id": self.thread.thread_id, "status": status})
-        self.thread = replace(self.thread, status=status, attempts=0)
+    async def _waits(self) -> None:
+        thread = self.thread
+        if thread.status != "waiting" or thread.attempts or thread.retry_at or thread.error:
+            await self._conn.execute(_WAITS, {"id": thread.thread_id})
+            self.thread = replace(thread, status="waiting", attempts=0, retry_at=None, error=None)
+
+    async def _stop(
+        self, recorded: Fact, rows: Standing, status: ThreadStatus, why: str, details: str | None = None
+    ) -> None:
+        """End before the graph has: what is still open closes, and its cards say why."""
+        reason = why if status == "cancelled" else f"the workflow failed: {why}"
+        for approval in rows.open:
+            await close(recorded, approval, "cancelled", reason, rows.now)
+        await self._end(recorded, status, why=why, details=details)
 
     async def _end(
         self,
@@ -208,7 +224,7 @@ class Ledger:
         if status in ("failed", "orphaned"):
             self._tell_ops(
                 recorded,
-                f"{status}:{self.thread.attempts}",
+                f"{status}:{self.thread.wanted}",
                 f"Thread of {self.thread.workflow} {status}: {why}",
                 f"signoff {'retry' if status == 'failed' else 'show'} {self.thread.thread_id}",
             )
@@ -229,30 +245,21 @@ class Ledger:
         )
 
 
-def _backoff(attempts: int) -> timedelta:
-    return min(timedelta(seconds=2**attempts * random.uniform(0.5, 1)), LONGEST_BACKOFF)  # noqa: S311
+async def _readable(graph: GraphRun) -> Snapshot | None:
+    """Read where the graph stands, or nothing: what cannot be read must still count as an attempt."""
+    try:
+        return await graph.read()
+    except OperationalError:
+        raise
+    except Exception as error:  # noqa: BLE001  what an older version of the workflow stored may raise anything
+        log.warning("state_unreadable", error=line(error))
+        return None
 
 
-def _line(error: BaseException) -> str:
-    if isinstance(error, SignoffError):
-        return as_text(str(error))
-    said = str(error).strip().splitlines()
-    return as_text(f"{type(error).__name__}: {said[0][:500]}" if said else type(error).__name__)
+_RUNS = "update threads set status = 'running', updated_at = signoff_now() where thread_id = %(id)s"
 
-
-def _traceback(error: BaseException) -> str:
-    lines: Sequence[str] = traceback.format_exception(error)
-    return as_text("".join(lines))[-20_000:]
-
-
-_APPROVALS = "select * from approvals where thread_id = %(id)s and status <> 'superseded' order by created_at"
-
-_APPLIED = "update approvals set applied_at = %(at)s where approval_id = %(id)s"
-
-_APPLYING = "update approvals set applying_at = signoff_now() where approval_id = any(%(ids)s)"
-
-_STATUS = """
-update threads set status = %(status)s, attempts = 0, retry_at = null, error = null, traceback = null,
+_WAITS = """
+update threads set status = 'waiting', attempts = 0, retry_at = null, error = null, traceback = null,
                    updated_at = signoff_now()
 where thread_id = %(id)s
 """
@@ -264,7 +271,8 @@ where thread_id = %(id)s
 """
 
 _LATER = """
-update threads set retry_at = signoff_now() + interval '1 minute', updated_at = signoff_now()
+update threads set retry_at = signoff_now() + interval '1 minute', error = %(problem)s,
+                   updated_at = signoff_now()
 where thread_id = %(id)s
 """
 

@@ -17,13 +17,24 @@ class StoppedSilently(SignoffError):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A graph as its checkpoints say: `failed` tasks raised; `unfinished` ones are next."""
+    """A graph as its checkpoints say: `failed` tasks raised; `unfinished` ones are next.
+
+    `returned` says that it is what a run came back with: nothing that was sent earlier is under way in it.
+    `stranded` are interrupts that the checkpoint holds and no node of the graph asks any more.
+    """
 
     started: bool
     unfinished: bool
     failed: bool
     pauses: tuple[Pause, ...]
     values: Any = None
+    returned: bool = False
+    stranded: frozenset[str] = frozenset()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the graph has nothing left to do."""
+        return self.started and not (self.unfinished or self.failed or self.pauses)
 
 
 @dataclass(frozen=True)
@@ -76,9 +87,9 @@ class Changes:
 def follow(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Changes:
     """Compare the graph's pauses with the rows that are not settled with it yet.
 
-    A pause that is gone was applied where its row carries the mark, and is an orphan where not. The same
-    pause with another payload is a new revision while it waits; where it was decided, the decision was on
-    something else: it is superseded, and people are asked again.
+    A pause that is gone was applied where its row carries the mark, and is an orphan where not, or where its
+    checkpoint still holds it. The same pause with another payload is a new revision while it waits; where
+    it was decided, the decision was on something else: it is superseded, and people are asked again.
     """
     rows = {a.interrupt_id: a for a in approvals if a.status != "superseded" and a.applied_at is None}
     pauses = {pause.interrupt_id: pause for pause in snapshot.pauses}
@@ -93,8 +104,8 @@ def follow(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Changes:
             *((a, pause) for a, pause in differs if a.status != "pending"),
             *((a, pauses[key]) for key, a in closed.items() if key in pauses),
         ),
-        vanished=tuple(a for a in gone if a.applying_at is None),
-        applied=tuple(a for a in gone if a.applying_at is not None),
+        vanished=tuple(a for a in gone if not _was_sent(a, snapshot)),
+        applied=tuple(a for a in gone if _was_sent(a, snapshot)),
     )
 
 
@@ -105,16 +116,30 @@ def next_move(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Move:
     if snapshot.failed:
         return Drive()
     if snapshot.pauses:
-        waiting = {pause.interrupt_id for pause in snapshot.pauses}
-        decided = tuple(
-            a
-            for a in approvals
-            if a.interrupt_id in waiting and a.status in ("decided", "expired") and a.applied_at is None
-        )
-        return Send(decided) if decided else Wait()
+        return _answer(snapshot, approvals)
     if snapshot.unfinished:
         return Drive()
     return Orphan() if any(a.status == "orphaned" for a in approvals) else Finish()
+
+
+def _answer(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Move:
+    waiting = {pause.interrupt_id for pause in snapshot.pauses}
+    decided = tuple(
+        a
+        for a in approvals
+        if a.interrupt_id in waiting and a.status in ("decided", "expired") and a.applied_at is None
+    )
+    if not decided:
+        return Wait()
+    if not snapshot.returned and any(a.applying_at is not None for a in decided):
+        # A run died after this mark. Where its answer arrived, sending it again could answer the node's next
+        # question; running on first shows it.
+        return Drive()
+    return Send(decided)
+
+
+def _was_sent(approval: Approval, snapshot: Snapshot) -> bool:
+    return approval.applying_at is not None and approval.interrupt_id not in snapshot.stranded
 
 
 def _differs(approval: Approval | None, pause: Pause) -> bool:

@@ -1,4 +1,4 @@
-"""Several pauses at once, one after another, in loops and subgraphs: each is asked, and answered, as itself."""
+"""Pauses at once, one after another, in loops and subgraphs: each is asked, and answered, as itself."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ async def test_questions_of_one_node_are_asked_one_after_another_each_with_its_o
         assert [a.status for a in await it.approvals(thread_id)] == ["decided"] * 3
 
 
-async def test_an_answer_never_reaches_the_second_question_of_its_node_however_often_the_thread_is_run(database):
+async def test_an_answer_never_reaches_the_next_question_of_its_node_however_often_it_is_run(database):
     def node(state):
         return {"log": [asks("one?").verdict, asks("two?").verdict]}
 

@@ -1,14 +1,16 @@
-"""What our code leans on in the installed LangGraph, hazards included: a release that changes one fails here."""
+"""What our code leans on in the installed LangGraph, hazards included: a release that changes it fails here."""
 
 from __future__ import annotations
 
 import asyncio
+import copy
 import operator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypedDict
 from uuid import uuid4
 
 import pytest
+from conftest import create, drop
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.errors import NodeInterrupt, UnknownInterruptError, is_invalid_resume
@@ -19,7 +21,6 @@ from pydantic import BaseModel
 
 from bot.engine.graph import STRICT_RESUME
 from bot.postgres.pools import runs_pool
-from conftest import create, drop
 
 pytestmark = pytest.mark.filterwarnings("ignore:NodeInterrupt is deprecated")
 
@@ -41,7 +42,8 @@ class Run:
     """One thread, driven as the engine drives it: one connection, synchronous durability, ids only."""
 
     def __init__(self, graph, conn, *, strict=True):
-        self.graph = graph.copy({"checkpointer": AsyncPostgresSaver(conn)})
+        self.graph = copy.copy(graph)
+        self.graph.checkpointer = AsyncPostgresSaver(conn)
         self.config = {"configurable": {"thread_id": str(uuid4())}}
         if strict:
             self.config["configurable"][STRICT_RESUME] = True
@@ -101,6 +103,16 @@ def first(state):
 
 def second(state):
     return {"log": [interrupt("second?")]}
+
+
+async def asking(state):
+    return {"log": [interrupt("first?")]}
+
+
+async def after_the_others():
+    """Let the nodes of the same step pause first: LangGraph cancels them where one raises before they do."""
+    for _ in range(50):
+        await asyncio.sleep(0)
 
 
 def both(state):
@@ -333,28 +345,30 @@ async def test_a_node_interrupt_has_an_id_that_is_no_hash(run):
 
 
 async def test_an_asking_sibling_is_stored_though_the_run_raised(run):
-    def broken(state):
+    async def broken(state):
+        await after_the_others()
         raise RuntimeError("down")
 
-    async with run(side_by_side(first, broken)) as thread:
+    async with run(side_by_side(asking, broken)) as thread:
         with pytest.raises(RuntimeError, match="down"):
             await thread.begin()
         snapshot = await thread.state()
 
     assert [i.value for i in snapshot.interrupts] == ["first?"]
-    assert {task.name: task.error is not None for task in snapshot.tasks} == {"first": False, "broken": True}
+    assert {task.name: task.error is not None for task in snapshot.tasks} == {"asking": False, "broken": True}
 
 
 async def test_a_task_shows_its_old_error_although_it_has_finished_since(run):
     failing = [True]
 
-    def mended(state):
+    async def mended(state):
+        await after_the_others()
         if failing:
             failing.clear()
             raise RuntimeError("down")
         return {"log": ["mended"]}
 
-    async with run(side_by_side(first, mended)) as thread:
+    async with run(side_by_side(asking, mended)) as thread:
         with pytest.raises(RuntimeError):
             await thread.begin()
         assert list(interrupts(await thread.drive())) == ["first?"]
@@ -430,9 +444,8 @@ async def test_a_paused_node_that_was_renamed_looks_done_but_leaves_its_interrup
         kept = await saver.aget_tuple(thread.config)
 
     assert (snapshot.next, snapshot.interrupts) == ((), ())
-    assert [i.id for _, channel, value in kept.pending_writes if channel == "__interrupt__" for i in value] == [
-        asked
-    ]
+    written = [value for _, channel, value in kept.pending_writes if channel == "__interrupt__"]
+    assert [interrupt.id for value in written for interrupt in value] == [asked]
 
 
 async def test_a_finished_thread_leaves_no_interrupt_in_its_checkpoint(run):
@@ -489,3 +502,31 @@ async def test_the_id_of_a_thread_reaches_its_nodes(run):
         result = await thread.begin()
 
         assert result["log"] == [f"{thread.config['configurable']['thread_id']}:payment"]
+
+
+class Item(BaseModel):
+    name: str
+
+
+class Holding(TypedDict, total=False):
+    item: Item
+    seen: str
+
+
+def _holding():
+    builder = StateGraph(Holding)
+    builder.add_node("make", lambda state: {"item": Item(name="hotel")})
+    builder.add_node("show", lambda state: {"seen": f"{interrupt('show?')}:{type(state['item']).__name__}"})
+    builder.add_edge(START, "make")
+    builder.add_edge("make", "show")
+    return builder.compile()
+
+
+async def test_a_shallow_copy_of_a_graph_keeps_the_types_that_its_state_declares(run):
+    async with run(_holding()) as thread:
+        shallow = copy.copy(_holding())
+        shallow.checkpointer = thread.graph.checkpointer
+        thread.graph = shallow
+        (asked,) = interrupts(await thread.begin()).values()
+
+        assert (await thread.answer({asked: "yes"}))["seen"] == "yes:Item"

@@ -1,0 +1,30 @@
+"""What a node raised, as the rows keep it, and when to try again."""
+
+from __future__ import annotations
+
+import random
+import traceback
+from datetime import timedelta
+
+from bot.approvals.errors import SignoffError
+from bot.engine.result import as_text
+
+LONGEST_BACKOFF = timedelta(minutes=5)
+
+
+def backoff(attempts: int) -> timedelta:
+    """Return how long to wait after so many attempts: doubling, scattered, five minutes at most."""
+    return min(timedelta(seconds=2 ** min(attempts, 10) * random.uniform(0.5, 1)), LONGEST_BACKOFF)  # noqa: S311
+
+
+def line(error: BaseException) -> str:
+    """Say it in one line: its type and its first line, or a refusal's own words."""
+    said = as_text(str(error)).strip().splitlines()
+    if isinstance(error, SignoffError):
+        return said[0][:500] if said else type(error).__name__
+    return f"{type(error).__name__}: {said[0][:500]}" if said else type(error).__name__
+
+
+def trace(error: BaseException) -> str:
+    """Return the traceback; of a long one its end, where the error is."""
+    return as_text("".join(traceback.format_exception(error)))[-20_000:]

@@ -1,0 +1,66 @@
+"""How a thread's rows stand: what its graph has not settled yet, and whether somebody wants it to end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from bot.postgres.rows import Approval
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The approvals that are not settled with the graph, oldest first; their rows are locked."""
+
+    approvals: tuple[Approval, ...]
+    cancel_reason: str | None
+    now: datetime
+
+    @property
+    def open(self) -> tuple[Approval, ...]:
+        """What still waits for people."""
+        return tuple(approval for approval in self.approvals if approval.status == "pending")
+
+
+async def standing(conn: AsyncConnection[Any], thread_id: str) -> Standing:
+    """Read and lock, so that no vote comes between what is read here and what follows from it."""
+    found = await conn.execute(_STANDING, {"id": thread_id})
+    rows = await found.fetchall()
+    approvals = tuple(Approval.of(row) for row in rows if row["approval_id"] is not None)
+    return Standing(approvals, rows[0]["cancel_reason"], rows[0]["now"])
+
+
+async def mark_sent(conn: AsyncConnection[Any], thread_id: str, approvals: Iterable[Approval]) -> None:
+    """Write, before answers are sent, that they are; the thread runs from now on."""
+    await conn.execute(_SENT, {"id": thread_id, "ids": [approval.approval_id for approval in approvals]})
+
+
+async def mark_applied(conn: AsyncConnection[Any], approvals: Iterable[Approval], at: datetime) -> None:
+    """Write that the graph has gone on with these answers."""
+    await conn.execute(_APPLIED, {"ids": [approval.approval_id for approval in approvals], "at": at})
+
+
+# Locked in the order in which `cancel` locks them, too.
+_STANDING = """
+select thread.*, a.*
+from (select cancel_reason, signoff_now() as now from threads where thread_id = %(id)s) thread
+left join lateral (
+    select * from approvals
+    where thread_id = %(id)s and status <> 'superseded' and applied_at is null
+    order by created_at, approval_id for update
+) a on true
+order by a.created_at, a.approval_id
+"""
+
+_SENT = """
+with sent as (update approvals set applying_at = signoff_now() where approval_id = any(%(ids)s))
+update threads set status = 'running', attempts = 0, retry_at = null, error = null, traceback = null,
+                   updated_at = signoff_now()
+where thread_id = %(id)s
+"""
+
+_APPLIED = "update approvals set applied_at = %(at)s where approval_id = any(%(ids)s)"
