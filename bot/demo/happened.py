@@ -44,11 +44,12 @@ def _effect(row: Json) -> str:
             return f"Paid {paid}, approved by {data['approved_by']}"
         case "scaled":
             return f"Scaled {data['service']} by {data['change']:+d}"
-        case kind:
-            told = ", ".join(
-                f"{k} {v}" for k, v in data.items() if isinstance(v, str | int) and len(str(v)) < 60
-            )
-            return f"{kind.replace('_', ' ').capitalize()}: {told}"
+        case "reply" if data["forced"]:
+            return f"Answered {data['to']} as drafted: nobody decided in time"
+        case "reply":
+            return f"Answered {data['to']}, approved by {data['approved_by']}"
+        case step:
+            return f"{step.replace('_', ' ').capitalize()} {data.get('service', '')}: {data.get('why', '')}"
 
 
 def _thread(row: Json) -> str:

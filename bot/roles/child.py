@@ -7,11 +7,12 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import structlog
 
 from bot.engine.worker import SHUTDOWN_SECONDS
-from bot.roles.stopping import pause
+from bot.roles.stopping import Rest, pause
 
 log = structlog.get_logger("signoff.process")
 
@@ -23,7 +24,7 @@ COMMAND = (sys.executable, "-m", "bot", "worker", "--with-parent")
 
 
 async def keep_worker(
-    stop: asyncio.Event, environ: Mapping[str, str], command: Sequence[str] = COMMAND
+    stop: asyncio.Event, environ: Mapping[str, str], command: Sequence[str] = COMMAND, rest: Rest = pause
 ) -> None:
     """Run a worker process until `stop` is set, starting it again, ever later, when it dies.
 
@@ -44,7 +45,7 @@ async def keep_worker(
         deaths = 1 if time.monotonic() - begun > STEADY_SECONDS else deaths + 1
         wait = min(2.0 ** (deaths - 1), LONGEST_WAIT)
         log.warning("worker_died", exit_code=code, starts_again_in=wait)
-        await pause(stop, wait)
+        await rest(stop, wait)
 
 
 async def _until_it_ends(child: asyncio.subprocess.Process, stop: asyncio.Event) -> int:
@@ -54,11 +55,18 @@ async def _until_it_ends(child: asyncio.subprocess.Process, stop: asyncio.Event)
         await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
-        if child.stdin:
-            child.stdin.close()  # it ends by that too where we are cancelled here
+        _ask_to_end(child)
     try:
         async with asyncio.timeout(SHUTDOWN_SECONDS + 5):
             return await ended
     except TimeoutError:
         child.kill()
         return await child.wait()
+
+
+def _ask_to_end(child: asyncio.subprocess.Process) -> None:
+    """Close its stdin, and tell it: one that is still starting does not look at its stdin yet."""
+    if child.stdin:
+        child.stdin.close()
+    with suppress(ProcessLookupError):
+        child.terminate()

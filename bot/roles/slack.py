@@ -10,7 +10,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.approvals.errors import SignoffError
 from bot.house import House
-from bot.roles.stopping import pause
+from bot.roles.stopping import Rest, pause
 from bot.settings import Settings
 from bot.slack.app import identify, web_client
 from bot.slack.directory import Unreachable
@@ -31,7 +31,7 @@ class TokenRefused(SignoffError):
     """Slack knows the token not, or no longer."""
 
 
-async def reachable(settings: Settings, stop: asyncio.Event) -> bool:
+async def reachable(settings: Settings, stop: asyncio.Event, rest: Rest = pause) -> bool:
     """Wait until Slack says who we are; False where `stop` came first. Raises `TokenRefused`."""
     if settings.slack_bot_token is None:
         return True  # whoever opens the house says what is missing
@@ -43,7 +43,7 @@ async def reachable(settings: Settings, stop: asyncio.Event) -> bool:
         except Unreachable as error:
             why = _why(error)
             log.warning("slack_unreachable", why=why, tries_again_in=wait)
-            await pause(stop, wait)
+            await rest(stop, wait)
             wait = min(wait * 2, LONGEST_WAIT)
         else:
             return True

@@ -7,10 +7,14 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Awaitable, Callable
 
 import structlog
 
 log = structlog.get_logger("signoff.process")
+
+Rest = Callable[[asyncio.Event, float], Awaitable[None]]
+"""Waits so many seconds, or until the event is set."""
 
 ORPHAN_SECONDS = 10.0
 """What a process may take to end by itself once its parent has gone; a node may block its event loop."""

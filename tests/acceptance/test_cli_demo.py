@@ -103,6 +103,10 @@ def finance(state: Json) -> list[Json]:
     return state["messages"]["C01FINANCE"]
 
 
+def at_the_top(message: Json) -> bool:
+    return message.get("thread_ts", message["ts"]) == message["ts"]
+
+
 def card(title: str) -> Callable[[Json], Json | None]:
     return lambda state: next((m for m in finance(state) if title in m["text"] and m.get("blocks")), None)
 
@@ -127,14 +131,5 @@ def test_the_demo_runs_a_round_trip_stops_at_ctrl_c_and_goes_on_where_it_was(tmp
         state = again.state()
         assert "Approved" in next(m for m in finance(state) if m["ts"] == asked["ts"])["text"]
         assert line("Done by the workflows", "Paid Hotel Adler")(state)
-        assert (
-            len(
-                [
-                    m
-                    for m in finance(state)
-                    if "Hotel Adler" in m["text"] and m.get("thread_ts", m["ts"]) == m["ts"]
-                ]
-            )
-            == 1
-        )
+        assert len([m for m in finance(state) if "Hotel Adler" in m["text"] and at_the_top(m)]) == 1
         assert again.interrupt() == 0

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from slack_bolt.listener.asyncio_runner import AsyncioListenerRunner
+from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from bot.emulator import Emulator
+from bot.roles import slack as roles_slack
+from bot.roles.child import keep_worker
+from bot.roles.http import PortTaken, bound, serve
+from bot.roles.roles import NothingToListenTo, run
+from bot.roles.slack import TokenRefused, drained, reachable
+from bot.settings import Settings
+
+# Says its pid to the socket that it is given, and lives for as long as its stdin does.
+CHILD = """
+import os, signal, socket, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+there = socket.socket(socket.AF_UNIX); there.connect(sys.argv[1]); there.send(str(os.getpid()).encode())
+sys.stdin.read()
+"""
+
+
+class Nursery:
+    """Hears of each child that is born, and of its end."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.born: asyncio.Queue[int] = asyncio.Queue()
+        self.gone: asyncio.Queue[int] = asyncio.Queue()
+        self.rests: list[float] = []
+
+    async def hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pid = int(await reader.read(20))
+        await self.born.put(pid)
+        await reader.read()  # ends with the child
+        await self.gone.put(pid)
+        writer.close()
+
+    async def rest(self, stop: asyncio.Event, seconds: float) -> None:
+        self.rests.append(seconds)
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        return (sys.executable, "-c", CHILD, self.path)
+
+
+@pytest.fixture
+async def nursery(tmp_path) -> AsyncIterator[Nursery]:
+    nursery = Nursery(str(tmp_path / "s"))
+    server = await asyncio.start_unix_server(nursery.hear, nursery.path)
+    async with server:
+        yield nursery
+
+
+def lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_a_worker_that_is_killed_is_started_again_ever_later(nursery):
+    stop = asyncio.Event()
+    keeping = asyncio.create_task(keep_worker(stop, {}, nursery.command, nursery.rest))
+    for _ in range(3):
+        os.kill(await nursery.born.get(), signal.SIGKILL)
+    last = await nursery.born.get()
+    stop.set()
+    await keeping
+
+    assert nursery.rests == [1.0, 2.0, 4.0]
+    assert not lives(last)
+
+
+async def test_a_worker_ends_with_the_process_that_keeps_it_however_that_dies(nursery):
+    script = (
+        "import asyncio; from bot.roles.child import keep_worker\n"
+        f"asyncio.run(keep_worker(asyncio.Event(), {{}}, {nursery.command!r}))"
+    )
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script)
+    child = await nursery.born.get()
+    parent.kill()
+    await parent.wait()
+
+    async with asyncio.timeout(30):
+        assert await nursery.gone.get() == child
+
+
+async def test_a_process_with_a_parent_stops_when_its_stdin_ends():
+    script = (
+        "import asyncio; from bot.roles.stopping import on_signals, with_parent\n"
+        "async def main():\n"
+        "    stop = on_signals(); with_parent(stop); print('ready', flush=True); await stop.wait()\n"
+        "asyncio.run(main()); print('ended in order')"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    await process.stdout.readline()
+    process.stdin.close()
+
+    assert await process.stdout.read() == b"ended in order\n"
+    assert await process.wait() == 0
+
+
+async def test_a_slack_that_is_away_is_waited_for():
+    rests: list[float] = []
+
+    async def rest(stop: asyncio.Event, seconds: float) -> None:
+        rests.append(seconds)
+
+    async with Emulator() as slack:
+        slack.fault("auth.test", "dropped", times=2)
+        slack.fault("auth.test", "server_error")
+        settings = Settings(**slack.environment())
+        assert await reachable(settings, asyncio.Event(), rest)
+
+    assert rests == [1.0, 2.0, 4.0]
+
+
+async def test_waiting_for_slack_ends_when_it_is_time_to_stop():
+    stop = asyncio.Event()
+
+    async def rest(stop: asyncio.Event, seconds: float) -> None:
+        stop.set()
+
+    settings = Settings(SLACK_BOT_TOKEN="xoxb-1", SLACK_API_URL="http://127.0.0.1:1/api/")
+    assert not await reachable(settings, stop, rest)
+
+
+async def test_a_token_that_slack_refuses_is_not_tried_again():
+    async with Emulator() as slack:
+        settings = Settings(**slack.environment() | {"SLACK_BOT_TOKEN": "xoxb-wrong"})
+        with pytest.raises(TokenRefused, match="invalid_auth"):
+            await reachable(settings, asyncio.Event())
+
+
+async def test_a_process_that_could_hear_no_click_does_not_start():
+    with pytest.raises(NothingToListenTo):
+        await run(Settings(SLACK_BOT_TOKEN="xoxb-1"), "postgresql://127.0.0.1:1/x", asyncio.Event())
+
+
+def test_a_port_that_is_taken_is_said_in_one_line():
+    with bound("127.0.0.1", 0) as first, pytest.raises(PortTaken, match="PORT"):
+        bound("127.0.0.1", first.getsockname()[1])
+
+
+async def test_a_request_under_way_is_answered_before_the_server_ends():
+    asked, answer, stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Request) -> PlainTextResponse:
+        asked.set()
+        await answer.wait()
+        return PlainTextResponse("recorded")
+
+    with bound("127.0.0.1", 0) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        serving = asyncio.create_task(serve(Starlette(routes=[Route("/", slow)]), listening, stop))
+        async with httpx.AsyncClient() as client:
+            asking = asyncio.create_task(client.get(url))
+            await asked.wait()
+            stop.set()
+            answer.set()
+            assert (await asking).text == "recorded"
+        await serving
+
+
+async def test_what_a_listener_does_after_its_ack_is_waited_for():
+    said: list[str] = []
+    turn = asyncio.Event()
+
+    async def run_ack_function_asynchronously() -> None:
+        await turn.wait()
+        said.append("whispered")
+
+    listener = asyncio.create_task(run_ack_function_asynchronously())
+    await asyncio.sleep(0)  # lets it begin
+    draining = asyncio.create_task(drained())
+    turn.set()
+    await draining
+
+    assert said == ["whispered"]
+    await listener
+
+
+def test_the_coroutines_that_are_waited_for_are_those_of_the_installed_libraries():
+    assert AsyncBaseSocketModeClient.run_message_listeners.__name__ in roles_slack._UNDER_WAY
+    assert "async def run_ack_function_asynchronously(" in inspect.getsource(AsyncioListenerRunner.run)
