@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from langgraph.config import get_config
 from langgraph.types import interrupt
 
@@ -18,8 +20,7 @@ def ask(request: ApprovalRequest, *, auto: str | None = None) -> Decision:
     """
     if auto is not None:
         request = request.model_copy(update={"auto": auto})
-    decision: Decision = interrupt(request.payload(), response_schema=Answer)  # type: ignore[arg-type]
-    return decision
+    return cast(Decision, interrupt(request.payload(), response_schema=Answer))
 
 
 def effect_key(name: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PlainValidator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from bot.approvals.policy import Verdict, Vote
 
@@ -54,8 +55,19 @@ class Decision(BaseModel):
         return self.model_dump(mode="json")
 
 
-Answer = Annotated[Decision, PlainValidator(Decision.model_validate, json_schema_input_type=Any)]
-"""What `ask()` declares to LangGraph: it refuses, before storing it, an answer that is no `Decision`.
+class Answer:
+    """What `ask()` declares to LangGraph: it refuses, before storing it, an answer that is no `Decision`.
 
-The schema shown on the interrupt is left open: building the full one costs a millisecond at every pause.
-"""
+    The schema that is shown on the interrupt is left open: building Decision's at every pause would cost
+    more than the pause itself.
+    """
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(Decision.model_validate)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"title": "Decision", "type": "object"}

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from bot import logs
 from bot.commands.database import database, ready
 from bot.postgres.migrate import refuse_pooler
-from bot.roles import roles
+from bot.roles import loop, roles
 from bot.roles.stopping import on_signals, with_parent
 from bot.settings import Settings
 
@@ -41,7 +41,7 @@ def _process(body: Body, *, migrates: bool = False, attached: bool = False) -> N
     settings = Settings()
     logs.set_up(settings.log_format)
     with database(settings) as found:
-        asyncio.run(
+        loop.run(
             _until_stopped(body, settings, found.dsn, migrates=migrates or found.embedded, attached=attached)
         )
 
