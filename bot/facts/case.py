@@ -49,8 +49,11 @@ async def read_case(
 
     `place` is the channel and ts of the message that was clicked.
     """
-    query = _CASE + (_LOCK if lock else "")
-    found = await conn.execute(query, {"id": approval_id, "user": user, "channel": place[0], "ts": place[1]})
+    about = {"id": approval_id, "user": user, "channel": place[0], "ts": place[1]}
+    async with conn.pipeline():
+        if lock:
+            await conn.execute(_LOCK, about)
+        found = await conn.execute(_CASE, about)
     row = await found.fetchone()
     if row is None:
         return None
@@ -104,6 +107,7 @@ from approvals a join threads t using (thread_id) cross join slack_workspace w
 where a.approval_id = %(id)s
 """
 
-# Not `for update`: whoever inserts a message that refers to the approval takes a key lock on its row, often
-# while it holds a message that we are about to draw again. That would be a deadlock.
-_LOCK = " for no key update of a"
+# A statement of its own: one that waits for a lock goes on with what it saw before it waited, and would miss
+# the votes of whoever held it. And not `for update`: whoever inserts a message that refers to the approval
+# takes a key lock on its row, maybe while it holds a message that we are about to draw again: a deadlock.
+_LOCK = "select from approvals where approval_id = %(id)s for no key update"

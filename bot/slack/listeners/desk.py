@@ -100,7 +100,7 @@ class Desk:
         """Give `work` a connection, and the wait for it and the work together `seconds`."""
 
         async def connected() -> Result:
-            async with self.pool.connection() as conn:
+            async with self.pool.connection(timeout=seconds) as conn:
                 return await work(conn)
 
         return await within(seconds, connected())
