@@ -151,7 +151,8 @@ def _per_call(original: Original) -> Action:
 def _branches(schema: Schema) -> dict[str, Schema]:
     """Return each decision that the schema takes, by its type: one of several, or the only one."""
     found: dict[str, Schema] = {}
-    for alternative in schema.get("oneOf") or schema.get("anyOf") or [schema]:
+    told = schema.get("oneOf") or schema.get("anyOf")
+    for alternative in told if isinstance(told, list) else [schema]:
         branch = local(alternative, schema)
         kind = local(mapping(branch.get("properties")).get("type"), schema).get("const")
         if isinstance(kind, str):

@@ -128,7 +128,6 @@ def _form(actions: tuple[Action, ...]) -> Schema:
         "type": "object",
         "properties": properties,
         "required": needed,
-        "additionalProperties": False,
     }
     return schema | ({"allOf": rules} if rules else {})
 
