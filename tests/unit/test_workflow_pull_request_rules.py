@@ -52,8 +52,8 @@ def mended(text: str) -> str:
             "def f(x: list | None = None) -> list:\n    if x is None:\n        x = []\n    return x\n",
         ),
         (
-            "class A:\n    @staticmethod\n    def f(n=1) :\n        while n:\n            print(n)\n",
-            "class A:\n    @staticmethod\n    def f(n: int = 1) -> None :\n        while n:\n            pass\n",
+            "class A:\n    @staticmethod\n    def f(a=1):\n        if a:\n            print(n)\n",
+            "class A:\n    @staticmethod\n    def f(a: int = 1) -> None:\n        if a:\n            pass\n",
         ),
         ("try:\n    f()\nexcept:\n    x = 1\n", "try:\n    f()\nexcept Exception:\n    x = 1\n"),
         ("x = 1\r\nprint(x)\r\n", "x = 1\r\n"),
