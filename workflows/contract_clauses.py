@@ -78,7 +78,7 @@ def limits(deal: Deal, amount: str) -> str:
     return (
         f"Neither {deal.supplier} nor {deal.customer} is liable for loss of profit or for indirect "
         f"or consequential damages. The total liability of each in any twelve months is limited to {amount}. "
-        "Nothing in this contract limits liability for death or personal injury, for fraud, or for for wilful acts."
+        "Nothing in this contract limits liability for death or personal injury, for fraud or wilful acts."
     )
 
 
