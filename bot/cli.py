@@ -81,11 +81,11 @@ def demo(
 
 @app.command()
 @_told
-def run() -> None:
+def run(slack_cli: Annotated[bool, typer.Option("--slack-cli", hidden=True)] = False) -> None:
     """Run everything with a real Slack workspace on this machine."""
     from bot.commands.running import run
 
-    run()
+    run(slack_cli=slack_cli)
 
 
 @app.command()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
 
 from bot import logs
 from bot.commands.database import database, ready
@@ -15,8 +16,22 @@ from bot.settings import Settings
 Body = Callable[[Settings, str, asyncio.Event], Awaitable[None]]
 
 
-def run() -> None:
+SLACK_CLI = {"SLACK_BOT_TOKEN": "SLACK_CLI_XOXB", "SLACK_APP_TOKEN": "SLACK_CLI_XAPP"}
+"""Where `slack run` puts the tokens of the app that it installed (slackapi/slack-cli, localserver.go)."""
+
+
+def run(*, slack_cli: bool = False) -> None:
+    """Run everything; under `slack run` with that command's tokens."""
+    if slack_cli:
+        take_tokens(os.environ)
     _process(roles.run, migrates=True)
+
+
+def take_tokens(environ: MutableMapping[str, str]) -> None:
+    """Take the Slack CLI's tokens where none of ours are set."""
+    for ours, theirs in SLACK_CLI.items():
+        if theirs in environ:
+            environ.setdefault(ours, environ[theirs])
 
 
 def web() -> None:
