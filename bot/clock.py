@@ -65,6 +65,7 @@ class Clock:
         """What may take its time: memberships, deleted cards, jobs of dead workers."""
         house = self._house
         await sweeps.clear_stalled(house.queue, STALLED_SECONDS)
+        await sweeps.forget_failed(house.queue)
         await self._refresh_groups()
         async with house.work.connection() as conn:
             await sweeps.ops_again(conn, house.queue)

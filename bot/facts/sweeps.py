@@ -31,6 +31,8 @@ ENOUGH = 1000
 OPS_AGAIN = timedelta(minutes=5)
 """How soon what ops could not be told is tried again: nobody else is left to report it to."""
 
+FAILED_KEPT_HOURS = 7 * 24
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -155,6 +157,11 @@ async def clear_stalled(queue: Queue, seconds: float) -> int:
         else:
             cleared += 1
     return cleared
+
+
+async def forget_failed(queue: Queue) -> None:
+    """Drop jobs that failed long ago; what they were for has been done since, or is behind and seen."""
+    await queue.app.job_manager.delete_old_jobs(FAILED_KEPT_HOURS, include_failed=True)
 
 
 _PUT_OFF = """

@@ -1,0 +1,215 @@
+"""The clock's sweeps find what fell behind, wherever they run, and add little when run again."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fixtures_house import FINANCE, ROSA, Running
+
+from bot.clock import Clock
+from bot.facts import sweeps
+from bot.facts.deadlines import DUE, Reach
+from bot.postgres.fact import NewMessage, fact
+from workflows import expense
+
+GRACE = timedelta(minutes=10)
+
+PENDING = """
+insert into threads (thread_id, workflow, input, starter, status, wanted, reached)
+select 't' || n, 'expense', '{}', 'cli:test', 'waiting', 1, 1 from generate_series(1, %(threads)s) n
+"""
+
+CARDS = """
+insert into messages (message_id, kind, approval_id, thread_id, target, drawn, channel_id, ts)
+select 'card:' || approval_id, 'card', approval_id, thread_id, channel, 1, 'C01FINANCE', approval_id
+from approvals
+"""
+
+APPROVALS = """
+insert into approvals (approval_id, thread_id, interrupt_id, dialect, request, payload_hash, policy, sla,
+                       channel, next_at, due_at, delivered_at, delivery)
+select 'a' || n, 't' || least(n, %(threads)s), 'i' || n, 'signoff', '{"signoff": 1, "title": "Pay"}', 'h',
+       '{"approvers": []}', '{"respond_within": "PT1H"}', '#x', signoff_now() + n * interval '1 minute' + %(in)s,
+       signoff_now() + n * interval '1 minute' + %(in)s, signoff_now() - interval '1 day', 'delivered'
+from generate_series(1, %(n)s) n
+"""
+
+
+async def jobs(house: Running, status: str = "todo") -> int:
+    (row,) = await house.rows("select count(*) from procrastinate_jobs where status = %s", status)
+    return int(row["count"])
+
+
+async def forget_jobs(house: Running) -> None:
+    await house.execute("delete from procrastinate_jobs")
+
+
+async def fill(house: Running, n: int, due_in: timedelta, threads: int) -> None:
+    """Make pending approvals, each due a minute after the one before."""
+    async with house.house.work.connection() as conn:
+        await conn.execute(PENDING, {"threads": threads})
+        await conn.execute(APPROVALS, {"n": n, "in": due_in, "threads": threads})
+        if threads == n:
+            await conn.execute(CARDS)
+        await conn.execute("analyze approvals")
+
+
+def index_scans(plan: dict[str, Any]) -> set[str]:
+    names = {plan["Index Name"]} if "Index Name" in plan else set()
+    return names.union(*(index_scans(child) for child in plan.get("Plans", [])))
+
+
+async def test_the_due_index_finds_what_is_due_among_twenty_thousand(house: Running) -> None:
+    await fill(house, 20_000, timedelta(hours=1), threads=1)
+
+    (row,) = await house.rows(
+        "explain (analyze, buffers, format json) " + DUE.replace("%(most)s", "1").strip()
+    )
+    plan = row["QUERY PLAN"][0]["Plan"]
+
+    assert "approvals_due" in index_scans(plan)
+    assert (
+        plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 50 if "Shared Hit Blocks" in plan else True
+    )
+
+
+async def test_many_that_are_due_at_once_are_taken_in_portions_each_once(house: Running) -> None:
+    await fill(house, 250, -timedelta(days=1), threads=250)
+    reach = Reach(await house.now() - timedelta(days=9), GRACE)
+
+    async def sweep() -> int:
+        async with house.house.work.connection() as conn:
+            return await sweeps.deadlines(conn, house.house.queue, reach)
+
+    done = await asyncio.gather(sweep(), sweep())
+    done.append(await sweep())
+
+    assert sum(done) == 250
+    (row,) = await house.rows("select count(*) from approvals where status = 'expired'")
+    assert row["count"] == 250
+    (row,) = await house.rows("select count(*) from audit where body like '%%approval.expired%%'")
+    assert row["count"] == 250
+
+
+async def test_a_thread_whose_job_was_lost_goes_on(house: Running) -> None:
+    thread = await house.start("expense", expense.samples["hotel"], ROSA)
+    await forget_jobs(house)
+    await house.drain()
+    assert house.cards(FINANCE) == []
+
+    await house.pass_time(timedelta(seconds=6))
+    await Clock(house.house).tick()
+    await house.drain()
+
+    assert (await house.thread(thread)).status == "waiting"
+    assert len(house.cards(FINANCE)) == 1
+
+
+async def test_a_message_whose_job_was_lost_is_drawn(house: Running) -> None:
+    await house.start("expense", expense.samples["hotel"], ROSA)
+    (row,) = await house.rows("select thread_id from threads")
+    await house.house.engine.advance(row["thread_id"])
+    await forget_jobs(house)
+    await house.pass_time(timedelta(seconds=6))
+    await Clock(house.house).tick()
+    await house.drain()
+
+    assert len(house.cards(FINANCE)) == 1
+
+
+async def test_sweeping_again_and_again_adds_nothing_while_the_jobs_wait(house: Running) -> None:
+    await house.start("expense", expense.samples["hotel"], ROSA)
+    (row,) = await house.rows("select thread_id from threads")
+    await house.house.engine.advance(row["thread_id"])
+    await forget_jobs(house)
+    await house.execute("update threads set wanted = wanted + 1")
+    await house.pass_time(timedelta(seconds=6))
+
+    await asyncio.gather(*(Clock(house.house).tick() for _ in range(5)))
+    for _ in range(20):
+        await Clock(house.house).tick()
+
+    assert await jobs(house) == 2
+
+
+async def test_an_idle_house_sweeps_without_a_trace(house: Running) -> None:
+    await house.run("expense", expense.samples["hotel"], ROSA)
+    await house.slack_was_reachable()
+    for _ in range(20):
+        await Clock(house.house).tick()
+
+    assert await jobs(house) == 0
+
+
+async def test_a_full_queue_is_not_filled_further(house: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeps, "ENOUGH", 10)
+    async with house.house.work.connection() as conn:
+        async with fact(conn, house.house.queue) as recorded:
+            for n in range(30):
+                recorded.post(NewMessage(f"ops:{n}", "ops", target="", body={"problem": f"Problem {n}"}))
+        await forget_jobs(house)
+        for _ in range(10):
+            await house.pass_time(timedelta(seconds=6))
+            await sweeps.messages_behind(conn, house.house.queue)
+
+    assert await jobs(house) == 10
+
+
+async def test_a_backing_off_message_is_left_alone_until_its_time(house: Running) -> None:
+    house.slack.fault("chat.postMessage", "server_error")
+    await house.run("expense", expense.samples["hotel"], ROSA)
+    await Clock(house.house).tick()
+    assert await jobs(house) == 0
+
+    await house.pass_time(timedelta(seconds=3))
+    await Clock(house.house).tick()
+    assert await jobs(house) == 1
+
+
+async def test_jobs_of_a_dead_worker_are_dropped_and_their_work_is_done(house: Running) -> None:
+    thread = await house.start("expense", expense.samples["hotel"], ROSA)
+    await house.execute(
+        "with dead as (insert into procrastinate_workers (last_heartbeat) "
+        "values (now() - interval '1 hour') returning id) "
+        "update procrastinate_jobs set status = 'doing', worker_id = dead.id from dead"
+    )
+    await house.drain()
+    assert (await house.thread(thread)).status == "running"
+
+    await asyncio.gather(*(Clock(house.house).upkeep() for _ in range(3)))
+    await house.pass_time(timedelta(seconds=6))
+    await Clock(house.house).tick()
+    await house.drain()
+
+    assert await jobs(house, "doing") == 0
+    assert (await house.thread(thread)).status == "waiting"
+
+
+async def test_a_worker_that_died_while_drawing_loses_only_its_lease(house: Running) -> None:
+    await house.start("expense", expense.samples["hotel"], ROSA)
+    (row,) = await house.rows("select thread_id from threads")
+    await house.house.engine.advance(row["thread_id"])
+    await forget_jobs(house)
+    await house.execute(
+        "update messages set lease = 'dead', lease_until = signoff_now() + interval '60 seconds'"
+    )
+    await house.pass_time(timedelta(seconds=30))
+    await Clock(house.house).tick()
+    assert await jobs(house) == 0
+
+    await house.pass_time(timedelta(seconds=31))
+    await Clock(house.house).tick()
+    await house.drain()
+    assert len(house.cards(FINANCE)) == 1
+
+
+async def test_old_failures_of_the_queue_are_cleared_away(house: Running) -> None:
+    await house.start("expense", expense.samples["hotel"], ROSA)
+    await house.execute("update procrastinate_jobs set status = 'failed'")
+    await house.execute("update procrastinate_events set at = now() - interval '30 days'")
+    await Clock(house.house).upkeep()
+
+    assert await jobs(house, "failed") == 0
