@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from bot.slack.listeners.home import publish
 from bot.slack.refusals import refusal
 from bot.slack.token import Token
 
+_HALF = re.compile("[\ud800-\udfff]")
 Reading = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -128,11 +130,12 @@ def _proposal(approval: Approval, view: dict[str, Any]) -> dict[str, Any]:
 
 
 def _words(view: dict[str, Any]) -> str:
-    said = view["state"]["values"][modals.WORDS_BLOCK][modals.WORDS_ACTION].get("value") or ""
-    text = said.replace("\x00", "").strip()
+    """Read the one text of a form, without what Postgres' jsonb cannot hold; raises `Mistyped`."""
+    said: str = view["state"]["values"][modals.WORDS_BLOCK][modals.WORDS_ACTION].get("value") or ""
+    text = _HALF.sub("\ufffd", said.replace("\x00", "")).strip()
     if not text:
         raise Mistyped({modals.WORDS_BLOCK: "Please write a few words."})
-    return str(text)
+    return text
 
 
 def _typed(view: dict[str, Any]) -> dict[str, Any]:
