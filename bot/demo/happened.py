@@ -48,8 +48,17 @@ def _effect(row: Json) -> str:
             return f"Answered {data['to']} as drafted: nobody decided in time"
         case "reply":
             return f"Answered {data['to']}, approved by {data['approved_by']}"
-        case step:
-            return f"{step.replace('_', ' ').capitalize()} {data.get('service', '')}: {data.get('why', '')}"
+        case step if "service" in data:
+            return f"{_words(step)} {data['service']}: {data.get('why', '')}"
+        case kind:
+            told = [
+                str(value) for value in data.values() if isinstance(value, str | int) and len(str(value)) < 60
+            ]
+            return f"{_words(kind)}: {', '.join(told[:4])}"
+
+
+def _words(kind: str) -> str:
+    return kind.replace("_", " ").capitalize()
 
 
 def _thread(row: Json) -> str:

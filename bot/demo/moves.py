@@ -15,7 +15,7 @@ MOVES: dict[str, tuple[str, timedelta]] = {
 }
 
 NEXT_DAY = "next-working-day"
-NEXT_DAY_LABEL = "Next working day 09:00"
+NEXT_DAY_LABEL = "Next working day"
 
 
 def next_working_day(now: datetime) -> datetime:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
+from bot.demo.clock import DemoClock
 from bot.demo.happened import happened
 from bot.demo.moves import HOME, MOVES, NEXT_DAY, NEXT_DAY_LABEL, next_working_day
-from bot.demo.samples import REQUESTER, SAMPLES, Sample
+from bot.demo.samples import SAMPLES, Sample
 from bot.emulator import Json
 from bot.emulator.faults import Faults
 from bot.facts.threads import Start, moment, start
@@ -19,17 +20,20 @@ from bot.postgres import time_machine
 from bot.postgres.jobs import Queue
 from bot.postgres.pools import Pool
 
-NOTE = "The demo's own time. Move it on, and watch reminders, escalation, fallbacks and the digest happen."
-STARTER = "cli:demo"
+NOTE = "Move the clock on (above), and watch reminders, escalation, fallbacks and the digest happen."
+
+CLOCK, START, SLACK = "clock", "start", "slack"
+"""Where a button stands on the page: beside the clock, or in the side panel's groups."""
 
 
 @dataclass
 class DemoPanel:
-    """Reads and moves one demo. Slack's faults are the emulator's, set once it exists."""
+    """Reads and moves one demo. `faults` are its Slack's; `clock` is what its Slack goes by."""
 
     pool: Pool
     queue: Queue
     faults: Faults | None = None
+    clock: DemoClock = field(default_factory=DemoClock)
 
     async def state(self) -> Json:
         try:
@@ -41,9 +45,11 @@ class DemoPanel:
         if action in MOVES:
             async with self.pool.connection() as conn:
                 await time_machine.shift(conn, MOVES[action][1])
+                await self.clock.follow(conn)
         elif action == NEXT_DAY:
             async with self.pool.connection() as conn:
                 await time_machine.set_to(conn, next_working_day(await _now(conn)))
+                await self.clock.follow(conn)
         elif action in ("slack-down", "slack-up"):
             self._let_slack(down=action == "slack-down")
         else:
@@ -59,11 +65,11 @@ class DemoPanel:
     async def _start(self, sample: Sample, only: str | None = None) -> str:
         async with self.pool.connection() as conn:
             today = (await _now(conn)).astimezone(HOME).date()
-            found = await conn.execute(_STARTED, {"sample": f"%:{sample.name}", "starter": STARTER})
+            found = await conn.execute(_STARTED, {"sample": f"%:{sample.name}", "starter": sample.starter})
             row = await found.fetchone()
             n = 0 if only else int(row["n"] if row else 0)
             key = only or f"{n}:{sample.name}"
-            begin = Start(sample.workflow, sample.made(n, today), STARTER, REQUESTER, key)
+            begin = Start(sample.workflow, sample.made(n, today), sample.starter, sample.requester, key)
             return await start(conn, self.queue, begin)
 
     def _let_slack(self, *, down: bool) -> None:
@@ -82,19 +88,20 @@ class DemoPanel:
         }
 
     def _actions(self) -> list[Json]:
-        moves = [
-            {"id": name, "label": label, "hint": "Move the demo's clock"}
-            for name, (label, _) in MOVES.items()
-        ]
-        moves.append({"id": NEXT_DAY, "label": NEXT_DAY_LABEL, "hint": "Berlin's time"})
-        starts = [{"id": s.name, "label": s.label, "hint": s.hint} for s in SAMPLES]
+        moves = [_button(CLOCK, name, label, "Move the demo's clock") for name, (label, _) in MOVES.items()]
+        moves.append(_button(CLOCK, NEXT_DAY, NEXT_DAY_LABEL, "At 09:00, Berlin's time"))
+        starts = [_button(START, sample.name, sample.label, sample.hint) for sample in SAMPLES]
         return [*moves, *starts, self._outage()]
 
     def _outage(self) -> Json:
         if self.faults is not None and self.faults.down:
-            return {"id": "slack-up", "label": "Bring Slack back", "hint": "Messages are drawn now"}
+            return _button(SLACK, "slack-up", "Bring Slack back", "What was missed is drawn at once")
         hint = "Workflows go on, nothing expires unseen, and messages are drawn when it is back"
-        return {"id": "slack-down", "label": "Take Slack down", "hint": hint}
+        return _button(SLACK, "slack-down", "Take Slack down", hint)
+
+
+def _button(group: str, name: str, label: str, hint: str) -> Json:
+    return {"group": group, "id": name, "label": label, "hint": hint}
 
 
 async def _now(conn: Any) -> datetime:

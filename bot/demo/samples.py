@@ -12,13 +12,18 @@ from workflows import expense, incident, support_reply
 
 Json = dict[str, Any]
 
-REQUESTER = "U05ROSA"
+ROSA = "U05ROSA"
 """Rosa Lindqvist of Sales, who may decide nothing herself."""
+
+ALERTMANAGER = "api:alertmanager"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Something to start: `made` gives the input of the n-th one, counted from 0, on a day."""
+    """Something to start: `made` gives the input of the n-th one, counted from 0, on a day.
+
+    Without a requester it is a machine's doing, and nobody is told the outcome directly.
+    """
 
     name: str
     label: str
@@ -26,6 +31,11 @@ class Sample:
     workflow: str
     made: Callable[[int, date], Json]
     at_first: bool = True
+    requester: str | None = ROSA
+
+    @property
+    def starter(self) -> str:
+        return f"slack:{self.requester}" if self.requester else ALERTMANAGER
 
 
 def _claim(name: str) -> Callable[[int, date], Json]:
@@ -48,19 +58,20 @@ def _as_it_is(samples: dict[str, Json], *names: str) -> Callable[[int, date], Js
 
 
 SAMPLES: tuple[Sample, ...] = (
-    Sample("lunch", "Start: a lunch", "Under 500 EUR: paid by policy, no card", "expense", _claim("lunch")),
-    Sample("hotel", "Start: a hotel bill", "A finance manager decides", "expense", _claim("hotel")),
-    Sample("acme", "Start: a big payment", "Two different people must approve", "expense", _claim("acme")),
+    Sample("lunch", "A lunch", "Under 500 EUR: paid by policy, no card", "expense", _claim("lunch")),
+    Sample("hotel", "A hotel bill", "A finance manager decides", "expense", _claim("hotel")),
+    Sample("acme", "A big payment", "Two different people must approve", "expense", _claim("acme")),
     Sample(
         "incident",
-        "Start: an incident",
+        "An incident",
         "Scaling down a database replica waits for on-call",
         "incident",
         _as_it_is(incident.samples, "replicas-idle", "replica-lag"),
+        requester=None,
     ),
     Sample(
         "reply",
-        "Start: a support reply",
+        "A support reply",
         "Compliance looks at a flagged answer",
         "support_reply",
         _as_it_is(support_reply.samples, "refund", "advice", "card-number"),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bot.approvals.errors import SignoffError
 from bot.clock import run_clock
+from bot.demo.clock import DemoClock
 from bot.demo.panel import DemoPanel
 from bot.emulator import Emulator
 from bot.house import House, opened
@@ -61,13 +62,14 @@ async def show(
     """Run the demo until `stop` is set; `announce` is given the page's address, the API's, and its token."""
     await migrate(dsn)
     async with AsyncExitStack() as parts:
-        slack = await parts.enter_async_context(_slack(folder, port))
+        clock = DemoClock()
+        slack = await parts.enter_async_context(_slack(folder, port, clock))
         api = parts.enter_context(bound("127.0.0.1", 0))
         token = secrets.token_urlsafe(12)
         environ = environment(slack, dsn) | {"SIGNOFF_API_TOKENS": f"demo:{token}"}
         os.environ.update(environ)  # the workers inherit it
         house = await parts.enter_async_context(opened(Settings(), dsn))
-        panel = await _panel(house, slack)
+        panel = await _panel(house, slack, clock)
         tasks = await parts.enter_async_context(asyncio.TaskGroup())
         tasks.create_task(keep_worker(stop, {}))
         hear(tasks, house, api, stop)
@@ -92,8 +94,8 @@ def environment(slack: Emulator, dsn: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _slack(folder: Path, port: int) -> AsyncIterator[Emulator]:
-    slack = Emulator(path=folder / "slack.sqlite", port=port, delivery="socket")
+async def _slack(folder: Path, port: int, clock: DemoClock) -> AsyncIterator[Emulator]:
+    slack = Emulator(path=folder / "slack.sqlite", port=port, delivery="socket", clock=clock)
     try:
         await slack.start()
     except OSError as error:
@@ -104,12 +106,14 @@ async def _slack(folder: Path, port: int) -> AsyncIterator[Emulator]:
         await slack.stop()
 
 
-async def _panel(house: House, slack: Emulator) -> DemoPanel:
+async def _panel(house: House, slack: Emulator, clock: DemoClock) -> DemoPanel:
     """Give the demo its clock and its first threads, and the page its controls."""
-    panel = DemoPanel(house.work, house.queue, slack.faults)
+    panel = DemoPanel(house.work, house.queue, slack.faults, clock)
     async with house.work.connection() as conn:
         await time_machine.install(conn)
+        await clock.follow(conn)
     await asyncio.to_thread(effects.recorded)  # so that the ledger's table is there to be read
+    await house.directory.refresh_groups()  # so that the first cards mention them
     await panel.begin()
     slack.control.panel = panel
     return panel
