@@ -41,13 +41,13 @@ def _effect(row: Json) -> str:
     match row["kind"]:
         case "payment":
             paid = f"{data['vendor']} {data['amount']} {data['currency']}"
-            return f"Paid {paid}, approved by {data['approved_by']}"
+            return f"Paid {paid}, approved by {data.get('approved_by')}"
         case "scaled":
             return f"Scaled {data['service']} by {data['change']:+d}"
-        case "reply" if data["forced"]:
-            return f"Answered {data['to']} as drafted: nobody decided in time"
+        case "reply" if data.get("forced"):
+            return f"Answered {data.get('to')} as drafted: nobody decided in time"
         case "reply":
-            return f"Answered {data['to']}, approved by {data['approved_by']}"
+            return f"Answered {data.get('to')}, approved by {data.get('approved_by')}"
         case step if "service" in data:
             return f"{_words(step)} {data['service']}: {data.get('why', '')}"
         case kind:
