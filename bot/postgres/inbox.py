@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 
 from bot.approvals.policy import Vote
 from bot.postgres.rows import Approval, Thread, votes_of
 
 MOST = 60
+"""Approvals that a list holds at most."""
 
 
 @dataclass(frozen=True)
@@ -37,25 +37,20 @@ class Inbox:
 
 async def inbox(conn: AsyncConnection[Any], user: str) -> Inbox:
     """Read a person's lists; groups as last looked up."""
-    waiting = await _items(conn, _WAITING, user)
-    asked = await _items(conn, _ASKED, user)
-    recent = await _items(conn, _RECENT, user)
-    found = await conn.execute("select signoff_now() as now")
-    row = await found.fetchone()
-    mine = tuple(
-        item
-        for item in waiting
-        if (user not in item.thread.own or item.approval.policy.self_approval)
-        and all(vote.user != user for vote in item.votes)
-    )
+    about = {"user": user, "most": MOST}
+    async with conn.pipeline():
+        waiting = await conn.execute(_WAITING, about)
+        asked = await conn.execute(_ASKED, about)
+        recent = await conn.execute(_RECENT, about)
+        moment = await conn.execute("select signoff_now() as now")
+    row = await moment.fetchone()
     if row is None:
         raise LookupError("signoff_now")
-    return Inbox(mine, tuple(asked), tuple(recent), row["now"])
+    return Inbox(await _items(waiting), await _items(asked), await _items(recent), row["now"])
 
 
-async def _items(conn: AsyncConnection[Any], query: str, user: str) -> Sequence[Item]:
-    found = await conn.execute(query, {"user": user, "most": MOST})
-    return [_item(row) for row in await found.fetchall()]
+async def _items(found: AsyncCursor[Any]) -> tuple[Item, ...]:
+    return tuple([_item(row) async for row in found])
 
 
 def _item(row: dict[str, Any]) -> Item:
@@ -65,6 +60,8 @@ def _item(row: dict[str, Any]) -> Item:
     )
 
 
+# What is theirs to decide: they are listed, or in a group that is; they are none of those who never may; it
+# is not their own, unless that is declared; and they have not said yet what they think of this revision.
 _WAITING = """
 select a.*, to_jsonb(t) as thread, l.permalink,
        (select jsonb_agg(to_jsonb(v)) from votes v where v.approval_id = a.approval_id) as votes
@@ -73,6 +70,13 @@ where a.status = 'pending' and a.policy -> 'approvers' ?| (
     select array[%(user)s] || coalesce(array_agg(called), '{}')
     from user_groups g, unnest(array[g.group_id, '@' || g.handle]) as called
     where %(user)s = any(g.members))
+and ((a.policy -> 'self_approval')::boolean
+     or (t.requester is distinct from %(user)s and t.starter <> 'slack:' || %(user)s))
+and not exists (select 1 from votes v where v.approval_id = a.approval_id and v.revision = a.revision
+                and v.user_id = %(user)s)
+and not exists (select 1 from people p where p.user_id = %(user)s
+                and ((p.profile -> 'is_guest')::boolean or (p.profile -> 'is_bot')::boolean
+                     or (p.profile -> 'is_deactivated')::boolean))
 order by a.due_at nulls last, a.created_at limit %(most)s
 """
 

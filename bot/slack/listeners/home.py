@@ -88,6 +88,8 @@ async def _start(intake: Intake, user: str, text: str) -> Drawn:
         parsed = json.loads(given or "{}")
     except ValueError as error:
         return not_started(f"the input is not JSON: {error}")
+    except RecursionError:
+        return not_started("the input is nested too deep to be read as JSON")
     if not isinstance(parsed, dict):
         return not_started('the input must be a JSON object, such as {"amount": 5}')
     try:

@@ -1,0 +1,256 @@
+"""The App Home and `/approvals`: the right lists for each person, buttons that work, and starting things."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import psycopg
+import pytest
+from fixtures_decisions import MODULE, asking, editable
+from fixtures_house import CLEO, DANA, FINANCE, FINN, GWEN, MAYA, OTTO, ROSA, Row, Running, running_house
+
+import workflows.expense
+from bot.postgres import inbox as inbox_module
+from bot.slack.listeners.desk import UNSURE
+from bot.slack.listeners.home import UNSURE_START
+
+
+@pytest.fixture
+async def house(database: str) -> AsyncIterator[Running]:
+    async with running_house(database, extra=(MODULE,)) as running:
+        yield running
+
+
+async def home_of(house: Running, user: str) -> Row:
+    """Open the Home and return it as it is published by that."""
+    before = (house.slack.home(user) or {}).get("hash")
+    await house.slack.open_home(user)
+    await house.slack.until(lambda: (house.slack.home(user) or {}).get("hash") not in (None, before))
+    return house.slack.home(user)
+
+
+def listed(view: Row) -> dict[str, list[str]]:
+    """The titles under each heading of a Home or of an answer."""
+    lists: dict[str, list[str]] = {}
+    for block in view["blocks"]:
+        if block["type"] == "header":
+            lists[block["text"]["text"]] = []
+        elif block["type"] == "section" and lists:
+            text = block["text"]["text"]
+            if text.startswith(("<http", "*")):
+                lists[list(lists)[-1]].append(text.split("\n")[0].partition("|")[2].rstrip(">"))
+    return lists
+
+
+async def answer(house: Running, user: str, text: str = "") -> Row:
+    ack = await house.slack.command(user, FINANCE, "/approvals", text)
+    assert ack.acked
+    assert ack.body["response_type"] == "ephemeral"
+    return ack.body
+
+
+async def test_a_home_lists_what_waits_for_its_person_and_not_what_waits_for_others(house: Running) -> None:
+    await asking(house, MAYA, title="For Maya")
+    await asking(house, FINN, title="For Finn")
+    await asking(house, "@finance-managers", title="For managers")
+    await house.house.directory.refresh_groups()
+
+    assert listed(await home_of(house, MAYA))["Waiting for you"] == ["For Maya", "For managers"]
+    assert listed(await home_of(house, FINN))["Waiting for you"] == ["For Finn", "For managers"]
+    assert listed(await home_of(house, OTTO)) == {"Waiting for you": []}
+
+
+async def test_what_one_asked_for_waits_for_others_only(house: Running) -> None:
+    await asking(house, MAYA, FINN, requester=MAYA, title="Mine")
+    await asking(house, MAYA, FINN, starter=f"slack:{MAYA}", requester=None, title="Started by me")
+    await asking(house, MAYA, requester=MAYA, self_approval=True, title="Mine to decide")
+
+    home = listed(await home_of(house, MAYA))
+
+    assert home["Waiting for you"] == ["Mine to decide"]
+    assert set(home["You asked for"]) == {"Mine", "Mine to decide"}
+
+
+async def test_what_one_has_voted_on_waits_again_only_after_an_edit(house: Running) -> None:
+    desk = await asking(house, MAYA, FINN, approvals=2, title="For two", **editable())
+    await desk.click(MAYA)
+    assert listed(await home_of(house, MAYA))["Waiting for you"] == []
+
+    view = await desk.open(FINN, "signoff.edit")
+    (seats,) = [b["block_id"] for b in view["blocks"] if b["type"] == "input" and "Seats" in str(b["label"])]
+    await house.slack.submit(FINN, view, {seats: "3"})
+
+    assert listed(await home_of(house, MAYA))["Waiting for you"] == ["For two"]
+
+
+async def test_nothing_waits_for_those_who_may_never_decide(house: Running) -> None:
+    await asking(house, GWEN, title="For a guest")
+    await house.house.directory.look_up_person(GWEN)
+
+    assert listed(await home_of(house, GWEN))["Waiting for you"] == []
+
+
+async def test_many_of_ones_own_do_not_hide_what_waits(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox_module, "MOST", 2)
+    for number in range(3):
+        await asking(house, MAYA, FINN, requester=MAYA, title=f"Mine {number}")
+    await asking(house, MAYA, title="Somebody else's")
+
+    assert listed(await home_of(house, MAYA))["Waiting for you"] == ["Somebody else's"]
+
+
+async def test_what_was_settled_lately_is_listed_for_who_asked_and_who_voted(house: Running) -> None:
+    desk = await asking(house, MAYA, requester=CLEO, title="Settled")
+    await desk.click(MAYA)
+    await house.drain()
+
+    assert listed(await home_of(house, MAYA))["Settled lately"] == ["Settled"]
+    assert listed(await home_of(house, CLEO))["Settled lately"] == ["Settled"]
+    assert "Settled lately" not in listed(await home_of(house, FINN))
+    await house.pass_time(timedelta(days=8))
+    assert "Settled lately" not in listed(await home_of(house, MAYA))
+
+
+async def test_the_buttons_of_a_home_decide_and_the_home_is_drawn_again(house: Running) -> None:
+    desk = await asking(house, MAYA, title="From home")
+    view = await home_of(house, MAYA)
+
+    ack = await house.slack.click(MAYA, view, "signoff.approve")
+
+    assert ack.acked
+    assert (await desk.approval()).decision.by.user == MAYA
+    await house.slack.until(lambda: listed(house.slack.home(MAYA))["Waiting for you"] == [])
+    assert listed(house.slack.home(MAYA))["Settled lately"] == ["From home"]
+    await house.drain()
+    assert f"Approved by <@{MAYA}>" in desk.card()["text"]
+
+
+async def test_a_form_opened_from_a_home_decides_and_the_home_is_drawn_again(house: Running) -> None:
+    desk = await asking(house, MAYA, title="From home")
+    view = await home_of(house, MAYA)
+
+    await house.slack.click(MAYA, view, "signoff.reject")
+    await house.slack.until(lambda: house.slack.views(MAYA))
+    await house.slack.submit(MAYA, house.slack.views(MAYA)[-1], {"words": "no"})
+
+    assert (await desk.approval()).decision.verdict == "reject"
+    await house.slack.until(lambda: listed(house.slack.home(MAYA))["Waiting for you"] == [])
+
+
+async def test_a_home_that_is_out_of_date_is_told_directly_and_drawn_again(house: Running) -> None:
+    desk = await asking(house, MAYA, FINN)
+    view = await home_of(house, MAYA)
+    await desk.click(FINN)
+
+    ack = await house.slack.click(MAYA, view, "signoff.approve")
+
+    assert ack.acked
+    await house.slack.until(lambda: house.slack.messages(MAYA))
+    assert f"already approved by <@{FINN}>" in house.slack.messages(MAYA)[-1]["text"]
+    await house.slack.until(lambda: listed(house.slack.home(MAYA))["Waiting for you"] == [])
+
+
+async def test_a_home_that_slack_does_not_take_costs_nobody_the_acknowledgement(house: Running) -> None:
+    desk = await asking(house, MAYA)
+    view = await home_of(house, MAYA)
+    house.slack.fault("views.publish", "dropped")
+
+    ack = await house.slack.click(MAYA, view, "signoff.approve")
+
+    assert ack.acked
+    assert (await desk.approval()).status == "decided"
+
+
+# /approvals
+
+
+async def test_approvals_lists_what_waits_and_what_one_asked_for(house: Running) -> None:
+    await asking(house, MAYA, title="For Maya")
+    await asking(house, FINN, requester=MAYA, title="Maya's own")
+
+    said = await answer(house, MAYA)
+
+    assert listed(said) == {"Waiting for you": ["For Maya"], "You asked for": ["Maya's own"]}
+    assert "1 approval waiting" in said["text"]
+
+
+async def test_approvals_says_so_where_there_is_nothing(house: Running) -> None:
+    said = await answer(house, OTTO)
+
+    assert "Nothing waits for you" in str(said)
+
+
+@pytest.mark.parametrize("asked", ["help", "what", "HELP", "start"])
+async def test_help_names_what_can_be_started(house: Running, asked: str) -> None:
+    said = str(await answer(house, OTTO, asked))
+
+    assert "expense" in said
+    assert "incident" in said
+
+
+async def test_start_runs_a_workflow_for_whoever_asks(house: Running) -> None:
+    claim = json.dumps(workflows.expense.samples["hotel"])
+
+    said = await answer(house, ROSA, f"start expense {claim}")
+    await house.drain()
+
+    assert "Started *expense*" in str(said)
+    (row,) = await house.rows("select thread_id, requester, starter from threads")
+    assert (row["requester"], row["starter"]) == (ROSA, f"slack:{ROSA}")
+    assert "Hotel Adler" in house.card(FINANCE)["text"]
+    await house.click(ROSA, FINANCE, "signoff.approve")
+    (refused,) = [e for e in await house.audit(row["thread_id"]) if e["event"] == "approval.refused"]
+    assert refused["data"]["why"] == "own"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("", "name a workflow"),
+        ("payroll {}", "payroll"),
+        ("expense {", "not JSON"),
+        ("expense []", "JSON object"),
+        ('expense "x"', "JSON object"),
+        ("expense {}", "vendor"),
+        ('expense {"amount": -5}', "amount"),
+        ('expense {"amount": NaN}', "amount"),
+        ('asked {"request": "a\\u0000b"}', "request"),
+        ('asked {"request": "\\ud83d"}', "request"),
+        ("asked " + '{"a":' * 200 + "1" + "}" * 200, "levels"),
+        ("asked " + "[" * 3000, "JSON"),
+        ("asked " + '{"a":' * 2500 + "1" + "}" * 2500, "too deep"),
+    ],
+)
+async def test_what_cannot_be_started_is_said_with_the_field_that_is_wrong(
+    house: Running, given: str, says: str
+) -> None:
+    said = await answer(house, ROSA, f"start {given}")
+
+    assert "Nothing was started" in said["text"]
+    assert says in str(said)
+    assert await house.rows("select 1 from threads") == []
+
+
+async def test_with_the_database_away_a_list_says_so_and_a_start_promises_nothing(house: Running) -> None:
+    async with await psycopg.AsyncConnection.connect(house.dsn) as other:
+        await other.execute("lock table threads, approvals in access exclusive mode")
+
+        assert (await answer(house, ROSA))["text"] == UNSURE
+        assert (await answer(house, ROSA, 'start asked {"request": {}}'))["text"] == UNSURE_START
+
+
+async def test_a_home_with_more_than_fits_is_cut_and_says_how_many_more(house: Running) -> None:
+    for number in range(14):
+        await house.start(
+            "asked", {"request": {"title": f"No. {number}", "policy": {"approvers": [DANA]}}}, ROSA
+        )
+    await house.drain()
+
+    view = await home_of(house, DANA)
+
+    assert len(listed(view)["Waiting for you"]) == 12
+    assert "2 more" in str(view)
