@@ -32,21 +32,18 @@ async def drawn(conn: AsyncConnection[Any], queue: Queue, claimed: Claim, channe
         "ts": ts,
     }
     starts = message.kind == "card" and approval is not None and approval.delivered_at is None
-    if not starts and claimed.unknown_since is None:
-        found = await conn.execute(_DRAWN, shown)
-        row = await found.fetchone()
-        if row is not None:
-            return bool(row["again"])
-    async with fact(conn, queue) as recorded:
-        if starts and approval is not None:
-            await _delivered(recorded, approval)
-        found = await conn.execute(_DRAWN, shown)
-        row = await found.fetchone()
-        if row is None:
+    if starts and approval is not None:
+        row = await _first_shown(conn, approval, shown)
+    else:
+        row = await (await conn.execute(_DRAWN, shown)).fetchone()
+    if row is None:
+        async with fact(conn, queue) as recorded:
             await _lost(recorded, claimed, channel_id, ts)
-        elif claimed.unknown_since is not None:
+        return False
+    if claimed.unknown_since is not None:
+        async with fact(conn, queue) as recorded:
             await _adopted(recorded, message, channel_id, ts)
-        return row is not None and bool(row["again"])
+    return bool(row["again"])
 
 
 async def rewritten(conn: AsyncConnection[Any], queue: Queue, claimed: Claim) -> None:
@@ -190,23 +187,24 @@ def _report(message: Message, problem: str, mend: str) -> NewMessage:
     )
 
 
-async def _delivered(recorded: Fact, approval: Approval) -> None:
-    """Start the clock, once: the row is locked first, as everywhere."""
-    found = await recorded.conn.execute(_UNSTARTED, {"id": approval.approval_id})
-    row = await found.fetchone()
-    if row is None:
-        return
-    sla = approval.sla.model_validate(row["sla"])
-    steps = timetable(sla, row["now"])
-    await recorded.conn.execute(
-        _DELIVERED,
-        {
-            "id": approval.approval_id,
-            "now": row["now"],
-            "next": steps[0].at if steps else None,
-            "due": sla.due(row["now"]),
-        },
-    )
+async def _first_shown(
+    conn: AsyncConnection[Any], approval: Approval, shown: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Start the clock with the card's first delivery, once: the row is locked first, as everywhere."""
+    async with conn.pipeline(), conn.transaction():
+        row = await (await conn.execute(_UNSTARTED, {"id": approval.approval_id})).fetchone()
+        if row is not None:
+            sla = approval.sla.model_validate(row["sla"])
+            steps = timetable(sla, row["now"])
+            started = {
+                "id": approval.approval_id,
+                "now": row["now"],
+                "next": steps[0].at if steps else None,
+                "due": sla.due(row["now"]),
+            }
+            await conn.execute(_DELIVERED, started)
+        noted = await conn.execute(_DRAWN, shown)
+    return await noted.fetchone()
 
 
 async def _lost(recorded: Fact, claimed: Claim, channel_id: str, ts: str) -> None:

@@ -15,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.approvals.policy import is_user
 from bot.approvals.standing import STALE_AFTER
 
 LOOK_UP_SECONDS = 1.0
@@ -98,16 +99,34 @@ class Directory:
             async with self._pool.connection() as conn:
                 await conn.execute(_KEEP_GROUPS, {"rows": Jsonb(rows)})
 
-    async def know_groups(self, names: Iterable[str]) -> None:
-        """Ask Slack where a group that a policy names is not known here, but not at every card again."""
-        async with self._pool.connection() as conn:
-            found = await conn.execute(_UNKNOWN_GROUPS, {"names": list(names)})
-            row = await found.fetchone()
-        if row is None or not row["unknown"]:
-            return
-        if time.monotonic() - self._groups_asked_at >= ASK_AGAIN_SECONDS:
+    async def outside(self, approvers: Iterable[str], channel_id: str) -> frozenset[str]:
+        """Return who of these, groups unfolded, is not in the channel; nobody where Slack would not say.
+
+        Costs one statement where all is known, and raises how Slack fails where it has to be asked.
+        """
+        names = list(approvers)
+        known = await self._known(names, channel_id)
+        if known["unknown"] and time.monotonic() - self._groups_asked_at >= ASK_AGAIN_SECONDS:
             self._groups_asked_at = time.monotonic()
             await self.refresh_groups()
+            known = await self._known(names, channel_id)
+        people = {name for name in names if is_user(name)} | set(known["people"] or ())
+        if not people:
+            return frozenset()
+        members = (
+            known["members"] if known["fresh"] else (await self._keep_channel(channel_id, channel_id)).members
+        )
+        return frozenset() if members is None else frozenset(people - set(members))
+
+    async def _known(self, names: list[str], channel_id: str) -> dict[str, Any]:
+        wanted = {
+            "groups": [name for name in names if not is_user(name)],
+            "channel": channel_id,
+            "kept": CHANNEL_KEPT,
+        }
+        async with self._pool.connection() as conn:
+            found = await conn.execute(_OUTSIDE, wanted)
+            return await found.fetchone() or {}
 
     async def channel(self, name: str) -> Channel:
         """Find a channel by `#name` or id, with its members; raises `SlackApiError` where it is not found."""
@@ -170,15 +189,6 @@ async def handles(conn: Any) -> Mapping[str, str]:
     return {row["handle"]: row["group_id"] for row in await found.fetchall()}
 
 
-async def people_of(conn: Any, approvers: Iterable[str]) -> frozenset[str]:
-    """Return the users whom a policy's approvers come to, groups unfolded as last known."""
-    names = list(approvers)
-    found = await conn.execute(_MEMBERS, {"names": names})
-    rows = await found.fetchall()
-    users = {name for name in names if name.startswith(("U", "W"))}
-    return frozenset(users.union(*(row["members"] for row in rows)))
-
-
 _STALE = """
 select not exists (select 1 from people where user_id = %(user)s
                    and signoff_now() - fetched_at < %(kept)s) as person,
@@ -193,10 +203,15 @@ insert into people values (%(user)s, %(profile)s, signoff_now())
 on conflict (user_id) do update set profile = excluded.profile, fetched_at = excluded.fetched_at
 """
 
-_UNKNOWN_GROUPS = """
-select exists (select 1 from unnest(%(names)s::text[]) as name
+_OUTSIDE = """
+select (select array_agg(member) from user_groups g, unnest(g.members) as member
+        where g.group_id = any(%(groups)s) or '@' || g.handle = any(%(groups)s)) as people,
+       exists (select 1 from unnest(%(groups)s::text[]) as name
                where not exists (select 1 from user_groups g
-                                 where name in (g.group_id, '@' || g.handle))) as unknown
+                                 where name in (g.group_id, '@' || g.handle))) as unknown,
+       c.members, c.name is not null as fresh
+from (select %(channel)s::text as wanted) w
+left join channels c on c.name = w.wanted and signoff_now() - c.fetched_at < %(kept)s
 """
 
 _KEEP_GROUPS = """
@@ -214,8 +229,4 @@ _KEEP_CHANNEL = """
 insert into channels values (%(name)s, %(id)s, %(members)s, signoff_now())
 on conflict (name) do update set channel_id = excluded.channel_id, members = excluded.members,
                                  fetched_at = excluded.fetched_at
-"""
-
-_MEMBERS = """
-select members from user_groups where group_id = any(%(names)s) or '@' || handle = any(%(names)s)
 """

@@ -10,7 +10,7 @@ from psycopg_pool import AsyncConnectionPool
 from bot.facts.deliveries import direct_cards
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval, Thread
-from bot.slack.directory import Directory, Unreachable, people_of
+from bot.slack.directory import Directory, Unreachable
 
 log = structlog.get_logger("signoff.slack")
 
@@ -31,21 +31,11 @@ class Outsiders:
         if approval.status != "pending":
             return
         try:
-            people = await self._outside(approval, thread, channel_id)
+            own = frozenset() if approval.policy.self_approval else thread.own
+            people = await self._directory.outside(approval.policy.approvers, channel_id) - own
         except Unreachable as error:
             log.warning("outsiders_unknown", approval_id=approval.approval_id, why=str(error))
             return
         if people and len(people) <= MOST_DIRECT:
             async with self._pool.connection() as conn:
                 await direct_cards(conn, self._queue, approval, sorted(people))
-
-    async def _outside(self, approval: Approval, thread: Thread, channel_id: str) -> frozenset[str]:
-        """Return who may decide and is not there; nobody where Slack would not say who is."""
-        await self._directory.know_groups(approval.policy.groups)
-        async with self._pool.connection() as conn:
-            people = await people_of(conn, approval.policy.approvers)
-        own = frozenset() if approval.policy.self_approval else thread.own
-        if not people - own:
-            return frozenset()
-        members = (await self._directory.channel(channel_id)).members
-        return frozenset() if members is None else people - own - members

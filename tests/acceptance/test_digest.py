@@ -206,9 +206,12 @@ async def test_a_digest_that_was_not_committed_tells_its_lines_another_time(ops:
     offer(ops, sla=Sla(respond_within=HOUR))
     thread = await asked(ops)
     await wait_out(ops, 2 * HOUR)
-    async with ops.house.work.connection() as conn, conn.transaction(force_rollback=True):
-        async with fact(conn, ops.house.queue) as recorded:
-            assert await digests.make(recorded, "2026-11-02 17:00")
+    async with (
+        ops.house.work.connection() as conn,
+        conn.transaction(force_rollback=True),
+        fact(conn, ops.house.queue) as recorded,
+    ):
+        assert await digests.make(recorded, "2026-11-02 17:00")
 
     (digest,) = await at(ops, monday(17))
     assert thread in digest

@@ -32,7 +32,8 @@ APPROVALS = """
 insert into approvals (approval_id, thread_id, interrupt_id, dialect, request, payload_hash, policy, sla,
                        channel, next_at, due_at, delivered_at, delivery)
 select 'a' || n, 't' || least(n, %(threads)s), 'i' || n, 'signoff', '{"signoff": 1, "title": "Pay"}', 'h',
-       '{"approvers": []}', '{"respond_within": "PT1H"}', '#x', signoff_now() + n * interval '1 minute' + %(in)s,
+       '{"approvers": []}', '{"respond_within": "PT1H"}', '#x',
+       signoff_now() + n * interval '1 minute' + %(in)s,
        signoff_now() + n * interval '1 minute' + %(in)s, signoff_now() - interval '1 day', 'delivered'
 from generate_series(1, %(n)s) n
 """
