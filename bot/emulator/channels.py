@@ -103,6 +103,7 @@ def shown_channel(channel: Channel, viewer: str) -> Json:
         "is_ext_shared": channel.is_ext_shared,
         "is_shared": channel.is_ext_shared,
         "is_member": viewer in channel.members,
+        "topic": {"value": channel.topic, "creator": "", "last_set": 0},
     }
     if channel.is_im:
         shown["user"] = next((user for user in sorted(channel.members) if user != viewer), viewer)

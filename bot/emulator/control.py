@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -85,6 +86,11 @@ class Control:
         if task := asyncio.current_task():
             self._streams.add(task)
             task.add_done_callback(self._streams.discard)
+        with suppress(ConnectionResetError):  # the reader closed the page
+            await self._tell(stream)
+        return stream
+
+    async def _tell(self, stream: web.StreamResponse) -> None:
         slack = self.line.slack
         told = -1
         while True:

@@ -67,6 +67,7 @@ class Channel:
     is_ext_shared: bool = False
     is_im: bool = False
     is_mpim: bool = False
+    topic: str = ""
 
 
 @dataclass(frozen=True)
@@ -134,11 +135,25 @@ def _demo_users() -> tuple[User, ...]:
 def _demo_channels() -> tuple[Channel, ...]:
     everybody = frozenset({MAYA, FINN, DANA, OKEY, ROSA, CLEO, OTTO, GWEN, BUILDER, XENO, BOT})
     return (
-        Channel("C01FINANCE", "finance-approvals", frozenset({MAYA, FINN, DANA, ROSA, OTTO, GWEN, BOT})),
-        Channel("C02ONCALL", "on-call", frozenset({OKEY, MAYA, OTTO, BOT})),
-        Channel("C03SUPPORT", "support-review", frozenset({CLEO, ROSA, BOT})),
-        Channel("C04OPS", "signoff-ops", frozenset({OKEY, DANA, BOT})),
-        Channel("C05GENERAL", "general", everybody),
+        Channel(
+            "C01FINANCE",
+            "finance-approvals",
+            frozenset({MAYA, FINN, DANA, ROSA, OTTO, GWEN, BOT}),
+            topic="Payments that wait for a yes",
+        ),
+        Channel(
+            "C02ONCALL", "on-call", frozenset({OKEY, MAYA, OTTO, BOT}), topic="Alerts and their runbooks"
+        ),
+        Channel(
+            "C03SUPPORT", "support-review", frozenset({CLEO, ROSA, BOT}), topic="Answers that a rule flagged"
+        ),
+        Channel(
+            "C04OPS",
+            "signoff-ops",
+            frozenset({OKEY, DANA, BOT}),
+            topic="What expired, what is stuck, what is due",
+        ),
+        Channel("C05GENERAL", "general", everybody, topic="Northwind, all of it"),
         Channel("C06SECRET", "secret", frozenset({DANA, CLEO})),
         Channel("C07OLD", "old", frozenset({MAYA, FINN, BOT}), is_archived=True),
     )

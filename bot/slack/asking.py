@@ -21,7 +21,12 @@ def asked_by(thread: Thread) -> str:
     starter = mention(thread.starter.removeprefix("slack:"))
     who = mention(thread.requester) if thread.requester else starter
     started = f", started by {starter}" if who != starter else ""
-    return f"Asked by {who}{started} · *{said(thread.workflow, 80)}* workflow"
+    return f"Asked by {who}{started} · {of_workflow(thread)}"
+
+
+def of_workflow(thread: Thread) -> str:
+    """Name the workflow: "*expense* workflow"."""
+    return f"*{said(thread.workflow, 80)}* workflow"
 
 
 def approvers(policy: Policy, groups: Mapping[str, str], most: int = MOST_MENTIONS) -> str:

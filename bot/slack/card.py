@@ -12,6 +12,7 @@ from bot.approvals.policy import Vote, is_user
 from bot.postgres.rows import Approval, Thread
 from bot.slack import asking
 from bot.slack.buttons import decision_buttons, described, whole_button
+from bot.slack.content import other_fields, proposal_now
 from bot.slack.drawn import Drawn, drawn
 from bot.slack.outcome import aftermath, outcome
 from bot.slack.rich import markdown, paragraph, person, quote, rich_text, web_link, words
@@ -29,7 +30,7 @@ from bot.slack.text import (
     section,
     units,
 )
-from bot.slack.values import Piece, edits, facts, proposal
+from bot.slack.values import Piece, edits, facts, proposal, titles
 
 __all__ = ["CardView", "Drawn", "card"]
 
@@ -66,20 +67,21 @@ def card(view: CardView) -> Drawn:
     """Draw an approval as it stands."""
     pending = view.approval.status == "pending"
     content, whole = _content(view)
-    blocks = [*_head(view), *content]
-    blocks += list(_open(view, whole=whole)) if pending else list(_settled(view, whole=whole))
+    end = _open(view, whole=whole) if pending else _settled(view, whole=whole)
+    blocks = [*_title(view.approval), *(_asked(view) if pending else _told(view)), *content, *end]
     return drawn(_fallback(view), blocks, view.message_id, view.version)
 
 
-def _head(view: CardView) -> Iterator[Block]:
-    approval, thread = view.approval, view.thread
+def _title(approval: Approval) -> Iterator[Block]:
     title = clean(approval.request.title).strip()
     yield {"type": "header", "text": plain(line(title), _TITLE)}
     if units(line(title)) > _TITLE:
         yield rich_text(paragraph(words(cut(title, _LONG_TITLE), bold=True)))
-    if approval.status != "pending":
-        yield section(asking.asked_by(thread))
-        return
+
+
+def _asked(view: CardView) -> Iterator[Block]:
+    """Yield a pending card's first lines: at whose request, by when, and who may decide."""
+    approval, thread = view.approval, view.thread
     lines = [asking.asked_by(thread), asking.deadline(approval, view.now)]
     lines.append("You may decide this." if view.audience == "direct" else "")
     yield section("\n".join(filter(None, lines)))
@@ -87,13 +89,23 @@ def _head(view: CardView) -> Iterator[Block]:
         yield section(asking.needs(approval.policy, view.groups))
 
 
+def _told(view: CardView) -> Iterator[Block]:
+    """Yield a settled card's first lines: what came of it, in whose words, and who had asked."""
+    decision = view.approval.decision
+    yield section(outcome(view.approval, view.thread) or "")
+    if decision and (decision.text or decision.comment):
+        yield rich_text(quote(decision.text or decision.comment or ""))
+    yield section(asking.asked_by(view.thread))
+
+
 def _content(view: CardView) -> tuple[list[Block], bool]:
     """Return what the workflow said, and whether that is all of it."""
     approval = view.approval
     request = approval.request
     title_fits = units(request.title) <= _LONG_TITLE
-    short = {k: v for k, v in request.fields.items() if units(v) <= 150 and units(k) <= 50}
-    pairs = [] if len(request.fields) <= 10 and len(short) == len(request.fields) else request.fields.items()
+    fields = other_fields(approval)
+    short = {k: v for k, v in fields.items() if units(v) <= 150 and units(k) <= 50}
+    pairs = [] if len(fields) <= 10 and len(short) == len(fields) else fields.items()
     pieces = [
         Piece(markdown(request.summary or "", _SUMMARY), units(request.summary or "") <= _SUMMARY),
         facts(pairs, _FACTS),
@@ -102,7 +114,7 @@ def _content(view: CardView) -> tuple[list[Block], bool]:
         described(request, _OPTIONS),
         _links(request.links),
     ]
-    blocks = [] if pairs else _grid(request.fields)
+    blocks = [] if pairs else _grid(fields)
     blocks += [rich_text(*piece.elements) for piece in pieces if piece.elements]
     return blocks, title_fits and all(piece.whole for piece in pieces)
 
@@ -118,18 +130,20 @@ def _grid(fields: Mapping[str, str]) -> list[Block]:
 
 def _proposed(approval: Approval) -> Piece:
     decision = approval.decision
-    value = decision.proposal if decision and decision.approved else approval.proposal
     refused = approval.status != "pending" and not (decision and not decision.rejected)
-    piece = proposal(value, _PROPOSAL, struck=refused)
+    called = titles(approval.request.proposal_schema)
+    piece = proposal(proposal_now(approval), _PROPOSAL, struck=refused, called=called)
     heading = paragraph(words("Proposal", bold=True))
     return Piece([heading, *piece.elements], piece.whole) if piece.elements else piece
 
 
 def _edited(approval: Approval) -> Piece:
     """Show what people changed in the proposal, in an open revision and in what was approved."""
-    decision = approval.decision
-    after = decision.proposal if decision and decision.approved else approval.proposal
-    piece = edits(changes(approval.request.proposal, after)) if after is not None else Piece()
+    after = proposal_now(approval)
+    if after is None:
+        return Piece()
+    called = titles(approval.request.proposal_schema)
+    piece = edits(changes(approval.request.proposal, after), called=called)
     if not piece.elements:
         return piece
     by = approval.edited_by
@@ -182,11 +196,7 @@ def _footer(view: CardView) -> Iterator[str]:
 
 
 def _settled(view: CardView, *, whole: bool) -> Iterator[Block]:
-    approval, decision = view.approval, view.approval.decision
-    yield section(outcome(approval, view.thread) or "")
-    said_words = decision and (decision.text or decision.comment)
-    if said_words:
-        yield rich_text(quote(said_words))
+    approval = view.approval
     told = aftermath(approval, view.thread)
     yield context(" · ".join(filter(None, [told, f"Approval {said(approval.approval_id, 80)}"])))
     if not whole:

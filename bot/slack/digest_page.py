@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.approvals.digest import TOPICS, Digest, Line, Topic
 from bot.slack.drawn import Drawn, drawn
-from bot.slack.text import Block, context, count, plain, said, section, units, when, when_plain
+from bot.slack.text import Block, context, plain, said, section, units, when
 
 _HEADINGS: dict[Topic, str] = {
     "undeliverable": "Could not be delivered",
@@ -32,15 +32,15 @@ def pages(digest: Digest, message_ids: Sequence[str] = (), version: int = 1) -> 
     chunks = list(_chunks(_entries(digest))) or [[]]
     ids = [*message_ids, *[None] * len(chunks)]
     return tuple(
-        drawn(*_page(digest, chunk, f"page {n + 1} of {len(chunks)}"), ids[n], version)
+        drawn(*_page(digest, chunk, f"page {n + 1} of {len(chunks)}" if chunks[1:] else ""), ids[n], version)
         for n, chunk in enumerate(chunks)
     )
 
 
 def _page(digest: Digest, chunk: list[_Entry], number: str) -> tuple[str, list[Block]]:
-    told = _summary(digest)
+    told, name = _summary(digest), ", ".join(filter(None, ["Approvals digest", number]))
     blocks: list[Block] = [
-        {"type": "header", "text": plain(f"Approvals digest, {number}", 150)},
+        {"type": "header", "text": plain(name, 150)},
         section(told),
     ]
     topic: Topic | None = None
@@ -50,16 +50,16 @@ def _page(digest: Digest, chunk: list[_Entry], number: str) -> tuple[str, list[B
             blocks.append(section(f"*{_HEADINGS[topic]}* ({len(digest.about(topic))})"))
         blocks.append(section(text))
     since = f" · since {when(digest.since)}" if digest.since else ""
-    blocks.append(context(f"{number.capitalize()} · made {when(digest.made_at)}{since}"))
-    return f"Approvals digest, {number}: {told}".replace("*", ""), blocks
+    blocks.append(context(f"Made {when(digest.made_at)}{since}"))
+    return f"{name}: {told}".replace("*", ""), blocks
 
 
 def _summary(digest: Digest) -> str:
     counts = [(topic, len(digest.about(topic))) for topic in TOPICS]
-    told = [f"{_HEADINGS[topic].lower()}: *{n}*" for topic, n in counts if n]
+    told = [f"{_HEADINGS[topic]}: *{n}*" for topic, n in counts if n]
     if not told:
-        return f"Nothing expired, nothing is stuck, and nothing is due until {when_plain(digest.until)}."
-    return f"{count(len(digest.lines), 'line')} · " + " · ".join(told)
+        return f"Nothing expired, nothing is stuck, and nothing is due until {when(digest.until)}."
+    return " · ".join(told)
 
 
 def _entries(digest: Digest) -> Iterator[_Entry]:
@@ -78,7 +78,8 @@ def _told(line: Line) -> str:
         said(line.note, 400),
         when(line.at) if line.at else "",
     ]
-    mend = f"\nTo mend it: `{said(line.command, 300)}`" if line.command else ""
+    does = "Its story" if (line.command or "").startswith("signoff show") else "To mend it"
+    mend = f"\n{does}: `{said(line.command, 300)}`" if line.command else ""
     return f"{linked}\n{' · '.join(filter(None, details))}{mend}"
 
 

@@ -10,11 +10,12 @@ from bot.approvals.policy import Vote
 from bot.postgres.rows import Approval, Thread
 from bot.slack import asking
 from bot.slack.buttons import decision_buttons
+from bot.slack.content import other_fields
 from bot.slack.drawn import VIEW_BLOCKS, numbered
 from bot.slack.outcome import aftermath, outcome
 from bot.slack.rich import markdown, rich_text
 from bot.slack.text import Block, context, count, plain, said, section, units, when
-from bot.slack.values import Piece, facts, proposal
+from bot.slack.values import Piece, facts, proposal, titles
 
 _WAITING = 12
 _LISTED = 10
@@ -52,7 +53,7 @@ def home(view: HomeView) -> Block:
     blocks += _more(len(view.waiting) - _WAITING)
     for heading, entries in (("You asked for", view.asked), ("Settled lately", view.recent)):
         if entries:
-            rows = (section(row(entry, view.now, view.groups)) for entry in entries[:_LISTED])
+            rows = (section(row(entry, view.now, view.groups, own=True)) for entry in entries[:_LISTED])
             blocks += [_header(heading), *rows, *_more(len(entries) - _LISTED)]
     kept = [*blocks[: VIEW_BLOCKS - 1], context(f"Updated {when(view.now)}")]
     return {"type": "home", "blocks": numbered(kept, f"home.{int(view.now.timestamp() * 1000)}")}
@@ -65,15 +66,19 @@ _EMPTY = (
 )
 
 
-def row(entry: Entry, now: datetime, groups: Mapping[str, str] | None = None) -> str:
-    """Tell an approval in two lines, with the link to its card; with `groups` also whom it waits for."""
+def row(entry: Entry, now: datetime, groups: Mapping[str, str] | None = None, *, own: bool = False) -> str:
+    """Tell an approval in two lines, with the link to its card.
+
+    With `groups` it says also whom it waits for; to who asked for it (`own`) it need not say who did.
+    """
     approval, thread = entry.approval, entry.thread
     title = said(approval.request.title, 200)
     linked = f"<{entry.permalink}|{title}>" if entry.permalink else f"*{title}*"
     settled = outcome(approval, thread)
     if settled is None:
         votes = asking.progress(approval, entry.votes)
-        lines = [asking.asked_by(thread), asking.deadline(approval, now), *votes[:2]]
+        whose = asking.of_workflow(thread) if own else asking.asked_by(thread)
+        lines = [whose, asking.deadline(approval, now), *votes[:2]]
         waits = "" if groups is None else f"\n{asking.needs(approval.policy, groups, 10)}"
         return f"{linked}\n{' · '.join(lines)}{waits}"
     after = aftermath(approval, thread)
@@ -87,8 +92,8 @@ def _to_decide(entry: Entry, view: HomeView) -> Iterator[Block]:
     summary = request.summary or ""
     pieces = [
         Piece(markdown(summary, _SHOWN), units(summary) <= _SHOWN),
-        facts(request.fields.items(), _SHOWN),
-        proposal(approval.proposal, _SHOWN),
+        facts(other_fields(approval).items(), _SHOWN),
+        proposal(approval.proposal, _SHOWN, called=titles(request.proposal_schema)),
     ]
     elements = [element for piece in pieces for element in piece.elements]
     if elements:

@@ -24,8 +24,8 @@ class Startable:
 
 def inbox(waiting: Sequence[Entry], asked: Sequence[Entry], now: datetime) -> Drawn:
     """Answer `/approvals`, to one person; the buttons are on the cards and in the App Home."""
-    blocks = [*_list("Waiting for you", waiting, now, "Nothing waits for you.")]
-    blocks += _list("You asked for", asked, now, "You have asked for nothing that is still open.")
+    blocks = [*_list("Waiting for you", waiting, now, "Nothing waits for you.", own=False)]
+    blocks += _list("You asked for", asked, now, "You have asked for nothing that is still open.", own=True)
     blocks.append(context("The App Home lists these with their buttons · `/approvals help`"))
     return drawn(f"{count(len(waiting), 'approval')} waiting for you", blocks, None, 1)
 
@@ -68,8 +68,8 @@ def _offer(workflow: Startable) -> str:
     return f"*{said(workflow.name, 80)}*{about}" + (f"\nInput: {takes}" if takes else "")
 
 
-def _list(heading: str, entries: Sequence[Entry], now: datetime, empty: str) -> list[Block]:
-    rows = [section(row(entry, now)) for entry in entries[:_LISTED]] or [section(empty)]
+def _list(heading: str, entries: Sequence[Entry], now: datetime, empty: str, *, own: bool) -> list[Block]:
+    rows = [section(row(entry, now, own=own)) for entry in entries[:_LISTED]] or [section(empty)]
     left = len(entries) - _LISTED
     more = [context(f"And {left:,} more in the App Home.")] if left > 0 else []
     return [_header(heading), *rows, *more]

@@ -26,11 +26,11 @@ from bot.approvals.changes import MISSING, Change, changes
 from bot.postgres.rows import Approval, Message, Thread
 from bot.slack import asking
 from bot.slack.drawn import Drawn, drawn
-from bot.slack.outcome import aftermath, choice, outcome
+from bot.slack.outcome import aftermath, choice, is_settling, outcome
 from bot.slack.refusals import refusal
 from bot.slack.rich import paragraph, quote, rich_text, words
 from bot.slack.text import Block, context, escape, listing, mention, mention_approver, said, section
-from bot.slack.values import edits
+from bot.slack.values import edits, titles
 
 _BEFORE_THE_END = ("vote", "edited", "failed")
 
@@ -106,7 +106,7 @@ def _under_card(body: Mapping[str, Any], approval: Approval | None, thread: Thre
         after = decision.proposal if decision.approved else None
         changed = list(changes(approval.request.proposal, after)) if after is not None else []
     blocks = [section(_event(body, approval, thread))]
-    shown = edits(changed)
+    shown = edits(changed, called=titles(approval.request.proposal_schema) if approval else None)
     if shown.elements:
         blocks.append(rich_text(paragraph(words("before → after", italic=True)), *shown.elements))
     blocks += [rich_text(quote(str(told[key]))) for key in ("comment", "text") if told.get(key)]
@@ -153,7 +153,7 @@ def _outcome(body: Mapping[str, Any], approval: Approval | None, thread: Thread 
     decision = approval.decision if approval else None
     if decision and (decision.text or decision.comment):
         blocks.append(rich_text(quote(decision.text or decision.comment or "")))
-    told = aftermath(approval, thread) if approval and thread else None
+    told = aftermath(approval, thread) if approval and thread and not is_settling(thread) else None
     return [*blocks, *_closing(told, _link(body))]
 
 

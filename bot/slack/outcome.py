@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, assert_never
 
 from bot.approvals.decision import Decision
@@ -80,7 +81,7 @@ def _after(approval: Approval, thread: Thread) -> str:
                 f"⚠️ The workflow failed after this: {_error(thread)}. The decision stands; ops can retry it."
             )
         case "done":
-            end = result(thread.result)
+            end = _naming(result(thread.result), approval.decision)
             told = f"The workflow is done: {end}" if end else "The workflow is done."
         case "cancelled":
             why = said(thread.cancel_reason or "", 300)
@@ -96,6 +97,18 @@ def _after(approval: Approval, thread: Thread) -> str:
         case _:
             assert_never(thread.status)
     return told
+
+
+def _naming(text: str, decision: Decision | None) -> str:
+    """Mention the deciders, whom a workflow knows by their ids; nobody else is mentioned by what it says."""
+    for user in deciders(decision) if decision else ():
+        text = re.sub(rf"\b{re.escape(user)}\b", mention(user), text)
+    return text
+
+
+def is_settling(thread: Thread) -> bool:
+    """Tell whether what the workflow does with the answer will be told later, by the card."""
+    return thread.status in ("running", "waiting")
 
 
 def _error(thread: Thread) -> str:

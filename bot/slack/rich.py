@@ -33,8 +33,9 @@ def paragraph(*parts: Block) -> Block:
     return {"type": "rich_text_section", "elements": list(parts)}
 
 
-def quote(text: str, limit: int = 1000) -> Block:
-    return {"type": "rich_text_quote", "elements": [words(brief(text, limit))]}
+def quote(text: str, limit: int = 1000, *, struck: bool = False) -> Block:
+    style = {"strike": True} if struck else {}
+    return {"type": "rich_text_quote", "elements": [words(brief(text, limit), **style)]}
 
 
 def preformatted(text: str, limit: int = 2900) -> Block:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bot.approvals.changes import MISSING, Change
-from bot.slack.rich import paragraph, preformatted, words
+from bot.slack.rich import paragraph, preformatted, quote, words
 from bot.slack.text import Block, brief, count, cut, line, spelled_out, units
 
 LINES = 25
@@ -21,6 +21,15 @@ class Piece:
 
     elements: list[Block] = field(default_factory=list)
     whole: bool = True
+
+
+def titles(schema: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return what a proposal's schema calls its keys, where it calls them anything."""
+    properties = schema.get("properties") if schema else None
+    if not isinstance(properties, dict):
+        return {}
+    called = {key: told.get("title") for key, told in properties.items() if isinstance(told, dict)}
+    return {key: title for key, title in called.items() if isinstance(title, str) and title.strip()}
 
 
 def pretty(value: Any) -> str:
@@ -71,24 +80,35 @@ def facts(pairs: Iterable[tuple[str, Any]], limit: int, *, struck: bool = False)
     return Piece([paragraph(*parts)] if parts else [], whole)
 
 
-def proposal(value: Any, limit: int, *, struck: bool = False) -> Piece:
-    """Show what is proposed, cut to `limit` units; `struck` through where it will not happen."""
+def proposal(
+    value: Any, limit: int, *, struck: bool = False, called: Mapping[str, str] | None = None
+) -> Piece:
+    """Show what is proposed, cut to `limit` units; `struck` through where it will not happen.
+
+    `called` has the names that people know its keys by.
+    """
+    names = called or {}
     if value is None or value == {}:
         return Piece()
+    if isinstance(value, dict) and len(value) == 1 and _is_prose(*value.values()):
+        ((key, text),) = value.items()
+        heading = paragraph(words(cut(line(names.get(key, key)) or "(no name)", 100), bold=True))
+        return Piece([heading, quote(text, limit, struck=struck)], units(text) <= limit)
     if isinstance(value, dict) and all(_is_short(item) for item in value.values()):
-        return facts(value.items(), limit, struck=struck)
+        return facts(((names.get(key, key), item) for key, item in value.items()), limit, struck=struck)
     if isinstance(value, str):
         return Piece([paragraph(words(brief(value, limit), strike=struck))], units(value) <= limit)
     text = pretty(value)
     return Piece([preformatted(text, limit)], units(text) <= limit)
 
 
-def edits(changes: Sequence[Change], limit: int = 1500) -> Piece:
-    """Show each changed field, before and after."""
+def edits(changes: Sequence[Change], limit: int = 1500, called: Mapping[str, str] | None = None) -> Piece:
+    """Show each changed field, before and after; `called` as in `proposal`."""
+    names = called or {}
     parts: list[Block] = []
     whole, left = True, limit
     for n, change in enumerate(changes):
-        path = cut(line(change.path) or "all of it", 100)
+        path = cut(line(names.get(change.path, change.path)) or "all of it", 100)
         before, after = shown(change.before, 200), shown(change.after, 200)
         left -= units(path) + units(before) + units(after) + 6
         if n == LINES or left < 0:
@@ -108,6 +128,11 @@ def edits(changes: Sequence[Change], limit: int = 1500) -> Piece:
 
 def _tells_all(value: Any, text: str) -> bool:
     return not (isinstance(value, str) and value) or value == text
+
+
+def _is_prose(value: Any) -> bool:
+    """Whether it is a text of several lines, or of one that is no mere fact."""
+    return isinstance(value, str) and ("\n" in value.strip() or units(value) > 150)
 
 
 def _is_scalar(value: Any) -> bool:

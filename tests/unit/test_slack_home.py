@@ -125,7 +125,13 @@ def test_a_digest_line_says_what_where_and_what_mends_it(topic: str) -> None:
     shown = read(page.blocks)
     assert f"<{LINK}|Request 1>" in shown
     assert "expense · thread t1 · nobody answered: rejected" in shown
-    assert "To mend it: `signoff show t1`" in shown
+    assert "Its story: `signoff show t1`" in shown
+
+
+def test_a_digest_line_names_the_command_that_mends_it() -> None:
+    (page,) = pages(digest(line("stuck", command="signoff retry t1")))
+
+    assert "To mend it: `signoff retry t1`" in read(page.blocks)
 
 
 def test_an_empty_digest_says_so() -> None:

@@ -85,11 +85,13 @@ export function reconcile(list, items) {
   ((selector && item?.querySelector(selector)) || item)?.focus({ preventScroll: true });
 }
 
+// What is gone goes first: so nothing that stays is moved, and the reader's place on the page holds.
 function place(list, nodes) {
+  const kept = new Set(nodes);
+  for (const node of [...list.children]) if (!kept.has(node)) node.remove();
   nodes.forEach((node, index) => {
     if (list.children[index] !== node) list.insertBefore(node, list.children[index] ?? null);
   });
-  while (list.children.length > nodes.length) list.lastChild.remove();
 }
 
 function reuse(node, item) {

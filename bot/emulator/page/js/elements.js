@@ -97,7 +97,8 @@ export function menuBehaviour(toggle, menu, items) {
     menu.hidden = !open;
     toggle.setAttribute("aria-expanded", String(open));
     if (open) {
-      menu.classList.toggle("upwards", menu.getBoundingClientRect().bottom > window.innerHeight - 8);
+      menu.classList.remove("upwards");
+      menu.classList.toggle("upwards", menu.getBoundingClientRect().bottom > floor(menu) - 8);
       items[0]?.focus();
       document.addEventListener("pointerdown", outside);
     } else document.removeEventListener("pointerdown", outside);
@@ -112,6 +113,12 @@ export function menuBehaviour(toggle, menu, items) {
     if (step || event.key === "Escape") (event.preventDefault(), event.stopPropagation());
   });
   return () => show(false);
+}
+
+/** Where the room below a menu ends: what scrolls around it cuts it off. */
+function floor(menu) {
+  const box = menu.closest(".scroll, .pane-body, .modal-body");
+  return box ? box.getBoundingClientRect().bottom : window.innerHeight;
 }
 
 /** Sends one action to the app and says so where nobody answered; false where the person thought better of it. */

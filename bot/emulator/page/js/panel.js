@@ -2,7 +2,7 @@
 
 import { runPanelAction } from "./api.js";
 import { h, icon, swap } from "./dom.js";
-import { refresh, store } from "./store.js";
+import { displayName, findUser, refresh, store } from "./store.js";
 import { clockFace, toSeconds } from "./time.js";
 
 const WIDE = window.matchMedia("(min-width: 1160px)");
@@ -17,9 +17,9 @@ export function renderPanel(container) {
     h(
       "div",
       { class: "clock-actions", role: "group", "aria-label": "Move the clock" },
-      (panel.actions ?? []).map(action),
+      actionsOf("clock").map((one) => action(one, "bar-button")),
     ),
-    panel.sections?.length
+    hasLedger(panel)
       ? h(
           "button",
           {
@@ -27,8 +27,8 @@ export function renderPanel(container) {
             class: "bar-button square",
             "data-testid": "ledger-toggle",
             "aria-pressed": String(ledgerOpen()),
-            "aria-label": "What happened so far",
-            title: "What happened so far",
+            "aria-label": "The demo: what to start, and what happened so far",
+            title: "The demo: what to start, and what happened so far",
             onclick: toggleLedger,
           },
           icon("ledger"),
@@ -50,7 +50,12 @@ function face(panel) {
   );
 }
 
-function action({ id, label, hint }) {
+/** The panel's buttons of one group; those that name none stand beside the clock. */
+const actionsOf = (group) => (store.state.panel.actions ?? []).filter((one) => (one.group ?? "clock") === group);
+
+const hasLedger = (panel) => Boolean(panel.sections?.length || actionsOf("start").length || actionsOf("slack").length);
+
+function action({ id, label, hint }, look) {
   const run = async (event) => {
     const button = event.currentTarget;
     button.disabled = true;
@@ -62,7 +67,7 @@ function action({ id, label, hint }) {
   };
   return h(
     "button",
-    { type: "button", class: "bar-button", "data-testid": `panel-${id}`, title: hint ?? null, onclick: run },
+    { type: "button", class: look, "data-testid": `panel-${id}`, title: hint ?? null, onclick: run },
     label,
   );
 }
@@ -78,20 +83,50 @@ function toggleLedger() {
 
 WIDE.addEventListener("change", () => store.state && store.emit());
 
-/** What happened so far; gives way to a thread. */
+/** What to start and what happened so far; gives way to a thread. */
 export function renderLedger(container) {
-  const sections = store.state.panel?.sections ?? [];
-  container.hidden = !sections.length || !ledgerOpen() || Boolean(store.place.thread);
-  const note = store.state.panel?.note;
-  swap(container, JSON.stringify([note, sections]), () => [
+  const panel = store.state.panel;
+  container.hidden = !panel || !hasLedger(panel) || !ledgerOpen() || Boolean(store.place.thread);
+  if (!panel) return;
+  const { now: _, ...shown } = panel;
+  swap(container, JSON.stringify([shown, store.state.users.length]), () => [
     h(
       "header",
       { class: "pane-head" },
-      h("h2", {}, "What happened so far"),
+      h("h2", {}, "This demo"),
       h("button", { type: "button", class: "ghost", "aria-label": "Close", onclick: toggleLedger }, icon("close")),
     ),
-    h("div", { class: "pane-body" }, note && h("p", { class: "ledger-note" }, note), sections.map(ledgerSection)),
+    h(
+      "div",
+      { class: "pane-body" },
+      panel.note && h("p", { class: "ledger-note" }, panel.note),
+      buttons("Start something", actionsOf("start")),
+      (panel.sections ?? []).map(ledgerSection),
+      buttons("Trouble", actionsOf("slack")),
+    ),
   ]);
+}
+
+function buttons(title, actions) {
+  if (!actions.length) return null;
+  return h(
+    "section",
+    { class: "ledger-section" },
+    h("h3", {}, title),
+    h(
+      "div",
+      { class: "ledger-actions" },
+      actions.map((one) => action(one, "chip")),
+    ),
+  );
+}
+
+/** Names people as they are called: the workflows' own words know them by their ids. */
+function named(line) {
+  return line.replace(/\b[UW][0-9A-Z]{4,}\b/g, (id) => {
+    const user = findUser(id);
+    return user ? displayName(user) : id;
+  });
 }
 
 function ledgerSection({ title, lines }) {
@@ -103,7 +138,7 @@ function ledgerSection({ title, lines }) {
       ? h(
           "ul",
           {},
-          lines.map((line) => h("li", {}, line)),
+          lines.map((line) => h("li", {}, named(line))),
         )
       : h("p", { class: "nothing" }, "Nothing yet"),
   );

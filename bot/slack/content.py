@@ -1,0 +1,24 @@
+"""What a request says, none of it twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.postgres.rows import Approval
+from bot.slack.values import shown, titles
+
+
+def proposal_now(approval: Approval) -> Any:
+    """Return the proposal as it was approved, or as it stands."""
+    decision = approval.decision
+    return decision.proposal if decision and decision.approved else approval.proposal
+
+
+def other_fields(approval: Approval) -> dict[str, str]:
+    """Return the request's fields but for those that its proposal says under the same name, word for word."""
+    fields, value = dict(approval.request.fields), proposal_now(approval)
+    if not isinstance(value, dict):
+        return fields
+    called = titles(approval.request.proposal_schema)
+    said_there = {(called.get(key, key), shown(item)) for key, item in value.items()}
+    return {name: text for name, text in fields.items() if (name, text) not in said_there}
