@@ -84,6 +84,7 @@ class Bench:
         by: str = MAYA,
         words: str | None = None,
         comment: str | None = None,
+        proposal: Any = None,
     ) -> None:
         """Record a person's decision; the graph is not resumed yet."""
         async with self.work.connection() as conn, fact(conn, self.queue) as recorded:
@@ -92,7 +93,7 @@ class Bench:
             decision = Decision(
                 verdict=verdict,
                 by=By(kind="human", user=by),
-                proposal=approval.proposal,
+                proposal=approval.proposal if proposal is None else proposal,
                 text=words,
                 comment=comment,
                 decided_at=now,

@@ -53,13 +53,16 @@ class GraphRun:
             found, readable = pauses(state.interrupts), True
         except BadRequest:
             found, readable = (), False
+        # A worker may die when the last task of a step has written, but before the step's checkpoint: nothing
+        # is next then, but the tasks are there, and the step after them is still to come.
+        ended = not state.next and not state.tasks
         return Snapshot(
             started=state.created_at is not None,
-            unfinished=bool(state.next),
+            unfinished=not ended,
             failed=not readable or any(t.error is not None and t.result is None for t in state.tasks),
             pauses=found,
             values=state.values,
-            stranded=frozenset() if state.next or not state.created_at else await self._stranded(),
+            stranded=await self._stranded() if ended and state.created_at else frozenset(),
         )
 
     async def begin(self, given: Any) -> Snapshot:
@@ -133,4 +136,4 @@ def pauses(interrupts: Any) -> tuple[Pause, ...]:
 def _pause(interrupt: Interrupt) -> Pause:
     if not _INTERRUPT_ID.fullmatch(interrupt.id):
         raise BadRequest("The graph raised NodeInterrupt, which has no id to answer; call ask() instead.")
-    return Pause.of(interrupt.id, interrupt.value)
+    return Pause.of(interrupt.id, interrupt.value, interrupt.response_schema)

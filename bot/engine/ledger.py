@@ -143,15 +143,16 @@ class Ledger:
     async def _send(self, recorded: Fact, send: Send, rows: Standing, workflow: Workflow) -> Move:
         """Write the mark that proves an answer was sent; or end where the answer must not be sent at all."""
         answers: dict[str, Any] = {}
-        for approval in send.approvals:
+        for approval, pause in send.decided:
             if approval.decision is None:
                 raise LookupError(f"approval {approval.approval_id} is {approval.status} without a decision")
-            said = reply(approval.decision, approval.dialect, workflow.reply)
+            asked = pause.asked
+            said = reply(approval.decision, asked.dialect, workflow.reply, asked.original)
             if isinstance(said, End):
                 await self._stop(recorded, rows, "cancelled", said.reason)
                 return Finish()
             answers[approval.interrupt_id] = said.value
-        await mark_sent(self._conn, self.thread.thread_id, send.approvals)
+        await mark_sent(self._conn, self.thread.thread_id, (approval for approval, _ in send.decided))
         self.thread = replace(self.thread, status="running", attempts=0, retry_at=None, error=None)
         return replace(send, answers=answers)
 

@@ -51,7 +51,7 @@ class Drive:
 class Send:
     """Resume exactly these pauses: each is pending now, and is the one that was decided."""
 
-    approvals: tuple[Approval, ...]
+    decided: tuple[tuple[Approval, Pause], ...]
     answers: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -123,15 +123,15 @@ def next_move(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Move:
 
 
 def _answer(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Move:
-    waiting = {pause.interrupt_id for pause in snapshot.pauses}
+    pauses = {pause.interrupt_id: pause for pause in snapshot.pauses}
     decided = tuple(
-        a
+        (a, pauses[a.interrupt_id])
         for a in approvals
-        if a.interrupt_id in waiting and a.status in ("decided", "expired") and a.applied_at is None
+        if a.interrupt_id in pauses and a.status in ("decided", "expired") and a.applied_at is None
     )
     if not decided:
         return Wait()
-    if not snapshot.returned and any(a.applying_at is not None for a in decided):
+    if not snapshot.returned and any(a.applying_at is not None for a, _ in decided):
         # A run died after this mark. Where its answer arrived, sending it again could answer the node's next
         # question; running on first shows it.
         return Drive()

@@ -12,14 +12,45 @@ LARGEST = 256 * 1024
 
 
 def as_json(values: Any) -> Any:
-    """Return `values` as plain JSON: unknown types by their repr, NaN as null, NUL characters removed."""
-    plain = to_jsonable_python(values, fallback=repr, inf_nan_mode="null")
-    text = json.dumps(plain, ensure_ascii=False, default=repr).replace("\\u0000", "")
-    if len(text) > LARGEST:
-        return {"cut": True, "bytes": len(text), "keys": sorted(plain) if isinstance(plain, dict) else None}
-    return json.loads(text)
+    """Return `values` as plain JSON: unknown types by their repr, bytes as base64, NaN as null.
+
+    Characters that Postgres refuses are left out. What cannot be shown at all (a cycle, a nest too deep) or
+    is too large is replaced by an object that says so: a result must not keep its thread from ending.
+    """
+    try:
+        plain = to_jsonable_python(
+            values, fallback=_shown, inf_nan_mode="null", bytes_mode="base64", timedelta_mode="iso8601"
+        )
+        kept = _storable(plain)
+        size = len(json.dumps(kept, ensure_ascii=False, allow_nan=False).encode())
+    except (ValueError, TypeError, RecursionError) as error:
+        return {"unreadable": as_text(str(error))[:500]}
+    if size > LARGEST:
+        return {"cut": True, "bytes": size, "keys": sorted(kept) if isinstance(kept, dict) else None}
+    return kept
 
 
 def as_text(text: str) -> str:
     """Return text that Postgres takes: without NUL characters and lone surrogates."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def _storable(value: Any) -> Any:
+    match value:
+        case str():
+            return as_text(value)
+        case dict():
+            return {as_text(str(key)): _storable(item) for key, item in value.items()}
+        case list():
+            return [_storable(item) for item in value]
+        case float() if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124  NaN
+            return None
+        case _:
+            return value
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001  a workflow's own class may raise anything
+        return f"<{type(value).__name__}>"

@@ -32,9 +32,9 @@ class Pause:
     digest: str
 
     @classmethod
-    def of(cls, interrupt_id: str, value: Any) -> Pause:
-        """Read an interrupt's value; raises `BadRequest` where it cannot be asked about."""
-        asked = read(value)
+    def of(cls, interrupt_id: str, value: Any, response_schema: dict[str, Any] | None = None) -> Pause:
+        """Read an interrupt; raises `BadRequest` where it cannot be asked about."""
+        asked = read(value, response_schema)
         payload = asked.request.payload()
         return cls(interrupt_id, asked, payload, payload_hash(payload))
 

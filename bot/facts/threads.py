@@ -10,7 +10,6 @@ from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 from bot.approvals.errors import SignoffError
-from bot.approvals.states import THREAD_ENDED
 from bot.facts.settle import close
 from bot.postgres.fact import fact
 from bot.postgres.jobs import Queue
@@ -26,7 +25,7 @@ class ThreadEnded(SignoffError):
 
 
 class NothingToRetry(SignoffError):
-    """The thread has not failed."""
+    """The thread has neither failed nor been orphaned."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +73,12 @@ async def cancel(conn: AsyncConnection[Any], queue: Queue, thread_id: str, reaso
     """
     async with fact(conn, queue) as recorded:
         approvals = await _locked_approvals(conn, thread_id)
-        thread = await load(conn, thread_id)
-        if thread.status in THREAD_ENDED:
+        found = await conn.execute(_CANCEL, {"thread_id": thread_id, "reason": reason})
+        row = await found.fetchone()
+        if row is None:
+            thread = await load(conn, thread_id)
             raise ThreadEnded(f"Thread {thread_id} is {thread.status} already; nothing was changed.")
-        await conn.execute(
-            "update threads set cancel_reason = coalesce(cancel_reason, %s) where thread_id = %s",
-            (reason, thread_id),
-        )
-        now = await moment(conn)
+        now = row["now"]
         for approval in approvals:
             if approval.status == "pending":
                 await close(recorded, approval, "cancelled", reason, now)
@@ -90,12 +87,16 @@ async def cancel(conn: AsyncConnection[Any], queue: Queue, thread_id: str, reaso
 
 
 async def retry(conn: AsyncConnection[Any], queue: Queue, thread_id: str, actor: str) -> None:
-    """Let a failed thread try again from where it failed. Raises `NoSuchThread` and `NothingToRetry`."""
+    """Let a failed thread try again from where it failed, and ask again what was open then.
+
+    An orphaned one finds its pause again where the code that asked it is back. Raises `NoSuchThread` and
+    `NothingToRetry`.
+    """
     async with fact(conn, queue) as recorded:
         thread = await load(conn, thread_id)
-        if thread.status != "failed":
+        revived = await conn.execute(_RETRY, {"thread_id": thread_id})
+        if revived.rowcount == 0:
             raise NothingToRetry(f"Thread {thread_id} is {thread.status}, not failed; nothing was changed.")
-        await conn.execute(_RETRY, {"thread_id": thread_id})
         recorded.advance(thread_id)
         recorded.audit(thread_id, "thread.retried", actor, {"error": thread.error})
 
@@ -154,10 +155,17 @@ on conflict (starter, idempotency_key) where idempotency_key is not null do noth
 returning thread_id
 """
 
+# Of a thread that has just ended nothing is left to cancel, whatever was read before.
+_CANCEL = """
+update threads set cancel_reason = coalesce(cancel_reason, %(reason)s)
+where thread_id = %(thread_id)s and status in ('running', 'waiting')
+returning signoff_now() as now
+"""
+
 _RETRY = """
 update threads set status = 'running', attempts = 0, retry_at = null, error = null, traceback = null,
-                   ended_at = null
-where thread_id = %(thread_id)s
+                   ended_at = null, digested_in = null
+where thread_id = %(thread_id)s and status in ('failed', 'orphaned')
 """
 
 _REVIVE = """

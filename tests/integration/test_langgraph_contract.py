@@ -1,4 +1,4 @@
-"""What our code leans on in the installed LangGraph, hazards included: a release that changes it fails here."""
+"""What our code leans on in the installed LangGraph, hazards included: a release that breaks it fails."""
 
 from __future__ import annotations
 
@@ -415,6 +415,34 @@ async def test_a_crash_leaves_something_next_without_interrupts_or_errors(run):
         snapshot = await thread.state()
 
     assert (snapshot.next, snapshot.interrupts, snapshot.values) == (("crash",), (), {"log": ["kept"]})
+
+
+async def test_a_step_that_has_written_but_has_no_checkpoint_yet_has_nothing_next_but_shows_its_tasks(run):
+    def a(state):
+        return {"log": ["a"]}
+
+    def b(state):
+        return {"log": ["b"]}
+
+    async with run(chain(a, b)) as thread:
+        await thread.begin()
+        done = await thread.state()
+        assert (done.next, done.tasks) == ((), ())
+
+        for log in (["a"], []):
+            await thread.graph.checkpointer.conn.execute(
+                "delete from checkpoints where thread_id = %(t)s and checkpoint_id ="
+                " (select max(checkpoint_id) from checkpoints where thread_id = %(t)s)",
+                {"t": thread.config["configurable"]["thread_id"]},
+            )
+            died = await thread.state()
+            assert (died.next, len(died.tasks), died.created_at is not None) == ((), 1, True)
+            assert died.tasks[0].result is not None
+            assert (await thread.graph.checkpointer.aget(thread.config))["channel_values"].get(
+                "log", []
+            ) == log
+
+        assert (await thread.drive())["log"] == ["a", "b"]
 
 
 async def test_a_static_breakpoint_looks_exactly_like_a_crash(run):

@@ -1,0 +1,390 @@
+"""What changes under a paused thread: its payload, its code, the catalog, and people's minds."""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+from datetime import timedelta
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from fixtures_engine import MAYA, bench, catalog_of, chain, flow, side_by_side
+from langgraph.errors import NodeInterrupt
+from langgraph.types import interrupt
+
+from bot.approvals import ApprovalRequest, ask
+from bot.facts.threads import NothingToRetry, ThreadEnded
+
+LATER = timedelta(minutes=6)
+
+
+class State(TypedDict, total=False):
+    log: Annotated[list[Any], operator.add]
+
+
+def question(title: str, **request: Any) -> str:
+    return ask(ApprovalRequest(title=title, **request)).verdict
+
+
+def pays(amount: str):
+    """A graph whose node `pay` asks about this amount."""
+
+    def pay(state):
+        return {"log": [amount, question("pay?", proposal={"amount": amount})]}
+
+    return chain(State, pay)
+
+
+# The payload.
+
+
+async def test_what_is_asked_anew_while_it_waits_is_a_new_revision_of_the_same_approval(database):
+    amounts, asked_beside = ["10"], []
+
+    def pay(state):
+        return {"log": [question("pay?", proposal={"amount": amounts[0]})]}
+
+    def beside(state):
+        asked_beside.append(1)
+        return {"log": [question("beside?")]}
+
+    async with bench(database, flow(side_by_side(State, pay, beside))) as it:
+        thread_id = await it.run()
+        before = (await it.pending(thread_id))["pay?"]
+        amounts[0] = "1000"
+        await it.answer((await it.pending(thread_id))["beside?"])
+        after = (await it.pending(thread_id))["pay?"]
+
+        assert (after.approval_id, after.revision) == (before.approval_id, 2)
+        assert after.proposal == {"amount": "1000"}
+        assert after.payload_hash != before.payload_hash
+        assert "approval.revised" in await it.events(thread_id)
+
+
+async def test_a_decision_is_on_what_was_asked_even_if_the_code_would_ask_something_else_by_now(database):
+    async with bench(database, flow(pays("10"))) as it:
+        thread_id = await it.run()
+        await it.decide((await it.pending(thread_id))["pay?"])
+        it.deploy(flow(pays("1000")))
+        await it.drain()
+        (approval,) = await it.approvals(thread_id)
+
+    assert approval.decision.proposal == {"amount": "10"}
+
+
+async def test_a_payload_that_changed_between_decision_and_resume_is_superseded(
+    database,
+):
+    amounts, running, go_on = ["10"], asyncio.Event(), asyncio.Event()
+
+    async def pay(state):
+        return {"log": [amounts[0], question("pay?", proposal={"amount": amounts[0]})]}
+
+    async def beside(state):
+        said = question("beside?")
+        running.set()
+        await go_on.wait()
+        return {"log": [said]}
+
+    async with bench(database, flow(side_by_side(State, pay, beside))) as it:
+        thread_id = await it.run()
+        pending = await it.pending(thread_id)
+        await it.decide(pending["beside?"])
+        amounts[0] = "1000"
+        run = asyncio.create_task(it.engine.advance(thread_id))
+        await running.wait()
+        await it.decide(pending["pay?"])
+        go_on.set()
+        await run
+
+        first, again = [a for a in await it.approvals(thread_id) if a.request.title == "pay?"]
+        assert (first.status, again.status) == ("superseded", "pending")
+        assert again.proposal == {"amount": "1000"}
+        assert again.interrupt_id == first.interrupt_id
+        told = await it.rows("select target, body from messages where kind = 'told'")
+        assert [(t["target"], t["body"]["event"]) for t in told] == [(MAYA, "superseded")]
+
+        await it.answer(again)
+        assert sorted((await it.thread(thread_id)).result["log"]) == ["1000", "approve", "approve"]
+
+
+# The code.
+
+
+def _named(name: str, *rest: str):
+    def node(state):
+        return {"log": [question("pay?")]}
+
+    def after(state):
+        return {"log": ["paid"]}
+
+    return chain(State, node, after, names=(name, "after"))
+
+
+async def test_a_node_renamed_while_its_thread_waits_leaves_an_orphan_and_never_a_finished_thread(database):
+    async with bench(database, flow(_named("pay"))) as it:
+        thread_id = await it.run()
+        it.deploy(flow(_named("transfer")))
+        await it.answer((await it.pending(thread_id))["pay?"])
+
+        thread, (approval,) = await it.thread(thread_id), await it.approvals(thread_id)
+        assert (thread.status, approval.status) == ("orphaned", "orphaned")
+        assert len(await it.told_ops(thread_id)) == 2
+        assert "thread.done" not in await it.events(thread_id)
+
+
+async def test_a_node_renamed_after_the_answer_was_marked_but_before_it_arrived_is_an_orphan_too(database):
+    async with bench(database, flow(_named("pay"))) as it:
+        thread_id = await it.run()
+        await it.decide((await it.pending(thread_id))["pay?"])
+        await it.execute("update approvals set applying_at = signoff_now()")
+        it.deploy(flow(_named("transfer")))
+        await it.drain()
+
+        thread, (approval,) = await it.thread(thread_id), await it.approvals(thread_id)
+        assert (thread.status, approval.status) == ("orphaned", "orphaned")
+
+
+async def test_an_orphan_is_asked_again_after_the_deploy_was_rolled_back_and_the_thread_retried(database):
+    async with bench(database, flow(_named("pay"))) as it:
+        thread_id = await it.run()
+        it.deploy(flow(_named("transfer")))
+        await it.answer((await it.pending(thread_id))["pay?"])
+        it.deploy(flow(_named("pay")))
+        await it.retry(thread_id)
+        await it.drain()
+        await it.answer((await it.pending(thread_id))["pay?"])
+
+        assert (await it.thread(thread_id)).result == {"log": ["approve", "paid"]}
+
+
+async def test_an_orphan_beside_a_pause_that_goes_on_keeps_the_thread_from_being_done(database):
+    def pay(state):
+        return {"log": [question("pay?")]}
+
+    def transfer(state):
+        return {"log": [question("pay?")]}
+
+    def beside(state):
+        return {"log": [question("beside?")]}
+
+    async with bench(database, flow(side_by_side(State, pay, beside))) as it:
+        thread_id = await it.run()
+        it.deploy(flow(side_by_side(State, transfer, beside)))
+        await it.answer((await it.pending(thread_id))["beside?"])
+
+        assert (await it.thread(thread_id)).status == "orphaned"
+        assert {a.request.title: a.status for a in await it.approvals(thread_id)} == {
+            "pay?": "orphaned",
+            "beside?": "decided",
+        }
+
+
+# The catalog.
+
+
+async def test_a_workflow_that_a_worker_does_not_know_is_held_and_taken_up_by_one_that_does(database):
+    async with bench(database) as it:
+        thread_id = await it.run()
+        assert (await it.thread(thread_id)).status == "running"
+        assert await it.told_ops(thread_id) == ["Workflow demo is not in this worker's catalog"]
+        assert await it.sweep() == 0, "it is looked at once a minute, not all the time"
+        assert await it.sweep(timedelta(minutes=1)) == 1
+        assert len(await it.told_ops(thread_id)) == 1
+
+        it.deploy(flow(pays("10")))
+        assert await it.sweep(timedelta(minutes=1)) == 1
+        assert set(await it.pending(thread_id)) == {"pay?"}
+        assert await it.sweep(timedelta(minutes=1)) == 0
+
+
+async def test_a_waiting_thread_whose_workflow_was_away_for_a_while_comes_to_rest_again(database):
+    async with bench(database, flow(pays("10"))) as it:
+        thread_id = await it.run()
+        known = it.catalog
+        it.deploy()
+        await it.execute("update threads set wanted = wanted + 1")
+        await it.engine.advance(thread_id)
+        it.engine = it.another(known)
+        assert await it.sweep(timedelta(minutes=2)) == 1
+
+        thread = await it.thread(thread_id)
+        assert (thread.status, thread.retry_at, thread.error) == ("waiting", None, None)
+        assert await it.sweep(timedelta(minutes=2)) == 0
+
+
+async def test_a_held_thread_can_be_cancelled_at_once(database):
+    async with bench(database) as it:
+        thread_id = await it.run()
+        await it.cancel(thread_id)
+        await it.drain()
+
+        assert (await it.thread(thread_id)).status == "cancelled"
+
+
+# People's minds.
+
+
+async def test_cancelling_ends_the_thread_and_closes_what_it_asks(database):
+    async with bench(database, flow(pays("10"))) as it:
+        thread_id = await it.run()
+        await it.cancel(thread_id, "bought elsewhere")
+        assert [a.status for a in await it.approvals(thread_id)] == ["cancelled"]
+        await it.drain()
+        thread = await it.thread(thread_id)
+
+        assert (thread.status, thread.error) == ("cancelled", "bought elsewhere")
+        with pytest.raises(ThreadEnded):
+            await it.cancel(thread_id)
+        with pytest.raises(NothingToRetry):
+            await it.retry(thread_id)
+
+
+async def test_cancelling_while_a_node_runs_ends_the_thread_before_its_next_question_is_asked(database):
+    running, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(state):
+        running.set()
+        await go_on.wait()
+        return {"log": ["slow"]}
+
+    def pay(state):
+        return {"log": [question("pay?")]}
+
+    async with bench(database, flow(chain(State, slow, pay))) as it:
+        thread_id = await it.start()
+        run = asyncio.create_task(it.engine.advance(thread_id))
+        await running.wait()
+        await it.cancel(thread_id)
+        go_on.set()
+        await run
+
+        assert (await it.thread(thread_id)).status == "cancelled"
+        assert await it.approvals(thread_id) == []
+
+
+async def test_a_decision_before_the_cancellation_is_not_sent_after_it(database):
+    async with bench(database, flow(pays("10"))) as it:
+        thread_id = await it.run()
+        await it.decide((await it.pending(thread_id))["pay?"])
+        await it.cancel(thread_id)
+        await it.drain()
+
+        assert (await it.thread(thread_id)).status == "cancelled"
+        (approval,) = await it.approvals(thread_id)
+        assert approval.applying_at is None
+
+
+async def test_cancelling_a_thread_that_is_to_be_tried_again_ends_it_at_once(database):
+    def broken(state):
+        raise RuntimeError("down")
+
+    async with bench(database, flow(chain(State, broken))) as it:
+        thread_id = await it.run()
+        await it.cancel(thread_id)
+        await it.drain()
+
+        assert (await it.thread(thread_id)).status == "cancelled"
+
+
+async def test_a_node_that_raises_after_the_cancellation_is_not_tried_again(database):
+    running, go_on = asyncio.Event(), asyncio.Event()
+
+    async def broken(state):
+        running.set()
+        await go_on.wait()
+        raise RuntimeError("down")
+
+    for retries in (0, 3):
+        async with bench(database, flow(chain(State, broken), retries=retries)) as it:
+            thread_id = await it.start()
+            run = asyncio.create_task(it.engine.advance(thread_id))
+            await running.wait()
+            await it.cancel(thread_id)
+            go_on.set()
+            await run
+
+            assert (await it.thread(thread_id)).status == "cancelled"
+        running.clear()
+        go_on.clear()
+
+
+async def test_a_thread_that_ends_while_it_is_cancelled_is_done_and_the_canceller_is_told(database):
+    async with bench(database, flow(chain(State, lambda state: {"log": ["ran"]}, names=("only",)))) as it:
+        thread_id = await it.run()
+        with pytest.raises(ThreadEnded):
+            await it.cancel(thread_id)
+
+        thread = await it.thread(thread_id)
+        assert (thread.status, thread.cancel_reason) == ("done", None)
+        assert "thread.cancel" not in await it.events(thread_id)
+
+
+# What cannot be asked.
+
+
+@pytest.mark.parametrize(
+    ("payload", "complaint"),
+    [
+        ({"signoff": 1, "title": "pay?", "proposal": {"amount": {1, 2}}}, "not JSON"),
+        ({"signoff": 1, "title": "pay?", "proposal": {"amount": float("nan")}}, "NaN"),
+        ({"signoff": 1, "title": "a\x00b"}, "NUL"),
+        ({"signoff": 1, "title": "pay?", "summary": "x" * 600_000}, "bytes"),
+        ({"signoff": 1, "title": ""}, "title"),
+        ({"signoff": 2, "title": "pay?"}, "signoff"),
+    ],
+)
+async def test_a_payload_that_cannot_be_asked_fails_the_thread_and_a_mended_one_is_asked_on_retry(
+    database, payload, complaint
+):
+    payloads = [payload]
+
+    def node(state):
+        return {"log": [interrupt(payloads[0])["approved"]]}
+
+    async with bench(database, flow(chain(State, node), reply="dict")) as it:
+        thread_id = await it.run()
+        thread = await it.thread(thread_id)
+        assert (thread.status, complaint in thread.error) == ("failed", True)
+
+        payloads[0] = "pay?"
+        await it.retry(thread_id)
+        await it.drain()
+        await it.answer((await it.pending(thread_id))["pay?"])
+        assert (await it.thread(thread_id)).result == {"log": [True]}
+
+
+async def test_a_payload_nested_too_deep_fails_the_thread(database):
+    deep: Any = "bottom"
+    for _ in range(200):
+        deep = {"in": deep}
+
+    def node(state):
+        return {"log": [interrupt({"signoff": 1, "title": "pay?", "proposal": deep})]}
+
+    async with bench(database, flow(chain(State, node))) as it:
+        thread = await it.thread(await it.run())
+
+    assert (thread.status, "nested deeper" in thread.error) == ("failed", True)
+
+
+@pytest.mark.filterwarnings("ignore:NodeInterrupt is deprecated")
+async def test_a_node_interrupt_fails_the_thread_in_one_line(database):
+    def node(state):
+        raise NodeInterrupt("stop")
+
+    async with bench(database, flow(chain(State, node))) as it:
+        thread = await it.thread(await it.run())
+
+    assert thread.status == "failed"
+    assert "call ask() instead" in thread.error
+
+
+async def test_two_workers_of_different_catalogs_do_not_fail_each_others_threads(database):
+    async with bench(database, flow(pays("10"))) as it:
+        other = it.another(catalog_of(flow(pays("10"), name="other")))
+        thread_id = await it.start()
+        await other.advance(thread_id)
+        await it.sweep(timedelta(minutes=2))
+
+        assert (await it.thread(thread_id)).status == "waiting"

@@ -1,0 +1,181 @@
+"""A worker that dies at any statement: the next one ends the thread right, with each answer given once."""
+
+from __future__ import annotations
+
+import operator
+import os
+from contextlib import contextmanager
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from fixtures_engine import Bench, bench, chain, flow, side_by_side
+from langgraph.graph import START, StateGraph
+from langgraph.types import Send
+from psycopg import AsyncConnection, AsyncCursor, OperationalError
+
+from bot.approvals import ApprovalRequest, ask, effect_key
+
+
+class State(TypedDict, total=False):
+    log: Annotated[list[Any], operator.add]
+
+
+class Outside:
+    """The world that nodes change; it takes each effect once under its key."""
+
+    def __init__(self) -> None:
+        self.effects: list[str] = []
+
+    def change(self, name: str) -> None:
+        key = effect_key(name)
+        if key not in self.effects:
+            self.effects.append(key)
+
+
+def question(title: str) -> str:
+    return ask(ApprovalRequest(title=title)).verdict
+
+
+def draft(state):
+    return {"log": ["drafted"]}
+
+
+def one(state):
+    return {"log": [("one", question("one?"))]}
+
+
+def both(state):
+    return {"log": [("both", question("one?"), question("two?"))]}
+
+
+def beside(state):
+    return {"log": [("beside", question("beside?"))]}
+
+
+async def slowly(state):
+    return {"log": [("slowly", question("one?"), question("two?"))]}
+
+
+def paying(world: Outside):
+    def pay(state):
+        world.change("payment")
+        return {"log": ["paid"]}
+
+    return pay
+
+
+def in_a_row(world):
+    return chain(State, draft, one, paying(world))
+
+
+def twice_in_a_node(world):
+    return chain(State, both, paying(world))
+
+
+def in_parallel(world):
+    builder = side_by_side(State, one, beside)
+    builder.add_node("pay", paying(world))
+    builder.add_edge(["one", "beside"], "pay")
+    return builder
+
+
+def in_a_subgraph(world):
+    return chain(
+        State, draft, chain(State, both, one).compile(), paying(world), names=("draft", "inner", "pay")
+    )
+
+
+def fanned_out(world):
+    builder = StateGraph(State)
+    builder.add_node("slowly", slowly)
+    builder.add_node("pay", paying(world))
+    builder.add_conditional_edges(START, lambda _: [Send("slowly", {}), Send("slowly", {})], ["slowly"])
+    builder.add_edge("slowly", "pay")
+    return builder
+
+
+SHAPES = {in_a_row: 1, twice_in_a_node: 3, in_parallel: 4, in_a_subgraph: 5, fanned_out: 5}
+"""Each with how many statements lie between two deaths; SIGNOFF_EVERY_CRASH=1 tries every statement of all."""
+
+
+class Dies:
+    """Takes the connection of a run away before its n-th statement, as a dying worker does."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+        self.died = False
+
+    async def __call__(self, conn: AsyncConnection[Any]) -> None:
+        if "signoff runs" not in conn.info.get_parameters().get("application_name", ""):
+            return
+        if self.left == 0 and not self.died:
+            self.died = True
+            conn.pgconn.finish()
+            raise OperationalError("the worker died")
+        self.left -= 1
+
+
+@contextmanager
+def dying(after: int):
+    """Every statement of a run is counted, those of LangGraph's checkpointer too."""
+    death, execute = Dies(after), AsyncCursor.execute
+
+    async def counted(cursor, *args, **kwargs):
+        await death(cursor.connection)
+        return await execute(cursor, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AsyncCursor, "execute", counted)
+        yield death
+
+
+async def to_the_end(it: Bench, thread_id: str, after: int) -> bool:
+    """Answer whatever is asked; the worker dies once, after so many statements. Returns whether it did."""
+    with dying(after) as death:
+        for _ in range(30):
+            try:
+                await it.drain()
+            except OperationalError:
+                await it.sweep()
+                continue
+            if not (pending := await it.pending(thread_id)):
+                if (await it.thread(thread_id)).status != "running":
+                    return death.died
+                await it.sweep()
+                continue
+            title = min(pending)
+            await it.decide(pending[title], "reject" if title == "two?" else "approve")
+    raise AssertionError(await it.thread(thread_id))
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
+async def test_a_worker_may_die_before_any_statement(database, shape):
+    world, step = Outside(), 1 if os.environ.get("SIGNOFF_EVERY_CRASH") else SHAPES[shape]
+    async with bench(database, flow(shape(world))) as it:
+        whole = await it.start()
+        assert not await to_the_end(it, whole, 10_000)
+        expected = await _outcome(it, whole)
+        assert expected["status"] == "done"
+
+        after, died = 0, True
+        while died:
+            thread_id = await it.start()
+            died = await to_the_end(it, thread_id, after)
+            assert await _outcome(it, thread_id) == expected, f"died before statement {after}"
+            assert world.effects.count(f"{thread_id}:payment") == 1
+            after += step
+        assert after > 20
+
+
+async def _outcome(it: Bench, thread_id: str) -> dict[str, Any]:
+    thread, approvals = await it.thread(thread_id), await it.approvals(thread_id)
+    events = await it.events(thread_id)
+    return {
+        "status": thread.status,
+        "error": thread.error,
+        "log": sorted(map(str, (thread.result or {}).get("log", ()))),
+        "approvals": sorted(
+            (a.request.title, a.status, a.revision, a.applied_at is not None) for a in approvals
+        ),
+        "events": {event: events.count(event) for event in set(events)},
+    }

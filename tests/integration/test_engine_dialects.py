@@ -1,0 +1,159 @@
+"""Graphs that do not speak our request: each gets back what it was declared to expect, or is not resumed."""
+
+from __future__ import annotations
+
+import operator
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from fixtures_engine import bench, chain, flow, side_by_side
+from langgraph.types import interrupt
+
+from bot.approvals import Fallback, Sla
+
+
+class State(TypedDict, total=False):
+    log: Annotated[list[Any], operator.add]
+
+
+def asking(payload: Any):
+    """A graph as the tutorials write it: what comes back is tested for truth."""
+
+    def node(state):
+        said = interrupt(payload)
+        return {"log": [said, "ran" if said else "stopped"]}
+
+    return chain(State, node)
+
+
+async def answered(it, verdict, **said):
+    thread_id = await it.run()
+    (approval,) = (await it.pending(thread_id)).values()
+    if verdict == "timeout":
+        await it.expire(approval)
+        await it.drain()
+    else:
+        await it.answer(approval, verdict, **said)
+    return await it.thread(thread_id)
+
+
+@pytest.mark.parametrize(
+    "payload", ["Pay Acme?", {"question": "Pay Acme?", "amount": 12, "to": ["a", "b"]}, [1], 7]
+)
+async def test_whatever_json_a_graph_interrupts_with_gets_a_card(database, payload):
+    async with bench(database, flow(asking(payload), reply="bool")) as it:
+        thread = await answered(it, "approve")
+        cards = await it.rows("select 1 from messages where kind = 'card'")
+
+    assert thread.result == {"log": [True, "ran"]}
+    assert len(cards) == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict", "said", "expected"),
+    [
+        ("bool", "approve", {}, True),
+        ("bool", "reject", {"comment": "no"}, False),
+        ("bool", "respond", {"words": "maybe"}, False),
+        ("bool", "timeout", {}, False),
+        ("text", "approve", {}, "approve"),
+        ("text", "reject", {}, "reject"),
+        ("text", "respond", {"words": "half of it"}, "half of it"),
+        ("text", "timeout", {}, "reject"),
+        (lambda d: [d.verdict, d.by.kind], "reject", {}, ["reject", "human"]),
+        (lambda d: [d.verdict, d.by.kind], "timeout", {}, ["reject", "timeout"]),
+        (lambda d: None, "approve", {}, None),
+    ],
+)
+async def test_a_declared_reply_gets_back_what_was_declared(database, reply, verdict, said, expected):
+    async with bench(database, flow(asking("Pay Acme?"), reply=reply)) as it:
+        thread = await answered(it, verdict, **said)
+
+    assert (thread.status, thread.result["log"][0]) == ("done", expected)
+
+
+async def test_a_graph_that_expects_a_dict_is_told_who_said_what(database):
+    async with bench(database, flow(asking("Pay Acme?"), reply="dict")) as it:
+        thread = await answered(it, "reject", comment="too much")
+
+    said = thread.result["log"][0]
+    assert (said["approved"], said["decision"], said["reason"]) == (False, "reject", "too much")
+    assert said["by"] == {"kind": "human", "user": "U01MAYA"}
+
+
+async def test_an_undeclared_graph_is_resumed_by_an_approval(database):
+    async with bench(database, flow(asking("Pay Acme?"))) as it:
+        thread = await answered(it, "approve")
+
+    assert thread.result["log"][0]["approved"] is True
+    assert thread.result["log"][1] == "ran"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said", "why"),
+    [
+        ("reject", {"comment": "too much"}, "too much"),
+        ("respond", {"words": "ask me again tomorrow"}, "ask me again tomorrow"),
+        ("timeout", {}, "nobody answered"),
+    ],
+)
+async def test_an_undeclared_graph_never_runs_what_was_not_approved(database, verdict, said, why):
+    async with bench(database, flow(asking("Pay Acme?"))) as it:
+        thread = await answered(it, verdict, **said)
+        (approval,) = await it.approvals(thread.thread_id)
+
+    assert (thread.status, thread.result) == ("cancelled", None)
+    assert why in thread.error
+    assert approval.applying_at is None
+
+
+async def test_an_undeclared_graph_is_not_resumed_by_a_timeout_that_would_approve(database):
+    sla = Sla(fallback=Fallback.approve())
+    async with bench(database, flow(asking("Pay Acme?"), sla=sla)) as it:
+        thread = await answered(it, "timeout")
+
+    assert thread.status == "cancelled"
+    assert "nobody answered" in thread.error
+
+
+async def test_a_declared_graph_is_resumed_by_a_timeout_that_approves(database):
+    sla = Sla(fallback=Fallback.as_drafted())
+    async with bench(database, flow(asking("Pay Acme?"), reply="dict", sla=sla)) as it:
+        thread = await answered(it, "timeout")
+
+    assert (thread.result["log"][0]["approved"], thread.result["log"][0]["forced"]) == (True, True)
+
+
+async def test_what_else_an_ended_undeclared_thread_asks_is_closed(database):
+    def one(state):
+        return {"log": [interrupt("one?")]}
+
+    def two(state):
+        return {"log": [interrupt("two?")]}
+
+    async with bench(database, flow(side_by_side(State, one, two))) as it:
+        thread_id = await it.run()
+        await it.answer((await it.pending(thread_id))["one?"], "reject")
+
+        assert (await it.thread(thread_id)).status == "cancelled"
+        assert {a.request.title: a.status for a in await it.approvals(thread_id)} == {
+            "one?": "decided",
+            "two?": "cancelled",
+        }
+
+
+async def test_a_graph_without_a_declaration_may_not_decide_by_itself(database):
+    request = {"signoff": 1, "title": "Pay Acme?", "auto": "because I say so"}
+    async with bench(database, flow(asking(request), declared=False)) as it:
+        thread_id = await it.run()
+        (approval,) = (await it.pending(thread_id)).values()
+
+        assert (await it.thread(thread_id)).status == "waiting"
+        assert any("auto" in notice for notice in approval.notices)
+
+
+async def test_a_plain_payload_cannot_pretend_to_be_decided(database):
+    async with bench(database, flow(asking({"question": "Pay Acme?", "auto": "yes"}))) as it:
+        thread_id = await it.run()
+
+        assert (await it.thread(thread_id)).status == "waiting"

@@ -1,0 +1,151 @@
+"""How a thread ends: whatever its state holds, the thread is done and its result can be read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any, TypedDict
+
+import pytest
+from fixtures_engine import bench, chain, flow
+from langgraph.types import interrupt
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel
+
+from bot.engine.result import LARGEST, as_json
+
+
+class Color(Enum):
+    RED = "red"
+
+
+class Item(BaseModel):
+    name: str
+    price: Decimal
+
+
+class State(TypedDict, total=False):
+    item: Item
+    color: Color
+    amount: Decimal
+    when: datetime
+    raw: bytes
+    notes: Any
+    tags: set[str]
+    anything: Any
+
+
+class Opaque:
+    def __repr__(self):
+        return "<opaque>"
+
+
+class Rude:
+    def __repr__(self):
+        raise RuntimeError("no")
+
+
+def nested(levels: int) -> Any:
+    value: Any = "bottom"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def cyclic() -> Any:
+    value: dict[str, Any] = {}
+    value["itself"] = value
+    return value
+
+
+async def test_a_state_that_is_not_json_ends_as_a_result_that_is(database):
+    def fill(state):
+        return {
+            "item": Item(name="hotel", price=Decimal("12.50")),
+            "color": Color.RED,
+            "amount": Decimal("1.10"),
+            "when": datetime(2026, 11, 20, tzinfo=UTC),
+            "raw": b"\xff\x00",
+            "notes": {"text": "a\x00b\ud800c\\u0000", "share": float("nan")},
+            "tags": {"x"},
+        }
+
+    def keep(state):
+        assert isinstance(state["item"], Item)
+        assert state["color"] is Color.RED
+        return {"anything": interrupt("go on?")}
+
+    async with bench(database, flow(chain(State, fill, keep), reply="bool", retries=0)) as it:
+        thread_id = await it.run()
+        assert (await it.thread(thread_id)).error is None
+        (approval,) = (await it.pending(thread_id)).values()
+        await it.answer(approval)
+        thread = await it.thread(thread_id)
+
+    assert (thread.status, thread.error) == ("done", None)
+    assert thread.result["item"] == {"name": "hotel", "price": "12.50"}
+    assert (thread.result["color"], thread.result["amount"]) == ("red", "1.10")
+    assert (thread.result["notes"]["share"], thread.result["tags"]) == (None, ["x"])
+    assert thread.result["notes"]["text"].startswith("ab")
+    assert thread.result["notes"]["text"].endswith("c\\u0000")
+
+
+@pytest.mark.parametrize("unfit", ["a\x00b", float("nan")])
+async def test_what_the_checkpointer_cannot_store_fails_the_thread_and_leaves_the_worker_well(
+    database, unfit
+):
+    def fill(state):
+        return {"notes": unfit}
+
+    async with bench(database, flow(chain(State, fill), retries=0)) as it:
+        thread_id = await it.run()
+        await it.retry(thread_id)
+        await it.drain()
+        thread = await it.thread(thread_id)
+
+    assert (thread.status, thread.result) == ("failed", None)
+    assert thread.error is not None
+
+
+HOSTILE: dict[str, Any] = {
+    "unknown": {"a": Opaque()},
+    "rude": {"a": Rude()},
+    "bytes": {"a": b"\xff\xfe"},
+    "infinite": {"a": float("inf")},
+    "keys": {"a": {1: 2, None: 3, (1, 2): 4}},
+    "deep": {"a": nested(5000)},
+    "cyclic": {"a": cyclic()},
+    "characters": {"a\x00": "\x00", "\ud800": "\udfff"},
+    "escapes": {"a": "\\" * 7 + "u0000" + "\x00"},
+    "large number": {"a": 10**400},
+    "larger number": {"a": 10**5000},
+    "no number": {"a": Decimal("NaN")},
+    "text": "text",
+    "nothing": None,
+    "list": [Opaque()],
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+async def test_no_value_keeps_a_result_from_being_stored(database, kind):
+    kept = as_json(HOSTILE[kind])
+    async with await AsyncConnection.connect(database) as conn:
+        found = await conn.execute("select %s::jsonb", (Jsonb(kept),))
+        (stored,) = await found.fetchone()
+
+    assert stored == kept
+
+
+def test_plain_json_is_kept_as_it_is():
+    plain = {"a": [1, 2.5, "x\\u0000", None, True], "b": {"ü": "\n"}}
+    assert as_json(plain) == plain
+
+
+def test_a_result_that_is_too_large_says_what_was_cut():
+    cut = as_json({"log": "ü" * LARGEST, "a": 1})
+
+    assert cut["cut"] is True
+    assert cut["bytes"] > 2 * LARGEST
+    assert cut["keys"] == ["a", "log"]
