@@ -1,0 +1,187 @@
+"""Who may decide, what votes amount to, and what a request may tighten."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from bot.approvals import Policy, Vote
+from bot.approvals.policy import is_group, is_user, tally, tighten
+
+NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+A, B, C = "U0000001", "U0000002", "W0000003"
+
+
+def vote(user: str, verdict: str = "approve", choice: str | None = None, after: float = 0) -> Vote:
+    return Vote(
+        user=user, verdict=verdict, choice=choice, at=NOW + timedelta(seconds=after), standing="named"
+    )
+
+
+def policy(**changes: int) -> Policy:
+    return Policy(approvers=(A, B, C), **changes)
+
+
+@pytest.mark.parametrize("name", ["U01MAYA", "W012345", "S01FINMGR", "@finance-managers", "@a", "@on.call_2"])
+def test_users_groups_and_handles_are_approvers(name: str) -> None:
+    assert Policy(approvers=(name,)).approvers == (name,)
+
+
+@pytest.mark.parametrize("name", ["", "maya", "#finance", "@", "@Upper", "U1", "u01maya", "U01MAYA\n", "!x"])
+def test_anything_else_is_refused_when_the_policy_is_written(name: str) -> None:
+    with pytest.raises(ValidationError, match="no user id"):
+        Policy(approvers=(name,))
+
+
+def test_an_approver_named_twice_is_one() -> None:
+    assert Policy(approvers=(A, B, A)).approvers == (A, B)
+
+
+def test_users_and_groups_are_told_apart() -> None:
+    mixed = Policy(approvers=(A, "@managers", "S01FINMGR"))
+    assert (mixed.users, mixed.groups) == ((A,), ("@managers", "S01FINMGR"))
+    assert is_user(A)
+    assert not is_user("@managers")
+    assert is_group("@managers")
+    assert not is_group(A)
+
+
+def test_without_a_word_about_it_nobody_may_decide_and_nobody_their_own() -> None:
+    assert Policy().approvers == ()
+    assert Policy().self_approval is False
+    assert (Policy().approvals, Policy().rejections) == (1, 1)
+
+
+@pytest.mark.parametrize("field", ["approvals", "rejections"])
+@pytest.mark.parametrize("value", [0, -1, 101])
+def test_a_quorum_is_at_least_one(field: str, value: int) -> None:
+    with pytest.raises(ValidationError):
+        Policy(**{field: value})
+
+
+def test_nothing_is_decided_without_votes() -> None:
+    assert tally(policy(), ()) is None
+
+
+def test_the_vote_that_completes_the_quorum_decides() -> None:
+    votes = (vote(A), vote(B, after=1))
+    assert tally(policy(approvals=2), votes[:1]) is None
+    assert tally(policy(approvals=2), votes) == votes[1]
+
+
+def test_a_person_who_votes_twice_counts_once_with_the_later_vote() -> None:
+    votes = (vote(A), vote(A, after=1))
+    assert tally(policy(approvals=2), votes) is None
+    changed = (vote(A), vote(A, "reject", after=1), vote(B, after=2))
+    assert tally(policy(approvals=2, rejections=2), changed) is None
+
+
+def test_the_order_in_which_votes_are_read_does_not_matter() -> None:
+    votes = (vote(A, "reject", after=2), vote(A, after=1), vote(B, after=0))
+    winner = tally(policy(approvals=2), votes)
+    assert winner is not None
+    assert winner.verdict == "reject"
+
+
+def test_rejections_have_a_quorum_of_their_own() -> None:
+    votes = (vote(A, "reject"), vote(B, "reject", after=1))
+    assert tally(policy(approvals=3, rejections=2), votes[:1]) is None
+    assert tally(policy(approvals=3, rejections=2), votes) == votes[1]
+
+
+def test_an_answer_in_words_counts_like_a_rejection() -> None:
+    assert tally(policy(approvals=3), (vote(A, "respond"),)) is not None
+    assert tally(policy(approvals=1, rejections=2), (vote(A, "respond"),)) is None
+
+
+def test_those_who_choose_must_agree_on_one_option() -> None:
+    votes = (vote(A, "choose", "x"), vote(B, "choose", "y", after=1), vote(C, "choose", "y", after=2))
+    assert tally(policy(approvals=2), votes[:2]) is None
+    assert tally(policy(approvals=2), votes) == votes[2]
+
+
+def test_choosing_is_not_approving() -> None:
+    assert tally(policy(approvals=2), (vote(A, "choose", "x"), vote(B, after=1))) is None
+
+
+VOTES = st.lists(
+    st.builds(
+        vote,
+        st.sampled_from([A, B, C]),
+        st.sampled_from(["approve", "reject", "respond", "choose"]),
+        st.sampled_from([None, "x", "y"]),
+        st.floats(0, 100),
+    ),
+    max_size=8,
+)
+
+
+@given(VOTES, st.integers(1, 3), st.integers(1, 3))
+def test_whatever_is_decided_has_enough_distinct_people_behind_it(
+    votes: list[Vote], approvals: int, rejections: int
+) -> None:
+    winner = tally(policy(approvals=approvals, rejections=rejections), votes)
+    latest = {v.user: v for v in sorted(votes, key=lambda v: v.at)}
+    if winner is None:
+        return
+    same = [v for v in latest.values() if (v.verdict, v.choice) == (winner.verdict, winner.choice)]
+    needed = approvals if winner.verdict in ("approve", "choose") else rejections
+    assert winner in same
+    assert len(same) >= needed
+    assert winner.at == max(v.at for v in same)
+
+
+# What a request may ask beyond its workflow's
+
+
+BASE = Policy(approvers=(A, B, "@managers"), approvals=2, rejections=2, self_approval=True)
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        Policy(approvers=(A, B)),
+        Policy(approvers=()),
+        Policy(approvals=3),
+        Policy(rejections=1),
+        Policy(self_approval=False),
+        Policy(approvers=(A,), approvals=5, rejections=1, self_approval=False),
+    ],
+)
+def test_what_is_stricter_is_taken(wish: Policy) -> None:
+    strict, refused = tighten(BASE, wish)
+    assert refused == ()
+    assert {f: getattr(strict, f) for f in wish.model_fields_set} == {
+        f: getattr(wish, f) for f in wish.model_fields_set
+    }
+
+
+@pytest.mark.parametrize(
+    ("base", "wish", "field"),
+    [
+        (BASE, Policy(approvers=(C,)), "approvers"),
+        (BASE, Policy(approvers=(A, C)), "approvers"),
+        (BASE, Policy(approvals=1), "approvals"),
+        (BASE, Policy(rejections=3), "rejections"),
+        (Policy(approvers=(A,)), Policy(self_approval=True), "self_approval"),
+    ],
+)
+def test_what_would_loosen_is_refused_and_named(base: Policy, wish: Policy, field: str) -> None:
+    strict, (refused,) = tighten(base, wish)
+    assert strict == base
+    assert refused.startswith(f"policy.{field}: ")
+
+
+def test_one_wish_that_loosens_does_not_spoil_another_that_tightens() -> None:
+    strict, refused = tighten(BASE, Policy(approvers=(A,), approvals=1))
+    assert strict.approvers == (A,)
+    assert strict.approvals == 2
+    assert len(refused) == 1
+
+
+def test_what_a_wish_does_not_say_changes_nothing() -> None:
+    assert tighten(BASE, Policy()) == (BASE, ())

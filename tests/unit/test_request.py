@@ -1,0 +1,121 @@
+"""The request, version 1: what outsiders may send, what it means, and what is refused."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from bot.approvals import ApprovalRequest, Policy, Sla
+from bot.approvals.errors import BadRequest
+from bot.approvals.request import Option, parse_request
+
+LEAST = {"signoff": 1, "title": "Pay Acme"}
+
+
+class Payment(BaseModel):
+    to: str
+    amount: Decimal
+
+
+def test_a_title_is_enough() -> None:
+    request = parse_request(LEAST)
+    assert request.title == "Pay Acme"
+    assert request.allow == ("approve", "reject")
+
+
+@pytest.mark.parametrize(
+    ("given", "allowed"),
+    [
+        ({}, ("approve", "reject")),
+        ({"proposal": {"a": 1}}, ("approve", "reject", "edit")),
+        ({"proposal": "text"}, ("approve", "reject")),
+        ({"proposal": [1]}, ("approve", "reject")),
+        ({"options": [{"id": "a", "label": "A"}]}, ()),
+        ({"options": [{"id": "a", "label": "A"}], "allow": ["reject"]}, ("reject",)),
+        ({"allow": ["respond"]}, ("respond",)),
+    ],
+)
+def test_what_can_be_answered_follows_from_what_is_asked(given: Any, allowed: tuple[str, ...]) -> None:
+    assert parse_request(LEAST | given).allow == allowed
+
+
+def test_a_model_unfolds_into_plain_json_with_its_schema() -> None:
+    request = ApprovalRequest(title="Pay", proposal=Payment(to="Acme", amount=Decimal("12400.00")))
+    assert request.proposal == {"to": "Acme", "amount": "12400.00"}
+    assert request.proposal_schema is not None
+    assert set(request.proposal_schema["properties"]) == {"to", "amount"}
+
+
+def test_a_payload_reads_back_as_the_same_request() -> None:
+    request = ApprovalRequest(
+        title="Pay",
+        proposal={"a": 1},
+        options=(Option(id="x", label="X"),),
+        policy=Policy(approvals=2),
+        sla=Sla(respond_within=timedelta(hours=4)),
+    )
+    again = parse_request(request.payload())
+    assert again.payload() == request.payload()
+    assert again.policy is not None
+    assert again.policy.model_fields_set == {"approvals"}
+    assert request.payload()["sla"] == {"respond_within": "PT4H"}
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"title": ""}, "title"),
+        ({"title": "   "}, "title"),
+        ({"title": "x" * 2001}, "title"),
+        ({"title": None}, "title"),
+        ({"signoff": 2}, "signoff"),
+        ({"unknown": 1}, "unknown"),
+        ({"risk": "extreme"}, "risk"),
+        ({"allow": ["run"]}, "allow"),
+        ({"links": {"a": "javascript:alert(1)"}}, "links"),
+        ({"links": {"a": "file:///etc/passwd"}}, "links"),
+        ({"allow": ["edit"], "proposal": "text"}, "edited"),
+        ({"allow": ["edit"]}, "edited"),
+        ({"options": [{"id": "a", "label": "A"}, {"id": "a", "label": "B"}]}, "same id"),
+        ({"options": [{"id": "", "label": "A"}]}, "options.0.id"),
+        ({"options": [{"id": str(n), "label": "A"} for n in range(101)]}, "options"),
+        ({"policy": {"approvers": ["nobody"]}}, "policy.approvers"),
+        ({"policy": {"approvals": 0}}, "policy.approvals"),
+        ({"policy": {"who": 1}}, "policy.who"),
+        ({"basis": "x"}, "basis"),
+        ({"auto": ""}, "auto"),
+        ({"summary": "a\x00b"}, "NUL"),
+        ({"proposal": {"x": float("nan")}}, "NaN"),
+    ],
+)
+def test_what_is_wrong_is_refused_and_named(given: dict[str, Any], field: str) -> None:
+    with pytest.raises(BadRequest, match=field.replace(".", r"\.")):
+        parse_request(LEAST | given)
+
+
+@pytest.mark.parametrize("payload", [None, 1, "text", [], [LEAST]])
+def test_what_is_no_object_is_refused(payload: Any) -> None:
+    with pytest.raises(BadRequest):
+        parse_request(payload)
+
+
+def test_numbers_among_the_facts_become_text() -> None:
+    assert parse_request(LEAST | {"fields": {"Seats": 40, "Share": 0.5}}).fields == {
+        "Seats": "40",
+        "Share": "0.5",
+    }
+
+
+def test_a_request_cannot_be_changed_after_it_was_made() -> None:
+    request = parse_request(LEAST)
+    with pytest.raises(ValidationError):
+        request.title = "Pay somebody else"  # type: ignore[misc]
+
+
+def test_a_payload_too_large_to_ask_about_is_refused() -> None:
+    with pytest.raises(BadRequest, match="bytes"):
+        ApprovalRequest(title="Pay", proposal={"x": "y" * 600_000}).payload()
