@@ -1,11 +1,15 @@
 """The core: what an approval is and how it moves. Pure, but for `ask()`, which calls LangGraph's interrupt()."""
 
-from bot.approvals.ask import ask, effect_key
+from typing import TYPE_CHECKING, Any
+
 from bot.approvals.decision import By, Decision
 from bot.approvals.policy import Policy, Vote
 from bot.approvals.request import ApprovalRequest, Option
 from bot.approvals.sla import Fallback, Sla
 from bot.approvals.workflow import Workflow
+
+if TYPE_CHECKING:
+    from bot.approvals.pausing import ask, effect_key
 
 __all__ = [
     "ApprovalRequest",
@@ -20,3 +24,12 @@ __all__ = [
     "ask",
     "effect_key",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import `ask` and `effect_key` when they are first used: commands that run no graph need no LangGraph."""
+    if name in ("ask", "effect_key"):
+        from importlib import import_module
+
+        return getattr(import_module("bot.approvals.pausing"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
