@@ -14,7 +14,7 @@ from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
 from bot.engine.worker import STALLED_SECONDS
-from bot.facts import digests, sweeps
+from bot.facts import dead_jobs, digests, sweeps
 from bot.facts.deadlines import Reach
 from bot.house import House
 from bot.postgres.fact import NewMessage, fact
@@ -64,8 +64,8 @@ class Clock:
     async def upkeep(self) -> None:
         """What may take its time: memberships, deleted cards, jobs of dead workers."""
         house = self._house
-        await sweeps.clear_stalled(house.queue, STALLED_SECONDS)
-        await sweeps.forget_failed(house.queue)
+        await dead_jobs.clear_stalled(house.queue, STALLED_SECONDS)
+        await dead_jobs.forget_failed(house.queue)
         await self._refresh_groups()
         async with house.work.connection() as conn:
             await sweeps.ops_again(conn, house.queue)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Literal
 
 from psycopg import AsyncConnection
 
 from bot.approvals.sla import timetable
+from bot.facts import strays
 from bot.facts.claims import Claim
-from bot.postgres.fact import Fact, NewMessage, fact
+from bot.facts.strays import WITH_BUTTONS
+from bot.postgres.fact import NewMessage, fact
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval, Message
-
-WITH_BUTTONS = ("card", "direct_card")
 
 
 async def drawn(conn: AsyncConnection[Any], queue: Queue, claimed: Claim, channel_id: str, ts: str) -> bool:
@@ -38,11 +37,11 @@ async def drawn(conn: AsyncConnection[Any], queue: Queue, claimed: Claim, channe
         row = await (await conn.execute(_DRAWN, shown)).fetchone()
     if row is None:
         async with fact(conn, queue) as recorded:
-            await _lost(recorded, claimed, channel_id, ts)
+            await strays.lost(recorded, claimed.message, channel_id, ts)
         return False
     if claimed.unknown_since is not None:
         async with fact(conn, queue) as recorded:
-            await _adopted(recorded, message, channel_id, ts)
+            await strays.adopted(recorded, message, channel_id, ts)
     return bool(row["again"])
 
 
@@ -50,9 +49,7 @@ async def rewritten(conn: AsyncConnection[Any], queue: Queue, claimed: Claim) ->
     """Note that a stray copy points at the live one; if it became the live one meanwhile, draw that again."""
     message = claimed.message
     async with fact(conn, queue) as recorded:
-        found = await conn.execute(_LIVE, {"channel": message.target, "ts": message.body["ts"]})
-        for row in await found.fetchall():
-            recorded.redraw(row["message_id"])
+        await strays.redraw_live(recorded, message.target, message.body["ts"])
         await done(conn, claimed)
 
 
@@ -153,23 +150,6 @@ def _worth_telling(claimed: Claim) -> bool:
     return not (settled and message.kind in WITH_BUTTONS)
 
 
-async def direct_cards(
-    conn: AsyncConnection[Any], queue: Queue, approval: Approval, people: Iterable[str]
-) -> None:
-    """Give these people a copy of the card, in their own conversation with the bot."""
-    async with fact(conn, queue) as recorded:
-        for user in people:
-            recorded.post(
-                NewMessage(
-                    f"direct:{approval.approval_id}:{user}",
-                    "direct_card",
-                    target=user,
-                    approval_id=approval.approval_id,
-                    thread_id=approval.thread_id,
-                )
-            )
-
-
 def _report(message: Message, problem: str, mend: str) -> NewMessage:
     redraw = f"signoff redraw {message.approval_id}" if message.approval_id else "signoff doctor"
     what = "A card" if message.kind in WITH_BUTTONS else f"A message ({message.kind})"
@@ -207,34 +187,6 @@ async def _first_shown(
     return await noted.fetchone()
 
 
-async def _lost(recorded: Fact, claimed: Claim, channel_id: str, ts: str) -> None:
-    """Another worker drew the message meanwhile, and we drew over it, or posted a copy that nobody knows."""
-    message = claimed.message
-    found = await recorded.conn.execute(_LIVE, {"channel": channel_id, "ts": ts})
-    live = await found.fetchall()
-    for row in live:
-        recorded.redraw(row["message_id"])
-    if live:
-        return
-    recorded.post(
-        NewMessage(
-            f"stray:{channel_id}:{ts}",
-            "stray",
-            target=channel_id,
-            approval_id=message.approval_id,
-            thread_id=message.thread_id,
-            body={"ts": ts, "gone": message.kind not in WITH_BUTTONS},
-        )
-    )
-
-
-async def _adopted(recorded: Fact, message: Message, channel_id: str, ts: str) -> None:
-    """A post that was found again is the live one, whoever took it for a stray before."""
-    found = await recorded.conn.execute(_NO_STRAY, {"id": f"stray:{channel_id}:{ts}"})
-    if await found.fetchone() is not None:
-        recorded.redraw(message.message_id)
-
-
 _DRAWN = """
 update messages
 set drawn = greatest(drawn, %(drawn)s), channel_id = %(channel)s, ts = %(ts)s, posting_since = null,
@@ -248,12 +200,6 @@ update messages
 set drawn = greatest(drawn, %(drawn)s), posting_since = null, lease = null, lease_until = null, attempts = 0
 where message_id = %(id)s and lease = %(lease)s
 """
-
-_LIVE = """
-select message_id from messages where channel_id = %(channel)s and ts = %(ts)s and kind <> 'stray' for update
-"""
-
-_NO_STRAY = "update messages set drawn = wanted, error = null where message_id = %(id)s returning message_id"
 
 _LATER = """
 update messages

@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from procrastinate.exceptions import ProcrastinateException
-from procrastinate.jobs import Status
 from psycopg import AsyncConnection, OperationalError
 
 from bot.facts.claims import PACED, UPDATES, approval_of
@@ -30,8 +28,6 @@ ENOUGH = 1000
 
 OPS_AGAIN = timedelta(minutes=5)
 """How soon what ops could not be told is tried again: nobody else is left to report it to."""
-
-FAILED_KEPT_HOURS = 7 * 24
 
 
 @dataclass(frozen=True)
@@ -143,25 +139,6 @@ async def slack_answered(conn: AsyncConnection[Any], *, ok: bool) -> None:
     It is an outage when no clock was answered for a minute; one clock that is cut off makes none.
     """
     await conn.execute(_ANSWERED if ok else _SILENT)
-
-
-async def clear_stalled(queue: Queue, seconds: float) -> int:
-    """Drop jobs whose worker died: their rows are behind, so a sweep has them run again."""
-    manager = queue.app.job_manager
-    cleared = 0
-    for job in list(await manager.get_stalled_jobs(seconds_since_heartbeat=seconds)):
-        try:
-            await manager.finish_job(job, Status.FAILED, delete_job=True)
-        except ProcrastinateException as error:
-            log.info("stalled_job_gone", job_id=job.id, why=str(error))  # another clock was first
-        else:
-            cleared += 1
-    return cleared
-
-
-async def forget_failed(queue: Queue) -> None:
-    """Drop jobs that failed long ago; what they were for has been done since, or is behind and seen."""
-    await queue.app.job_manager.delete_old_jobs(FAILED_KEPT_HOURS, include_failed=True)
 
 
 _PUT_OFF = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -39,6 +39,19 @@ class Channel:
     members: frozenset[str] | None
 
 
+@dataclass(frozen=True)
+class Audience:
+    """Whom a policy's approvers come to.
+
+    `outside` are not in the card's channel; nobody, where Slack would not say who is. `unknown` are names of
+    groups that do not exist.
+    """
+
+    people: frozenset[str]
+    outside: frozenset[str]
+    unknown: tuple[str, ...] = ()
+
+
 class Directory:
     """Looks things up in Slack and keeps them; every answer carries when it was given."""
 
@@ -56,7 +69,7 @@ class Directory:
         async with self._pool.connection() as conn:
             found = await conn.execute(_STALE, {"user": user, "approval": approval_id, "kept": STALE_AFTER})
             row = await found.fetchone()
-        wanted = []
+        wanted: list[Coroutine[Any, Any, Any]] = []
         if row is None or row["person"]:
             wanted.append(self.look_up_person(user))
         if row is not None and row["groups"]:
@@ -99,8 +112,8 @@ class Directory:
             async with self._pool.connection() as conn:
                 await conn.execute(_KEEP_GROUPS, {"rows": Jsonb(rows)})
 
-    async def outside(self, approvers: Iterable[str], channel_id: str) -> frozenset[str]:
-        """Return who of these, groups unfolded, is not in the channel; nobody where Slack would not say.
+    async def audience(self, approvers: Iterable[str], channel_id: str) -> Audience:
+        """Say who may decide, groups unfolded, and who of them is not in the channel.
 
         Costs one statement where all is known, and raises how Slack fails where it has to be asked.
         """
@@ -110,13 +123,15 @@ class Directory:
             self._groups_asked_at = time.monotonic()
             await self.refresh_groups()
             known = await self._known(names, channel_id)
-        people = {name for name in names if is_user(name)} | set(known["people"] or ())
+        people = frozenset(name for name in names if is_user(name)) | frozenset(known["people"] or ())
+        unknown = tuple(known["unknown"] or ())
         if not people:
-            return frozenset()
-        members = (
-            known["members"] if known["fresh"] else (await self._keep_channel(channel_id, channel_id)).members
-        )
-        return frozenset() if members is None else frozenset(people - set(members))
+            return Audience(people, frozenset(), unknown)
+        if known["fresh"]:
+            members = known["members"]
+        else:
+            members = (await self._keep_channel(channel_id, channel_id)).members
+        return Audience(people, frozenset() if members is None else people - frozenset(members), unknown)
 
     async def _known(self, names: list[str], channel_id: str) -> dict[str, Any]:
         wanted = {
@@ -125,8 +140,11 @@ class Directory:
             "kept": CHANNEL_KEPT,
         }
         async with self._pool.connection() as conn:
-            found = await conn.execute(_OUTSIDE, wanted)
-            return await found.fetchone() or {}
+            found = await conn.execute(_AUDIENCE, wanted)
+            row: dict[str, Any] | None = await found.fetchone()
+        if row is None:
+            raise LookupError(channel_id)
+        return row
 
     async def channel(self, name: str) -> Channel:
         """Find a channel by `#name` or id, with its members; raises `SlackApiError` where it is not found."""
@@ -159,7 +177,8 @@ class Directory:
                     return str(channel["id"])
             cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
             if not cursor:
-                raise SlackApiError(f"no channel {name}", {"ok": False, "error": "channel_not_found"})
+                missing = {"ok": False, "error": "channel_not_found"}
+                raise SlackApiError(f"no channel {name}", missing)  # type: ignore[no-untyped-call]
 
     async def _keep_channel(self, name: str, channel_id: str) -> Channel:
         try:
@@ -203,12 +222,12 @@ insert into people values (%(user)s, %(profile)s, signoff_now())
 on conflict (user_id) do update set profile = excluded.profile, fetched_at = excluded.fetched_at
 """
 
-_OUTSIDE = """
+_AUDIENCE = """
 select (select array_agg(member) from user_groups g, unnest(g.members) as member
         where g.group_id = any(%(groups)s) or '@' || g.handle = any(%(groups)s)) as people,
-       exists (select 1 from unnest(%(groups)s::text[]) as name
-               where not exists (select 1 from user_groups g
-                                 where name in (g.group_id, '@' || g.handle))) as unknown,
+       (select array_agg(name) from unnest(%(groups)s::text[]) as name
+        where not exists (select 1 from user_groups g
+                          where name in (g.group_id, '@' || g.handle))) as unknown,
        c.members, c.name is not null as fresh
 from (select %(channel)s::text as wanted) w
 left join channels c on c.name = w.wanted and signoff_now() - c.fetched_at < %(kept)s

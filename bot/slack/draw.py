@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot import metrics
 from bot.facts import deliveries
 from bot.facts.claims import Claim, claim
+from bot.facts.strays import WITH_BUTTONS
 from bot.postgres.jobs import Queue
 from bot.slack.directory import Directory, Unreachable
 from bot.slack.drawn import Drawn
@@ -170,7 +171,7 @@ class Delivery:
                 case "deleted" | "frozen" if _wanted_again(claimed):
                     await deliveries.post_anew(conn, claimed)
                     return True
-                case "frozen" if message.kind in deliveries.WITH_BUTTONS:
+                case "frozen" if message.kind in WITH_BUTTONS:
                     await deliveries.told_below(conn, queue, claimed)
                 case "no_parent" if message.attempts < PATIENCE and _is_open(claimed):
                     await deliveries.parent_gone(conn, queue, claimed, wait)
@@ -204,7 +205,7 @@ def _is_open(claimed: Claim) -> bool:
 
 def _wanted_again(claimed: Claim) -> bool:
     """A card that is gone, or cannot be changed, is posted again while it waits for an answer."""
-    return claimed.message.kind in deliveries.WITH_BUTTONS and _is_open(claimed)
+    return claimed.message.kind in WITH_BUTTONS and _is_open(claimed)
 
 
 def _backoff(claimed: Claim) -> timedelta:

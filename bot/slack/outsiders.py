@@ -7,10 +7,11 @@ from typing import Any
 import structlog
 from psycopg_pool import AsyncConnectionPool
 
-from bot.facts.deliveries import direct_cards
+from bot.approvals.policy import Policy
+from bot.facts import audience as facts
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval, Thread
-from bot.slack.directory import Directory, Unreachable
+from bot.slack.directory import Audience, Directory, Unreachable
 
 log = structlog.get_logger("signoff.slack")
 
@@ -30,12 +31,28 @@ class Outsiders:
         """Never raises for Slack's sake: the card is posted, and the clock comes back to its outsiders."""
         if approval.status != "pending":
             return
+        policy = approval.policy
+        own: frozenset[str] = frozenset() if policy.self_approval else thread.own
         try:
-            own = frozenset() if approval.policy.self_approval else thread.own
-            people = await self._directory.outside(approval.policy.approvers, channel_id) - own
+            audience = await self._directory.audience(policy.approvers, channel_id)
         except Unreachable as error:
             log.warning("outsiders_unknown", approval_id=approval.approval_id, why=str(error))
             return
-        if people and len(people) <= MOST_DIRECT:
-            async with self._pool.connection() as conn:
-                await direct_cards(conn, self._queue, approval, sorted(people))
+        people, problem = audience.outside - own, _problem(audience, own, policy)
+        people = people if len(people) <= MOST_DIRECT else frozenset()
+        if not people and problem is None:
+            return
+        async with self._pool.connection() as conn:
+            await facts.tell(conn, self._queue, approval, sorted(people), problem)
+
+
+def _problem(audience: Audience, own: frozenset[str], policy: Policy) -> str | None:
+    """Say why the approvers cannot come to a decision; None where they can."""
+    able = len(audience.people - own)
+    if able < policy.approvals:
+        short = f"It needs {policy.approvals} approval(s), and only {able} may give one"
+    else:
+        short = ""
+    groups = ", ".join(audience.unknown)
+    unknown = f"There is no user group {groups}" if groups else ""
+    return ". ".join(filter(None, (short, unknown))) or None

@@ -128,6 +128,25 @@ async def test_a_group_that_does_not_exist_is_not_asked_for_at_every_card(house:
     assert calls(house, "usergroups.list") == 1
 
 
+async def test_a_group_that_does_not_exist_is_reported_when_it_is_met(house: Running) -> None:
+    offer(house, policy=Policy(approvers=("@gone", MAYA)))
+    await asked(house)
+    await house.pass_time(timedelta(minutes=6))
+    await Clock(house.house).upkeep()
+    await house.drain()
+
+    (told,) = told_ops(house)
+    assert "no user group @gone" in told
+
+
+async def test_a_quorum_that_cannot_be_reached_is_reported_when_it_is_met(house: Running) -> None:
+    offer(house, policy=Policy(approvers=(MAYA, ROSA), approvals=2))
+    await asked(house)
+
+    (told,) = told_ops(house)
+    assert "needs 2 approval(s), and only 1 may give one" in told
+
+
 async def test_a_copy_nobody_knows_of_is_rewritten_to_point_at_the_known_one(house: Running) -> None:
     house.slack.state.bot_scopes = house.slack.state.bot_scopes - {"im:history"}
     offer(house, policy=OUTSIDE)

@@ -1,0 +1,55 @@
+"""Those who may decide: copies for those who do not see the card, a word to ops where they are too few."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from bot.postgres.fact import NewMessage, fact
+from bot.postgres.jobs import Queue
+from bot.postgres.rows import Approval
+
+
+async def tell(
+    conn: AsyncConnection[Any],
+    queue: Queue,
+    approval: Approval,
+    people: Iterable[str],
+    problem: str | None,
+) -> None:
+    """Give these people a copy of the card, in their own conversation with the bot; each is made once.
+
+    `problem` is why its approvers cannot come to a decision, which ops are told, once too.
+    """
+    async with fact(conn, queue) as recorded:
+        for user in people:
+            recorded.post(_copy(approval, user))
+        if problem is not None:
+            recorded.post(_warning(approval, problem))
+
+
+def _copy(approval: Approval, user: str) -> NewMessage:
+    return NewMessage(
+        f"direct:{approval.approval_id}:{user}",
+        "direct_card",
+        target=user,
+        approval_id=approval.approval_id,
+        thread_id=approval.thread_id,
+    )
+
+
+def _warning(approval: Approval, problem: str) -> NewMessage:
+    return NewMessage(
+        f"ops:{approval.approval_id}:approvers",
+        "ops",
+        target="",
+        approval_id=approval.approval_id,
+        thread_id=approval.thread_id,
+        body={
+            "problem": f"A request that waits for approval cannot be decided by all it names. {problem}.",
+            "detail": "Mend the group or the workflow's policy; escalation may add people, too.",
+            "command": "signoff doctor",
+        },
+    )
