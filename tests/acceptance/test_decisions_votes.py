@@ -290,6 +290,16 @@ async def test_a_click_after_the_deadline_is_late_even_before_the_clock_has_look
     assert events[-2:] == ["approval.expired", "approval.refused"]
 
 
+async def test_a_click_after_the_deadline_counts_where_slack_had_been_out_of_reach(house: Running) -> None:
+    desk = await asking(house, MAYA)
+    await house.pass_time(timedelta(days=31))
+    await house.execute("update slack_workspace set ok_since = signoff_now() - interval '5 minutes'")
+
+    assert (await desk.click(MAYA)).acked
+
+    assert (await desk.approval()).decision.by.user == MAYA
+
+
 async def test_a_direct_copy_of_the_card_works_like_the_card(house: Running) -> None:
     desk = await asking(house, MAYA, CLEO)
     (copy,) = house.slack.messages(CLEO)
