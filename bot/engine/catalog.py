@@ -43,13 +43,14 @@ class Catalog:
 
     def add(self, workflow: Workflow, source: str) -> None:
         """Offer a workflow; what is wrong with it is kept as a problem under `source`."""
-        if workflow.name in self.entries:
+        known = self.entries.get(workflow.name)
+        if known is None:
+            try:
+                self.entries[workflow.name] = Entry(workflow, compiled(workflow))
+            except Exception as error:  # noqa: BLE001  a stranger's graph may refuse in any way to be compiled
+                self.problems[source] = _line(error)
+        elif known.workflow is not workflow:
             self.problems[source] = f"the name {workflow.name} is taken; rename one of the two."
-            return
-        try:
-            self.entries[workflow.name] = Entry(workflow, compiled(workflow))
-        except BadWorkflow as error:
-            self.problems[source] = str(error)
 
 
 def load(extra: Iterable[str] = (), bare: BareGraph | None = None, package: str = "workflows") -> Catalog:
@@ -94,8 +95,8 @@ def _refuse_breakpoints(graph: Any, where: str) -> None:
 def _modules(package: str, catalog: Catalog) -> list[str]:
     try:
         found = importlib.import_module(package)
-    except ImportError as error:
-        catalog.problems[package] = f"cannot be imported: {error}"
+    except (Exception, SystemExit) as error:  # noqa: BLE001  as for its modules
+        catalog.problems[package] = f"cannot be imported: {_line(error)}"
         return []
     return sorted(f"{package}.{module.name}" for module in pkgutil.iter_modules(found.__path__))
 
@@ -103,11 +104,16 @@ def _modules(package: str, catalog: Catalog) -> list[str]:
 def _try(catalog: Catalog, source: str, find: Any) -> None:
     try:
         workflow = find()
-    except Exception as error:  # noqa: BLE001  a stranger's module may raise anything while it is imported
-        catalog.problems[source] = f"{type(error).__name__}: {error}"
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a stranger's module may do anything when imported
+        catalog.problems[source] = _line(error)
         return
     if workflow is not None:
         catalog.add(workflow, source)
+
+
+def _line(error: BaseException) -> str:
+    said = " ".join(str(error).split())
+    return said if isinstance(error, BadWorkflow) else f"{type(error).__name__}: {said}"
 
 
 def _declared(name: str) -> Workflow | None:

@@ -136,4 +136,5 @@ def pauses(interrupts: Any) -> tuple[Pause, ...]:
 def _pause(interrupt: Interrupt) -> Pause:
     if not _INTERRUPT_ID.fullmatch(interrupt.id):
         raise BadRequest("The graph raised NodeInterrupt, which has no id to answer; call ask() instead.")
-    return Pause.of(interrupt.id, interrupt.value, interrupt.response_schema)
+    schema = interrupt.response_schema
+    return Pause.of(interrupt.id, interrupt.value, schema if isinstance(schema, dict) else None)

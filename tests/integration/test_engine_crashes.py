@@ -80,9 +80,8 @@ def in_parallel(world):
 
 
 def in_a_subgraph(world):
-    return chain(
-        State, draft, chain(State, both, one).compile(), paying(world), names=("draft", "inner", "pay")
-    )
+    inner = chain(State, both, one).compile()
+    return chain(State, draft, inner, paying(world), names=("draft", "inner", "pay"))
 
 
 def fanned_out(world):
@@ -95,7 +94,7 @@ def fanned_out(world):
 
 
 SHAPES = {in_a_row: 1, twice_in_a_node: 3, in_parallel: 4, in_a_subgraph: 5, fanned_out: 5}
-"""Each with how many statements lie between two deaths; SIGNOFF_EVERY_CRASH=1 tries every statement of all."""
+"""Each with how many statements lie between two deaths; SIGNOFF_EVERY_CRASH=1 tries every one of all."""
 
 
 class Dies:
@@ -174,8 +173,6 @@ async def _outcome(it: Bench, thread_id: str) -> dict[str, Any]:
         "status": thread.status,
         "error": thread.error,
         "log": sorted(map(str, (thread.result or {}).get("log", ()))),
-        "approvals": sorted(
-            (a.request.title, a.status, a.revision, a.applied_at is not None) for a in approvals
-        ),
+        "approvals": sorted((a.request.title, a.status, a.revision, bool(a.applied_at)) for a in approvals),
         "events": {event: events.count(event) for event in set(events)},
     }
