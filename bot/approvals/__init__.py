@@ -1,4 +1,4 @@
-"""The core: what an approval is and how it moves. Pure, but for `ask()`, which calls LangGraph's interrupt()."""
+"""The core: what an approval is and how it moves. Pure, but for `ask()`, which pauses a graph."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import `ask` and `effect_key` when they are first used: commands that run no graph need no LangGraph."""
+    """Import `ask` and `effect_key` when first used: commands that run no graph need no LangGraph."""
     if name in ("ask", "effect_key"):
         from importlib import import_module
 

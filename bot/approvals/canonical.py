@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
+from math import isfinite
 from typing import Any
 
 from bot.approvals.errors import BadRequest
@@ -43,22 +45,29 @@ def _check(value: Any, levels: int) -> None:
     match value:
         case None | bool() | int():
             return
-        case str():
-            if "\x00" in value:
-                raise BadRequest("The payload holds a NUL character; remove it.")
-        case float():
-            if value != value or value in (float("inf"), float("-inf")):
-                raise BadRequest("The payload holds NaN or infinity, which JSON does not know; send a number.")
+        case str() if "\x00" in value:
+            raise BadRequest("The payload holds a NUL character; remove it.")
+        case float() if not isfinite(value):
+            raise BadRequest("The payload holds NaN or infinity, which JSON does not know.")
+        case str() | float():
+            return
         case list() | tuple():
-            for item in value:
-                _check(item, levels - 1)
+            _check_all(value, levels)
         case dict():
-            for key, item in value.items():
-                if not isinstance(key, str):
-                    raise BadRequest(f"The payload has the key {key!r}; JSON keys are text.")
-                _check(key, levels)
-                _check(item, levels - 1)
+            _check_keys(value)
+            _check_all(value.values(), levels)
         case _:
-            raise BadRequest(
-                f"The payload holds a {type(value).__name__}, which is not JSON; send model_dump(mode='json')."
-            )
+            kind = type(value).__name__
+            raise BadRequest(f"The payload holds a {kind}, which is not JSON; send model_dump(mode='json').")
+
+
+def _check_all(values: Iterable[Any], levels: int) -> None:
+    for value in values:
+        _check(value, levels - 1)
+
+
+def _check_keys(value: dict[Any, Any]) -> None:
+    for key in value:
+        if not isinstance(key, str):
+            raise BadRequest(f"The payload has the key {key!r}; JSON keys are text.")
+        _check(key, 0)

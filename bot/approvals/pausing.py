@@ -20,7 +20,7 @@ def ask(request: ApprovalRequest, *, auto: str | None = None) -> Decision:
     """
     if auto is not None:
         request = request.model_copy(update={"auto": auto})
-    return cast(Decision, interrupt(request.payload(), response_schema=Answer))
+    return cast("Decision", interrupt(request.payload(), response_schema=Answer))
 
 
 def effect_key(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The event loop of the processes: uvloop where there is one, which halves what waiting for Postgres costs."""
+"""The event loop of the processes: uvloop where there is one, since waiting for Postgres is most of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bare LangGraph: one AsyncPostgresSaver over a pool, start and resume only; what the round trip is held against.
+"""Bare LangGraph, start and resume only, over one AsyncPostgresSaver: what the round trip is held against.
 
 `python -m tests.benchmarks.bare DSN N` prints one line of JSON: seconds, and CPU seconds of this process.
 """

@@ -48,6 +48,4 @@ def graph(middle: Any = question) -> StateGraph[State]:
     return builder
 
 
-workflow = Workflow(
-    name="bench", graph=graph(), channel="C01FINANCE", policy=Policy(approvers=("U01MAYA",))
-)
+workflow = Workflow(name="bench", graph=graph(), channel="C01FINANCE", policy=Policy(approvers=("U01MAYA",)))

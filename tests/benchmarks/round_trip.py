@@ -2,9 +2,9 @@
 
 `python -m tests.benchmarks.round_trip [--count 200] [--rounds 3]`
 
-The whole path: start over HTTP, run to the pause, card posted to the local Slack (rates off), signed click over
-HTTP, resumed, card settled, thread done; one web process, one worker process, the local Slack and the clicking
-in this one. Then click to acknowledgement, at rest and while the worker is saturated.
+The whole path: start over HTTP, run to the pause, card posted to the local Slack (rates off), signed click
+over HTTP, resumed, card settled, thread done; one web process, one worker process, the local Slack and the
+clicking in this one. Then click to acknowledgement, at rest and while the worker is saturated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from bot.postgres.migrate import migrate
 
 APPROVER = "U01MAYA"
 CHANNEL = "C01FINANCE"
-TOKEN = "bench:benchmark-token"  # noqa: S105  of a server that lives for a minute on this machine
+TOKEN = "bench:benchmark-token"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -190,7 +190,8 @@ def _print(ours: list[Side], theirs: list[Side], rest: list[float], busy: list[f
     lines = ["| | approvals/s (median) | CPU ms per approval |", "|---|---|---|"]
     for name, sides in (("bare LangGraph, start and resume only", theirs), ("the whole path", ours)):
         cpu = ", ".join(
-            f"{process} {statistics.median(side.cpu[process] for side in sides):.1f}" for process in sides[0].cpu
+            f"{process} {statistics.median(side.cpu[process] for side in sides):.1f}"
+            for process in sides[0].cpu
         )
         lines.append(f"| {name} | {statistics.median(side.rate for side in sides):.1f} | {cpu} |")
     lines += ["", f"Ratio (median of {len(ours)} rounds): {ratio:.2f}", ""]
@@ -261,7 +262,9 @@ select (select count(*) from threads where status not in ('done', 'failed', 'can
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
