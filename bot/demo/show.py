@@ -28,6 +28,7 @@ from workflows import effects
 
 SWEEP_SECONDS = "0.5"
 LOOK_SECONDS = 1.0
+CONNECT_SECONDS = 0.05
 
 
 class DemoRunning(SignoffError):
@@ -75,6 +76,7 @@ async def show(
         hear(tasks, house, api, stop)
         tasks.create_task(run_clock(house, stop))
         tasks.create_task(_tell_the_page(slack, panel, stop))
+        await _connected(slack, stop)
         host, api_port = api.getsockname()
         announce(slack.url, f"http://{host}:{api_port}", token)
 
@@ -117,6 +119,12 @@ async def _panel(house: House, slack: Emulator, clock: DemoClock) -> DemoPanel:
     await panel.begin()
     slack.control.panel = panel
     return panel
+
+
+async def _connected(slack: Emulator, stop: asyncio.Event) -> None:
+    """Wait until somebody would answer a click."""
+    while not len(slack.sockets) and not stop.is_set():
+        await pause(stop, CONNECT_SECONDS)
 
 
 async def _tell_the_page(slack: Emulator, panel: DemoPanel, stop: asyncio.Event) -> None:
