@@ -37,29 +37,29 @@ async def catch_up(
 
     Reminders that were missed (the clock was away) are sent once, not each.
     """
-    steps = _steps(approval)
-    due = [step for step in steps[approval.steps_done :] if step.at <= now]
+    left = _steps_left(approval)
+    due = [step for step in left if step.at <= now]
     ends = any(step.kind == "expire" for step in due)
     held = reach.holds_until(now) if ends else None
     if ends and held is None:
         await _expire(fact, approval, thread, now)
         return True
-    reminders = [step for step in due if step.kind == "remind"]
+    done = [step for step in due if step.kind != "expire"]
+    reminders = [step for step in done if step.kind == "remind"]
     if reminders:
         await _remind(fact, approval, reminders[-1], voted)
     policy = approval.policy
-    for step in due:
+    for step in done:
         if step.kind == "escalate":
             policy = policy.with_approvers(step.approvers)
             _escalate(fact, approval, step)
-    done = approval.steps_done + len(due) - (1 if ends else 0)
-    following = held or (steps[done].at if done < len(steps) else None)
+    following = held or next((step.at for step in left if step.at > now), None)
     await fact.conn.execute(
         _STEPPED,
         {
             "id": approval.approval_id,
             "policy": Jsonb(policy.model_dump(mode="json")),
-            "done": done,
+            "done": approval.steps_done + len(done),
             "next": following,
         },
     )
@@ -71,10 +71,17 @@ def is_over(approval: Approval, reach: Reach, now: datetime) -> bool:
     return approval.due_at is not None and approval.due_at <= now and reach.holds_until(now) is None
 
 
-def _steps(approval: Approval) -> tuple[Step, ...]:
-    if approval.delivered_at is not None:
-        return timetable(approval.sla, approval.delivered_at)
-    return () if approval.due_at is None else (Step(approval.due_at, "expire", 0),)
+def _steps_left(approval: Approval) -> tuple[Step, ...]:
+    """Return what is still to come, earliest first.
+
+    The end is where the row says: a revised request may have another SLA, and keeps its deadline.
+    """
+    end = () if approval.due_at is None else (Step(approval.due_at, "expire", 0),)
+    if approval.delivered_at is None:
+        return end
+    steps = [step for step in timetable(approval.sla, approval.delivered_at) if step.kind != "expire"]
+    before = [step for step in steps if approval.due_at is None or step.at <= approval.due_at]
+    return (*before[approval.steps_done :], *end)
 
 
 async def _expire(fact: Fact, approval: Approval, thread: Thread, now: datetime) -> None:

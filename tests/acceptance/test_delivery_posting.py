@@ -244,6 +244,35 @@ async def test_a_post_taken_for_a_stray_and_then_found_is_the_live_card_again(ho
     assert await house.rows("select 1 from messages where wanted > drawn") == []
 
 
+async def test_a_post_rewritten_as_a_stray_while_it_was_being_found_is_made_right_again(
+    house: Running,
+) -> None:
+    offer(house)
+    card = await start_without_drawing(house)
+    await die_after_posting(house, card)
+    (posted,) = house.cards(FINANCE)
+    await house.pass_time(timedelta(seconds=61))
+    async with house.house.work.connection() as conn:
+        finder = await claims.claim(conn, card, "#signoff-ops")
+    assert finder is not None
+    place = await house.house.delivery._show(finder)
+    await house.execute(
+        "insert into messages (message_id, kind, approval_id, target, body, attempts) "
+        "select %s, 'stray', approval_id, %s, jsonb_build_object('ts', %s::text), 9 from approvals",
+        f"stray:{FINANCE}:{posted['ts']}",
+        FINANCE,
+        posted["ts"],
+    )
+    await house.house.delivery.draw(f"stray:{FINANCE}:{posted['ts']}")
+    assert "old copy" in house.card(FINANCE)["text"]
+
+    async with house.house.work.connection() as conn:
+        await deliveries.drawn(conn, house.house.queue, finder, *place)
+    await house.drain()
+
+    assert [block for block in house.card(FINANCE)["blocks"] if block["type"] == "actions"]
+
+
 async def test_a_late_update_cannot_leave_old_buttons_on_a_settled_card(house: Running) -> None:
     offer(house)
     thread = await asked(house)

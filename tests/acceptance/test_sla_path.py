@@ -257,6 +257,22 @@ async def test_an_edit_leaves_the_deadline_where_it_was(house: Running) -> None:
     assert (given["verdict"], given["proposal"]) == ("reject", {"amount": 3})
 
 
+@pytest.mark.parametrize("sla", [Sla(respond_within=9 * HOUR), Sla(), Sla(respond_within=HOUR)])
+async def test_a_revised_request_keeps_its_deadline_whatever_its_sla_says_now(
+    house: Running, sla: Sla
+) -> None:
+    offer(house, sla=Sla(respond_within=4 * HOUR, remind_after=(HOUR, 2 * HOUR)))
+    thread = await asked(house)
+    await wait_out(house, 2 * HOUR + MINUTE)
+    await house.execute("update approvals set revision = 2, sla = %s::jsonb", sla.model_dump_json())
+    await wait_out(house, HOUR)
+    assert (await house.approval(thread)).status == "pending"
+
+    await wait_out(house, HOUR)
+
+    assert (await house.approval(thread)).status == "expired"
+
+
 async def test_without_a_deadline_nothing_ever_expires(house: Running) -> None:
     offer(house, sla=Sla(remind_after=(HOUR,)))
     thread = await asked(house)
