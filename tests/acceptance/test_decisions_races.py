@@ -258,7 +258,7 @@ async def test_a_database_that_hangs_is_an_honest_refusal_in_time(house: Running
 
 async def test_connections_that_went_away_while_idle_cost_nobody_a_click(house: Running) -> None:
     desk = await asking(house, MAYA)
-    await house.rows(f"select pg_terminate_backend(pid) from ({LISTENERS}) as all_of_them")
+    await house.rows(f"select pg_terminate_backend(pid, 5000) from ({LISTENERS}) as all_of_them")
 
     assert (await desk.click(MAYA)).acked
     assert (await desk.approval()).status == "decided"
