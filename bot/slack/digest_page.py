@@ -41,7 +41,7 @@ def _page(digest: Digest, chunk: list[_Entry], number: str) -> tuple[str, list[B
     told, name = _summary(digest), ", ".join(filter(None, ["Approvals digest", number]))
     blocks: list[Block] = [
         {"type": "header", "text": plain(name, 150)},
-        section(told),
+        *([section(told)] if len({line.topic for line in digest.lines}) != 1 else []),
     ]
     topic: Topic | None = None
     for entry_topic, text in chunk:

@@ -101,8 +101,8 @@ export function renderLedger(container) {
       { class: "pane-body" },
       panel.note && h("p", { class: "ledger-note" }, panel.note),
       buttons("Start something", actionsOf("start")),
+      buttons("Make trouble", actionsOf("slack")),
       (panel.sections ?? []).map(ledgerSection),
-      buttons("Trouble", actionsOf("slack")),
     ),
   ]);
 }

@@ -6,7 +6,7 @@ import { channelName, findUser, placeHash, store } from "./store.js";
 
 export function renderSidebar(rail) {
   const { state, place } = store;
-  const key = JSON.stringify([place.user, place.channel, state.team, state.channels, alone()]);
+  const key = JSON.stringify([place.user, place.channel, state.team, state.channels, trouble()]);
   const shown = state.channels.filter((channel) => !channel.is_archived);
   const direct = (channel) => channel.is_im || channel.is_mpim;
   swap(rail, key, () => [
@@ -14,11 +14,7 @@ export function renderSidebar(rail) {
       "div",
       { class: "team" },
       h("span", { class: "team-name" }, state.team.name),
-      h(
-        "span",
-        { class: alone() ? "team-sub alone" : "team-sub" },
-        alone() ? "no app is connected" : "local workspace",
-      ),
+      h("span", { class: trouble() ? "team-sub alone" : "team-sub" }, trouble() ?? "local workspace"),
     ),
     section("Channels", shown.filter((channel) => !direct(channel)).map(entry)),
     section("Direct messages", shown.filter(direct).map(entry)),
@@ -26,10 +22,12 @@ export function renderSidebar(rail) {
   ]);
 }
 
-/** Whether nobody would answer a click. */
-function alone() {
-  const { connected } = store.state;
-  return Boolean(connected) && !connected.sockets && !connected.request_url;
+/** Why the app would not answer, or not be heard; null where all is well. */
+function trouble() {
+  const { connected, faults } = store.state;
+  if (faults?.down) return "Slack is down for the app";
+  const alone = Boolean(connected) && !connected.sockets && !connected.request_url;
+  return alone ? "no app is connected" : null;
 }
 
 function section(title, entries) {
