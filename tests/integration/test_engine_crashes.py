@@ -117,14 +117,18 @@ class Dies:
 @contextmanager
 def dying(after: int):
     """Every statement of a run is counted, those of LangGraph's checkpointer too."""
-    death, execute = Dies(after), AsyncCursor.execute
+    death = Dies(after)
 
-    async def counted(cursor, *args, **kwargs):
-        await death(cursor.connection)
-        return await execute(cursor, *args, **kwargs)
+    def counted(method):
+        async def run(cursor, *args, **kwargs):
+            await death(cursor.connection)
+            return await method(cursor, *args, **kwargs)
+
+        return run
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(AsyncCursor, "execute", counted)
+        for name in ("execute", "executemany"):
+            patch.setattr(AsyncCursor, name, counted(getattr(AsyncCursor, name)))
         yield death
 
 

@@ -1,0 +1,101 @@
+"""What to do next with a thread, as a pure function of its graph and its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.engine.plan import Begin, Drive, Finish, Orphan, Send, Snapshot, Wait, follow, next_move
+from bot.facts.pauses import Pause
+
+AT = datetime(2026, 11, 20, tzinfo=UTC)
+ID = "a" * 32
+PAUSE = Pause.of(ID, "pay?")
+
+
+@dataclass(frozen=True)
+class Row:
+    """As much of an approval as the plan looks at."""
+
+    interrupt_id: str = ID
+    status: str = "pending"
+    payload_hash: str = PAUSE.digest
+    applying_at: datetime | None = None
+    applied_at: datetime | None = None
+
+
+def paused(**other: Any) -> Snapshot:
+    return Snapshot(**{"started": True, "unfinished": True, "failed": False, "pauses": (PAUSE,)} | other)
+
+
+def ended(**other: Any) -> Snapshot:
+    return Snapshot(**{"started": True, "unfinished": False, "failed": False, "pauses": ()} | other)
+
+
+def test_a_graph_that_never_ran_begins():
+    assert next_move(ended(started=False), ()) == Begin()
+
+
+def test_what_nobody_decided_waits():
+    assert next_move(paused(), (Row(),)) == Wait()
+
+
+def test_what_was_decided_or_expired_is_sent():
+    for status in ("decided", "expired"):
+        row = Row(status=status)
+        assert next_move(paused(), (row,)) == Send(((row, PAUSE),))
+
+
+def test_what_may_have_been_sent_before_is_not_sent_again_before_the_graph_was_run_on():
+    row = Row(status="decided", applying_at=AT)
+
+    assert next_move(paused(), (row,)) == Drive()
+    assert next_move(paused(returned=True), (row,)) == Send(((row, PAUSE),))
+
+
+def test_nothing_is_sent_to_a_graph_that_failed():
+    assert next_move(paused(failed=True), (Row(status="decided"),)) == Drive()
+
+
+def test_a_graph_in_the_middle_of_something_is_run_on():
+    assert next_move(paused(pauses=()), ()) == Drive()
+
+
+def test_a_pause_that_is_gone_was_applied_where_its_answer_was_sent():
+    row = Row(status="decided", applying_at=AT)
+    changes = follow(ended(), (row,))
+
+    assert (changes.applied, changes.vanished) == ((row,), ())
+
+
+def test_a_pause_that_is_gone_without_an_answer_is_an_orphan_and_the_thread_not_done():
+    row = Row(status="decided")
+    assert follow(ended(), (row,)).vanished == (row,)
+    assert next_move(ended(), (Row(status="orphaned"),)) == Orphan()
+    assert next_move(ended(), ()) == Finish()
+
+
+def test_a_pause_that_its_checkpoint_still_holds_was_not_answered_though_its_answer_was_sent():
+    row = Row(status="decided", applying_at=AT)
+
+    assert follow(ended(stranded=frozenset({ID})), (row,)).vanished == (row,)
+
+
+def test_another_payload_is_a_revision_before_a_decision_and_supersedes_one():
+    open_, decided = Row(payload_hash="other"), Row(payload_hash="other", status="decided")
+
+    assert follow(paused(), (open_,)).revised == ((open_, PAUSE),)
+    assert follow(paused(), (decided,)).superseded == ((decided, PAUSE),)
+
+
+def test_a_pause_that_was_closed_and_is_still_there_is_asked_again():
+    for status in ("cancelled", "orphaned"):
+        row = Row(status=status)
+        assert follow(paused(), (row,)).superseded == ((row, PAUSE),)
+
+
+def test_what_was_applied_or_superseded_is_of_no_more_concern():
+    rows = (Row(applied_at=AT, status="decided"), Row(status="superseded"))
+
+    assert follow(paused(), rows).new == (PAUSE,)
