@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -12,12 +13,15 @@ from bot import metrics
 from bot.approvals.errors import SignoffError
 from bot.approvals.states import THREAD_ENDED
 from bot.engine.catalog import Catalog
+from bot.engine.errands import Errands
 from bot.engine.graph import GraphRun, NodeRaised
 from bot.engine.ledger import Ledger
 from bot.engine.plan import Begin, Drive, Finish, Orphan, Send, Wait
 from bot.facts.threads import NoSuchThread
-from bot.postgres.jobs import Queue
+from bot.postgres.jobs import Wakes
 from bot.postgres.rows import Thread
+
+Draw = Callable[[str], Awaitable[None]]
 
 
 class LockLost(SignoffError):
@@ -27,13 +31,27 @@ class LockLost(SignoffError):
 class Engine:
     """Runs the workflows of a catalog, each thread on a connection of its own."""
 
-    def __init__(self, catalog: Catalog, runs: AsyncConnectionPool[Any], queue: Queue) -> None:
+    def __init__(
+        self, catalog: Catalog, runs: AsyncConnectionPool[Any], queue: Wakes, draw: Draw | None = None
+    ) -> None:
+        """`draw` shows what a run recorded without a job of its own; without it that goes to the queue."""
         self._catalog = catalog
         self._runs = runs
         self._queue = queue
+        self._draw = draw
 
     @metrics.job("advance")
     async def advance(self, thread_id: str) -> None:
+        """Converge one thread, then show what that recorded."""
+        if self._draw is None:
+            await self.converge(thread_id, self._queue)
+            return
+        errands = Errands(self._queue)
+        await self.converge(thread_id, errands)
+        for message_id in errands.drawings():
+            await self._draw(message_id)
+
+    async def converge(self, thread_id: str, queue: Wakes) -> None:
         """Converge one thread, or leave where another worker holds it: that one looks again when it is done.
 
         The lock, the checkpoints and our own rows share one connection, so a worker that lost its lock
@@ -41,28 +59,28 @@ class Engine:
         """
         async with self._runs.connection() as conn:
             try:
-                while await self._hold(conn, thread_id):
+                while await self._hold(conn, thread_id, queue):
                     pass
             except BaseException:
                 with suppress(OperationalError):
                     await conn.close()
                 raise
 
-    async def _hold(self, conn: AsyncConnection[Any], thread_id: str) -> bool:
+    async def _hold(self, conn: AsyncConnection[Any], thread_id: str, queue: Wakes) -> bool:
         """Take the lock if it is free, and converge; returns True where more was wanted meanwhile."""
         thread = await _locked(conn, thread_id)
         if thread is None:
             return False
         if not thread["backing_off"]:
-            await self._converge(conn, Thread.of(thread))
+            await self._converge(conn, Thread.of(thread), queue)
         found = await conn.execute(_UNLOCK, {"thread_id": thread_id, "reached": thread["wanted"]})
         row = await found.fetchone()
         if row is None or not row["unlocked"]:
             raise LockLost(f"The lock of thread {thread_id} was not ours to give back.")
         return bool(row["again"])
 
-    async def _converge(self, conn: AsyncConnection[Any], thread: Thread) -> None:
-        ledger = Ledger(conn, self._queue, thread)
+    async def _converge(self, conn: AsyncConnection[Any], thread: Thread, queue: Wakes) -> None:
+        ledger = Ledger(conn, queue, thread)
         if thread.status in THREAD_ENDED:
             return
         if thread.cancel_reason is not None:

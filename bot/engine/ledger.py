@@ -35,7 +35,7 @@ from bot.engine.standing import Standing, mark_applied, mark_sent, standing
 from bot.facts.pauses import register, revise
 from bot.facts.settle import close
 from bot.postgres.fact import Fact, NewMessage, fact
-from bot.postgres.jobs import Queue
+from bot.postgres.jobs import Wakes
 from bot.postgres.rows import Approval, Thread
 
 log = structlog.get_logger("signoff.engine")
@@ -44,7 +44,7 @@ log = structlog.get_logger("signoff.engine")
 class Ledger:
     """The rows of one thread, written only by the holder of its lock, on the lock's connection."""
 
-    def __init__(self, conn: AsyncConnection[Any], queue: Queue, thread: Thread) -> None:
+    def __init__(self, conn: AsyncConnection[Any], queue: Wakes, thread: Thread) -> None:
         self._conn = conn
         self._queue = queue
         self.thread = thread

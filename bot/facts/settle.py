@@ -42,7 +42,9 @@ async def settle(
 
 
 def tell_outcome(fact: Fact, approval: Approval, thread: Thread, event: str) -> None:
-    """Tell the card's thread and, directly, the requester."""
+    """Tell the requester, in the card's thread and directly; everybody else has the card itself."""
+    if not thread.requester:
+        return
     fact.post(
         NewMessage(
             f"note:{approval.approval_id}:outcome",
@@ -54,16 +56,15 @@ def tell_outcome(fact: Fact, approval: Approval, thread: Thread, event: str) -> 
             body={"event": event},
         )
     )
-    if thread.requester:
-        fact.post(
-            NewMessage(
-                f"outcome:{approval.approval_id}",
-                "outcome",
-                target=thread.requester,
-                approval_id=approval.approval_id,
-                thread_id=thread.thread_id,
-            )
+    fact.post(
+        NewMessage(
+            f"outcome:{approval.approval_id}",
+            "outcome",
+            target=thread.requester,
+            approval_id=approval.approval_id,
+            thread_id=thread.thread_id,
         )
+    )
 
 
 def card_id(approval_id: str) -> str:

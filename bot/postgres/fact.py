@@ -12,7 +12,7 @@ from procrastinate.jobs import Job
 from psycopg import AsyncConnection, AsyncCursor, OperationalError
 from psycopg.types.json import Jsonb
 
-from bot.postgres.jobs import Queue, advance_job, draw_job
+from bot.postgres.jobs import Wakes, advance_job, draw_job
 from bot.postgres.rows import MessageKind
 
 PRIORITIES: dict[MessageKind, int] = {
@@ -83,7 +83,7 @@ class Fact:
         """Append to the audit chain of a thread (or `system`): who (`U…`, `policy`, `clock`…) did what."""
         self._audit.append((chain, event, actor, Jsonb(data)))
 
-    async def flush(self, queue: Queue) -> None:
+    async def flush(self, queue: Wakes) -> None:
         """Write it all in two round trips: the rows, then the jobs that the rows turned out to need."""
         if not (self._new or self._redraw or self._advance or self._audit):
             return
@@ -136,7 +136,7 @@ class Fact:
             {"chains": list(chains), "events": list(events), "actors": list(actors), "data": list(data)},
         )
 
-    async def _enqueue(self, queue: Queue, jobs: list[Job]) -> None:
+    async def _enqueue(self, queue: Wakes, jobs: list[Job]) -> None:
         try:
             await queue.enqueue(self.conn, jobs)
         except ConnectorException as error:
@@ -147,7 +147,7 @@ class Fact:
 
 
 @asynccontextmanager
-async def fact(conn: AsyncConnection[Any], queue: Queue) -> AsyncIterator[Fact]:
+async def fact(conn: AsyncConnection[Any], queue: Wakes) -> AsyncIterator[Fact]:
     """Open a transaction on `conn`; what the fact implies is written just before it commits."""
     async with conn.transaction():
         recorded = Fact(conn)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from procrastinate import App, PsycopgConnector
 from procrastinate.jobs import Job
@@ -33,6 +33,12 @@ def draw_job(message_id: str, priority: int) -> Job:
         queueing_lock=None,
         task_kwargs={"message_id": message_id},
     )
+
+
+class Wakes(Protocol):
+    """What a fact wakes its jobs with, inside its own transaction."""
+
+    async def enqueue(self, conn: AsyncConnection[Any], jobs: Iterable[Job]) -> None: ...
 
 
 class Queue:

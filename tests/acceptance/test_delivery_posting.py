@@ -36,7 +36,9 @@ async def one_message(house: Running) -> str:
 async def start_without_drawing(house: Running) -> str:
     """Run a thread to its pause while nobody draws; returns the card's id."""
     await begin(house)
-    await house.house.engine.advance((await house.rows("select thread_id from threads"))[0]["thread_id"])
+    await house.house.engine.converge(
+        (await house.rows("select thread_id from threads"))[0]["thread_id"], house.house.queue
+    )
     return await one_message(house)
 
 
@@ -139,7 +141,9 @@ async def test_a_direct_message_whose_answer_was_lost_is_found_again(house: Runn
     await asked(house)
     await house.click(MAYA, FINANCE, "signoff.reject")
     await house.slack.submit(MAYA, house.slack.views(MAYA)[-1], {"words": "no"})
-    await house.house.engine.advance((await house.rows("select thread_id from threads"))[0]["thread_id"])
+    await house.house.engine.converge(
+        (await house.rows("select thread_id from threads"))[0]["thread_id"], house.house.queue
+    )
     (row,) = await house.rows("select message_id from messages where kind = 'outcome'")
     await die_after_posting(house, row["message_id"])
     await retried(house)
@@ -296,7 +300,9 @@ async def test_a_second_copy_of_a_plain_message_is_taken_away(house: Running) ->
     offer(house)
     await asked(house)
     await house.click(MAYA, FINANCE, "signoff.approve")
-    await house.house.engine.advance((await house.rows("select thread_id from threads"))[0]["thread_id"])
+    await house.house.engine.converge(
+        (await house.rows("select thread_id from threads"))[0]["thread_id"], house.house.queue
+    )
     (row,) = await house.rows("select message_id from messages where kind = 'outcome'")
     async with house.house.work.connection() as conn:
         paused = await claims.claim(conn, row["message_id"], "#signoff-ops")

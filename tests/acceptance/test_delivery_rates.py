@@ -78,7 +78,7 @@ async def test_under_pressure_the_settled_and_the_risky_come_first(limited: Runn
     await begin(limited, "Drop the database", risk="high")
     # The graphs run first: an advance and a draw do not compete for the same workers here.
     for row in await limited.rows("select thread_id from threads where reached < wanted"):
-        await limited.house.engine.advance(row["thread_id"])
+        await limited.house.engine.converge(row["thread_id"], limited.house.queue)
     await limited.slack.click(MAYA, limited.cards(FINANCE)[0], "signoff.approve")
     await limited.drain()
     settled_at_once = limited.cards(FINANCE)[0]["text"]

@@ -1,0 +1,38 @@
+"""What a run leaves its own worker to do once the lock is free: showing what it has just recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from procrastinate.jobs import Job
+from psycopg import AsyncConnection
+
+from bot.postgres.jobs import DRAW, Wakes
+
+
+class Errands:
+    """A queue that keeps the drawings of one run and passes the rest on.
+
+    A job costs a worker three statements and more; what this very worker is about to do needs none. Nothing
+    hangs on it: the rows say what is wanted, and where the worker dies first a sweep wakes another.
+    """
+
+    def __init__(self, queue: Wakes) -> None:
+        self._queue = queue
+        self._drawings: dict[str, int] = {}
+
+    async def enqueue(self, conn: AsyncConnection[Any], jobs: Iterable[Job]) -> None:
+        """Keep what is to be drawn; enqueue what is not in `conn`'s transaction."""
+        others = []
+        for job in jobs:
+            if job.task_name == DRAW:
+                self._drawings[str(job.task_kwargs["message_id"])] = job.priority
+            else:
+                others.append(job)
+        if others:
+            await self._queue.enqueue(conn, others)
+
+    def drawings(self) -> list[str]:
+        """Return the messages to draw, the most urgent first."""
+        return sorted(self._drawings, key=lambda message_id: -self._drawings[message_id])
