@@ -12,6 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 from bot import metrics
 from bot.approvals.errors import SignoffError
 from bot.approvals.states import THREAD_ENDED
+from bot.approvals.workflow import Workflow
 from bot.engine.catalog import Catalog
 from bot.engine.errands import Errands
 from bot.engine.graph import GraphRun, NodeRaised
@@ -68,19 +69,17 @@ class Engine:
 
     async def _hold(self, conn: AsyncConnection[Any], thread_id: str, queue: Wakes) -> bool:
         """Take the lock if it is free, and converge; returns True where more was wanted meanwhile."""
-        thread = await _locked(conn, thread_id)
-        if thread is None:
+        row = await _locked(conn, thread_id)
+        if row is None:
             return False
-        if not thread["backing_off"]:
-            await self._converge(conn, Thread.of(thread), queue)
-        found = await conn.execute(_UNLOCK, {"thread_id": thread_id, "reached": thread["wanted"]})
-        row = await found.fetchone()
-        if row is None or not row["unlocked"]:
-            raise LockLost(f"The lock of thread {thread_id} was not ours to give back.")
-        return bool(row["again"])
+        ledger = Ledger(conn, queue, Thread.of(row))
+        if not row["backing_off"]:
+            await self._converge(conn, ledger, untouched=row["untouched"])
+        await ledger.reach()
+        return await _unlocked(conn, thread_id, ledger.thread.wanted)
 
-    async def _converge(self, conn: AsyncConnection[Any], thread: Thread, queue: Wakes) -> None:
-        ledger = Ledger(conn, queue, thread)
+    async def _converge(self, conn: AsyncConnection[Any], ledger: Ledger, *, untouched: bool) -> None:
+        thread = ledger.thread
         if thread.status in THREAD_ENDED:
             return
         if thread.cancel_reason is not None:
@@ -92,7 +91,7 @@ class Engine:
             return
         graph = GraphRun(entry.graph, conn, thread.thread_id)
         try:
-            await _run_to_rest(graph, ledger, entry.workflow)
+            await _run_to_rest(graph, ledger, entry.workflow, untouched=untouched)
         except NodeRaised as raised:
             await ledger.raised(raised.error, graph, entry.workflow)
         except OperationalError:
@@ -101,9 +100,12 @@ class Engine:
             await ledger.raised(error, graph, entry.workflow)
 
 
-async def _run_to_rest(graph: GraphRun, ledger: Ledger, workflow: Any) -> None:
-    """Move the graph until it waits or has ended, the rows following at every step."""
-    snapshot = await graph.read()
+async def _run_to_rest(graph: GraphRun, ledger: Ledger, workflow: Workflow, *, untouched: bool) -> None:
+    """Move the graph until it waits or has ended, the rows following at every step.
+
+    Where nothing of a thread is stored yet, there is nothing to read, and no row that could follow.
+    """
+    snapshot = await (graph.begin(ledger.thread.input) if untouched else graph.read())
     while True:
         match await ledger.follow(snapshot, workflow):
             case Begin():
@@ -133,18 +135,28 @@ async def _locked(conn: AsyncConnection[Any], thread_id: str) -> dict[str, Any] 
     return thread
 
 
+async def _unlocked(conn: AsyncConnection[Any], thread_id: str, wanted: int) -> bool:
+    """Give the lock back; returns True where more was wanted before that.
+
+    Two statements, in this order: a fact that commits after the second one finds the lock free.
+    """
+    async with conn.pipeline():
+        unlock = await conn.execute(_UNLOCK, {"thread_id": thread_id})
+        look = await conn.execute(_MORE, {"thread_id": thread_id, "wanted": wanted})
+        unlocked, more = await unlock.fetchone(), await look.fetchone()
+    if not (unlocked and unlocked["unlocked"]):
+        raise LockLost(f"The lock of thread {thread_id} was not ours to give back.")
+    return bool(more and more["more"])
+
+
 _LOCK = "select pg_try_advisory_lock(hashtextextended(%(thread_id)s, 0)) as locked"
 
 _THREAD = """
-select t.*, coalesce(retry_at > signoff_now() and cancel_reason is null, false) as backing_off
+select t.*, coalesce(retry_at > signoff_now() and cancel_reason is null, false) as backing_off,
+       not exists (select from checkpoints c where c.thread_id = t.thread_id) as untouched
 from threads t where thread_id = %(thread_id)s
 """
 
-_UNLOCK = """
-with reached as (
-    update threads set reached = greatest(reached, %(reached)s) where thread_id = %(thread_id)s
-    returning wanted
-)
-select pg_advisory_unlock(hashtextextended(%(thread_id)s, 0)) as unlocked, wanted > %(reached)s as again
-from reached
-"""
+_UNLOCK = "select pg_advisory_unlock(hashtextextended(%(thread_id)s, 0)) as unlocked"
+
+_MORE = "select wanted > %(wanted)s as more from threads where thread_id = %(thread_id)s"

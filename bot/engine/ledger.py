@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import structlog
 from langgraph.errors import is_invalid_resume
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection, AsyncCursor, OperationalError
 from psycopg.types.json import Jsonb
 
 from bot.approvals.dialects import End, reply
@@ -49,10 +51,29 @@ class Ledger:
         self._queue = queue
         self.thread = thread
 
+    @asynccontextmanager
+    async def _fact(self) -> AsyncIterator[tuple[Fact, Standing]]:
+        """Open a transaction with the thread's rows as they stand, in as few round trips as can be."""
+        async with self._conn.pipeline(), fact(self._conn, self._queue) as recorded:
+            yield recorded, await standing(self._conn, self.thread.thread_id)
+
+    async def reach(self) -> None:
+        """Write down what was wanted when the lock was taken, where nothing else has written it."""
+        if self.thread.reached < self.thread.wanted:
+            await self._write(_REACHED)
+
+    async def _write(self, statement: LiteralString, **values: Any) -> AsyncCursor[Any]:
+        """Write to the thread's row; with what comes of a run, also how far that run had looked."""
+        thread = self.thread
+        found = await self._conn.execute(
+            statement, {"id": thread.thread_id, "reached": thread.wanted, **values}
+        )
+        self.thread = replace(thread, reached=thread.wanted)
+        return found
+
     async def follow(self, snapshot: Snapshot, workflow: Workflow) -> Move:
         """Make the rows follow the graph, decide the next move, and record it before it is made."""
-        async with fact(self._conn, self._queue) as recorded:
-            rows = await standing(self._conn, self.thread.thread_id)
+        async with self._fact() as (recorded, rows):
             if rows.cancel_reason is not None and not snapshot.finished:
                 await self._settle_applied(follow(snapshot, rows.approvals), rows.now)
                 await self._stop(recorded, rows, "cancelled", rows.cancel_reason)
@@ -79,41 +100,36 @@ class Ledger:
             await self._fail(error)
             return
         snapshot = await _readable(graph)
-        async with fact(self._conn, self._queue) as recorded:
-            rows = await standing(self._conn, self.thread.thread_id)
+        async with self._fact() as (recorded, rows):
             if rows.cancel_reason is not None:
                 await self._stop(recorded, rows, "cancelled", rows.cancel_reason)
                 return
             if snapshot is not None:
                 await self._follow_pauses(recorded, snapshot, rows, workflow)
-            await self._conn.execute(
+            await self._write(
                 _RETRY_LATER,
-                {
-                    "id": self.thread.thread_id,
-                    "attempts": attempts,
-                    "seconds": backoff(attempts).total_seconds(),
-                    "error": line(error),
-                    "traceback": trace(error),
-                },
+                attempts=attempts,
+                seconds=backoff(attempts).total_seconds(),
+                error=line(error),
+                traceback=trace(error),
             )
             said = {"error": line(error), "attempt": attempts}
             recorded.audit(self.thread.thread_id, "thread.raised", "signoff", said)
 
     async def cancel(self, why: str) -> None:
-        async with fact(self._conn, self._queue) as recorded:
-            await self._stop(recorded, await standing(self._conn, self.thread.thread_id), "cancelled", why)
+        async with self._fact() as (recorded, rows):
+            await self._stop(recorded, rows, "cancelled", why)
 
     async def hold(self, problem: str) -> None:
         """Leave the thread for a worker that can run it, and look again in a minute."""
-        async with fact(self._conn, self._queue) as recorded:
-            await self._conn.execute(_LATER, {"id": self.thread.thread_id, "problem": problem})
+        async with self._fact() as (recorded, _):
+            await self._write(_LATER, problem=problem)
             self._tell_ops(recorded, "held", problem, "signoff doctor")
 
     async def _fail(self, error: BaseException) -> None:
         """Give the thread up: its cards say so, and ops are told what to do."""
         log.warning("thread_failed", thread_id=self.thread.thread_id, error=line(error))
-        async with fact(self._conn, self._queue) as recorded:
-            rows = await standing(self._conn, self.thread.thread_id)
+        async with self._fact() as (recorded, rows):
             if rows.cancel_reason is not None:
                 await self._stop(recorded, rows, "cancelled", rows.cancel_reason)
             else:
@@ -190,8 +206,8 @@ class Ledger:
     async def _waits(self) -> None:
         thread = self.thread
         if thread.status != "waiting" or thread.attempts or thread.retry_at or thread.error:
-            await self._conn.execute(_WAITS, {"id": thread.thread_id})
-            self.thread = replace(thread, status="waiting", attempts=0, retry_at=None, error=None)
+            await self._write(_WAITS)
+            self.thread = replace(self.thread, status="waiting", attempts=0, retry_at=None, error=None)
 
     async def _stop(
         self, recorded: Fact, rows: Standing, status: ThreadStatus, why: str, details: str | None = None
@@ -211,14 +227,8 @@ class Ledger:
         why: str | None = None,
         details: str | None = None,
     ) -> None:
-        ended = {
-            "id": self.thread.thread_id,
-            "status": status,
-            "result": None if result is None else Jsonb(as_json(result)),
-            "error": why,
-            "traceback": details,
-        }
-        found = await self._conn.execute(_END, ended)
+        kept = None if result is None else Jsonb(as_json(result))
+        found = await self._write(_END, status=status, result=kept, error=why, traceback=details)
         for row in await found.fetchall():
             recorded.redraw_cards(row["approval_id"])
         recorded.audit(self.thread.thread_id, f"thread.{status}", "signoff", {"why": why} if why else {})
@@ -257,30 +267,34 @@ async def _readable(graph: GraphRun) -> Snapshot | None:
         return None
 
 
+_REACHED = "update threads set reached = greatest(reached, %(reached)s) where thread_id = %(id)s"
+
 _RUNS = "update threads set status = 'running', updated_at = signoff_now() where thread_id = %(id)s"
 
 _WAITS = """
 update threads set status = 'waiting', attempts = 0, retry_at = null, error = null, traceback = null,
-                   updated_at = signoff_now()
+                   reached = greatest(reached, %(reached)s), updated_at = signoff_now()
 where thread_id = %(id)s
 """
 
 _RETRY_LATER = """
 update threads set status = 'running', attempts = %(attempts)s, error = %(error)s, traceback = %(traceback)s,
-                   retry_at = signoff_now() + make_interval(secs => %(seconds)s), updated_at = signoff_now()
+                   retry_at = signoff_now() + make_interval(secs => %(seconds)s),
+                   reached = greatest(reached, %(reached)s), updated_at = signoff_now()
 where thread_id = %(id)s
 """
 
 _LATER = """
 update threads set retry_at = signoff_now() + interval '1 minute', error = %(problem)s,
-                   updated_at = signoff_now()
+                   reached = greatest(reached, %(reached)s), updated_at = signoff_now()
 where thread_id = %(id)s
 """
 
 _END = """
 with ended as (
     update threads set status = %(status)s, result = %(result)s, error = %(error)s, traceback = %(traceback)s,
-                       attempts = 0, retry_at = null, updated_at = signoff_now(), ended_at = signoff_now()
+                       attempts = 0, retry_at = null, reached = greatest(reached, %(reached)s),
+                       updated_at = signoff_now(), ended_at = signoff_now()
     where thread_id = %(id)s returning thread_id
 )
 select approval_id from approvals join ended using (thread_id) where delivered_at is not null

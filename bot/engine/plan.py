@@ -135,7 +135,9 @@ def _answer(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Move:
         # A run died after this mark. Where its answer arrived, sending it again could answer the node's next
         # question; running on first shows it.
         return Drive()
-    return Send(decided)
+    # LangChain warns that one bad answer among several can run the other tools twice.
+    alone = [pair for pair in decided if pair[1].asked.dialect == "per_call"]
+    return Send((alone[0],) if alone else decided)
 
 
 def _was_sent(approval: Approval, snapshot: Snapshot) -> bool:

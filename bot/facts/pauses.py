@@ -90,12 +90,17 @@ async def register(
 
 
 async def revise(fact: Fact, approval: Approval, pause: Pause, workflow: Workflow) -> None:
-    """The same pause asks something else now: a new revision, earlier votes void, the card drawn again."""
+    """The same pause asks something else now: a new revision, earlier votes void, the card drawn again.
+
+    Whoever was added by an escalation that has come stays added.
+    """
     policy, sla, notices = in_force(workflow, pause.asked.request)
+    policy = policy.with_approvers(_escalated(approval))
     await fact.conn.execute(
         _REVISE,
         {
             "id": approval.approval_id,
+            "dialect": pause.asked.dialect,
             "request": Jsonb(pause.payload),
             "hash": pause.digest,
             "proposal": Jsonb(pause.asked.request.proposal),
@@ -136,6 +141,13 @@ def in_force(workflow: Workflow, request: ApprovalRequest) -> tuple[Policy, Sla,
     return policy, sla, tuple(notices)
 
 
+def _escalated(approval: Approval) -> list[str]:
+    if approval.delivered_at is None:
+        return []
+    steps = sla_rules.timetable(approval.sla, approval.delivered_at)[: approval.steps_done]
+    return [name for step in steps for name in step.approvers]
+
+
 def _at_least_the_fallback(sla: Sla, wish: Sla) -> Sla:
     if "fallback" in wish.model_fields_set and not wish.fallback.runs_something:
         return sla.model_copy(update={"fallback": Fallback(kind=wish.fallback.kind)})
@@ -169,7 +181,7 @@ values (%(approval_id)s, %(thread_id)s, %(interrupt_id)s, %(status)s, %(dialect)
 
 _REVISE = """
 update approvals
-set revision = revision + 1, request = %(request)s, payload_hash = %(hash)s, proposal = %(proposal)s,
+set revision = revision + 1, dialect = %(dialect)s, request = %(request)s, payload_hash = %(hash)s, proposal = %(proposal)s,
     policy = %(policy)s, sla = %(sla)s, notices = %(notices)s, edited_by = null
 where approval_id = %(id)s and status = 'pending'
 """

@@ -12,7 +12,7 @@ from fixtures_engine import MAYA, bench, catalog_of, chain, flow, side_by_side
 from langgraph.errors import NodeInterrupt
 from langgraph.types import interrupt
 
-from bot.approvals import ApprovalRequest, ask
+from bot.approvals import ApprovalRequest, Sla, ask
 from bot.facts.threads import NothingToRetry, ThreadEnded
 
 LATER = timedelta(minutes=6)
@@ -388,3 +388,29 @@ async def test_two_workers_of_different_catalogs_do_not_fail_each_others_threads
         await it.sweep(timedelta(minutes=2))
 
         assert (await it.thread(thread_id)).status == "waiting"
+
+
+async def test_whoever_an_escalation_added_stays_added_when_something_else_is_asked(database):
+    amounts = ["10"]
+
+    def pay(state):
+        return {"log": [question("pay?", proposal={"amount": amounts[0]})]}
+
+    def beside(state):
+        return {"log": [question("beside?")]}
+
+    sla = Sla(respond_within=timedelta(hours=8), escalate=((timedelta(hours=1), ("U03DANA",)),))
+    async with bench(database, flow(side_by_side(State, pay, beside), sla=sla)) as it:
+        thread_id = await it.run()
+        before = (await it.pending(thread_id))["pay?"]
+        await it.execute(
+            "update approvals set delivered_at = signoff_now() - interval '2 hours', steps_done = 1, "
+            "policy = jsonb_set(policy, '{approvers}', '[\"U01MAYA\", \"U03DANA\"]') where approval_id = %s",
+            before.approval_id,
+        )
+        amounts[0] = "1000"
+        await it.answer((await it.pending(thread_id))["beside?"])
+
+        after = (await it.pending(thread_id))["pay?"]
+        assert after.revision == 2
+        assert after.policy.approvers == (MAYA, "U03DANA")

@@ -1,0 +1,66 @@
+"""LangChain agents as anybody writes them, who have never heard of Signoff."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain.agents import create_agent
+from langchain.agents.middleware import HumanInTheLoopMiddleware
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+
+ran: list[tuple[str, Any]] = []
+"""What the tools did; each test empties it."""
+
+
+class Script(BaseChatModel):
+    """A chat model that calls tools once, and then says that it is done."""
+
+    calls: list[dict[str, Any]]
+
+    @property
+    def _llm_type(self) -> str:
+        return "script"
+
+    def bind_tools(self, tools: Any, **_: Any) -> Script:
+        return self
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **_: Any) -> ChatResult:
+        answered = any(isinstance(message, ToolMessage) for message in messages)
+        said = AIMessage("done") if answered else AIMessage("", tool_calls=self.calls)
+        return ChatResult(generations=[ChatGeneration(message=said)])
+
+
+@tool
+def wire(amount: float, to: str) -> str:
+    """Move money."""
+    ran.append(("wire", (amount, to)))
+    return "wired"
+
+
+@tool
+def mail(to: str) -> str:
+    """Send a mail."""
+    ran.append(("mail", to))
+    return "mailed"
+
+
+def agent(mode: str, *calls: dict[str, Any]) -> Any:
+    """Return a compiled agent whose tools are gated, with a checkpointer of its own as tutorials have it."""
+    return create_agent(
+        Script(calls=[{**call, "id": f"c{n}", "type": "tool_call"} for n, call in enumerate(calls)]),
+        [wire, mail],
+        middleware=[HumanInTheLoopMiddleware(interrupt_on={"wire": True, "mail": True}, interrupt_mode=mode)],
+        checkpointer=InMemorySaver(),
+    )
+
+
+WIRE = {"name": "wire", "args": {"amount": 12.5, "to": "Acme"}}
+MAIL = {"name": "mail", "args": {"to": "rosa@example.com"}}
+
+payer = agent("batched", WIRE)
+both = agent("batched", WIRE, MAIL)
+one_by_one = agent("per_call", WIRE, MAIL)
