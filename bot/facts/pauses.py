@@ -181,7 +181,7 @@ values (%(approval_id)s, %(thread_id)s, %(interrupt_id)s, %(status)s, %(dialect)
 
 _REVISE = """
 update approvals
-set revision = revision + 1, dialect = %(dialect)s, request = %(request)s, payload_hash = %(hash)s, proposal = %(proposal)s,
-    policy = %(policy)s, sla = %(sla)s, notices = %(notices)s, edited_by = null
+set revision = revision + 1, dialect = %(dialect)s, request = %(request)s, payload_hash = %(hash)s,
+    proposal = %(proposal)s, policy = %(policy)s, sla = %(sla)s, notices = %(notices)s, edited_by = null
 where approval_id = %(id)s and status = 'pending'
 """
