@@ -15,8 +15,9 @@ from bot.house import House
 from bot.postgres.migrate import check
 from bot.slack.listeners.desk import DatabaseAway
 
-CLOCK_SILENT = timedelta(minutes=1)
-"""The clock looks at Slack every ten seconds; silent for longer, it is probably not running."""
+CLOCK_SILENT = timedelta(seconds=90)
+"""The clock looks at Slack every ten seconds, and after a minute without an answer says that Slack is away;
+where nothing was noted for longer, it is probably not running."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ def _standing(row: dict[str, Any]) -> Iterator[Finding]:
     silent, checked_at = row.get("silent"), row.get("checked_at")
     if checked_at is None:
         yield Finding("clock", "Nobody has looked yet whether Slack answers; is the clock running?", True)
+    elif row["ok_since"] is None:  # first: in an outage the clock has nothing to note
+        yield Finding("slack", f"Slack has not answered since {checked_at:%Y-%m-%dT%H:%M:%SZ}")
     elif silent is not None and silent > CLOCK_SILENT:
         yield Finding("clock", f"The clock has been silent since {checked_at:%Y-%m-%dT%H:%M:%SZ}", True)
-    elif row["ok_since"] is None:
-        yield Finding("slack", "Slack does not answer")
     if row.get("ops_error"):
         yield Finding("ops_channel", f"The last message to ops was not delivered: {row['ops_error']}")
 

@@ -73,8 +73,8 @@ GAUGES = {
     "messages_behind": "Slack messages that do not show what they should yet.",
     "messages_failed": "Slack messages given up and in no digest yet.",
     "threads_behind": "Threads that have not caught up with what was recorded.",
-    "slack_reachable": "Whether Slack answered when the clock last looked.",
-    "clock_silent_seconds": "Since the clock last looked.",
+    "slack_reachable": "Whether Slack has answered a clock lately.",
+    "clock_silent_seconds": "Since the clock last had an answer of Slack; not told while Slack is away.",
 }
 
 
@@ -123,6 +123,7 @@ select (select count(*) from approvals where status = 'pending') as approvals_pe
             select queue_name, count(*) from procrastinate_jobs where status = 'todo' group by queue_name
         ) as counted) as jobs,
        w.ok_since is not null as slack_reachable,
-       extract(epoch from signoff_now() - w.checked_at) as clock_silent_seconds
+       case when w.ok_since is not null
+            then extract(epoch from signoff_now() - w.checked_at) end as clock_silent_seconds
 from slack_workspace w
 """

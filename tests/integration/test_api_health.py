@@ -6,6 +6,7 @@ import pytest
 from fixtures_house import FINANCE, MAYA, OTTO, ROSA, api_client, running_house
 from prometheus_client.parser import text_string_to_metric_families
 
+from bot.clock import Clock
 from workflows.expense import samples
 
 
@@ -38,6 +39,18 @@ async def test_a_slack_that_does_not_answer_makes_it_unready_until_it_does(house
     assert await standing(client) == (503, ["slack"], [])
     await house.slack_was_reachable()
     assert await standing(client) == (200, [], [])
+
+
+async def test_an_outage_of_slack_is_not_taken_for_a_silent_clock(house, client):
+    """The clock notes when Slack last answered, and no more than that."""
+    house.slack.faults.down = True
+    for _ in range(2):
+        await house.pass_time(timedelta(minutes=5))
+        await Clock(house.house).probe()
+    assert await standing(client) == (503, ["slack"], [])
+    now = await samples_of(client)
+    assert now[("signoff_slack_reachable",)] == 0
+    assert ("signoff_clock_silent_seconds",) not in now
 
 
 async def test_a_silent_clock_is_said_and_takes_no_web_role_away_from_people(house, client):

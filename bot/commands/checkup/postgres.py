@@ -67,5 +67,6 @@ async def _at_work(conn: AsyncConnection[Any]) -> AsyncIterator[Finding]:
 _AT_WORK = """
 select (select count(*) from procrastinate_workers
         where last_heartbeat > now() - interval '1 minute') as workers,
-       (select checked_at > signoff_now() - interval '1 minute' from slack_workspace) as ticking
+       (select checked_at > signoff_now() - interval '1 minute' or ok_since is null and checked_at is not null
+        from slack_workspace) as ticking  -- while Slack is away a clock notes no more than that
 """
