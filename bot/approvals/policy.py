@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -33,14 +33,14 @@ class Policy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    approvers: tuple[str, ...] = Field(default=(), max_length=200)
+    approvers: Sequence[str] = Field(default=(), max_length=200)
     approvals: int = Field(default=1, ge=1, le=100)
     rejections: int = Field(default=1, ge=1, le=100)
     self_approval: bool = False
 
     @field_validator("approvers")
     @classmethod
-    def _known_forms(cls, approvers: tuple[str, ...]) -> tuple[str, ...]:
+    def _known_forms(cls, approvers: Sequence[str]) -> tuple[str, ...]:
         for name in approvers:
             if not (is_user(name) or is_group(name)):
                 raise ValueError(f"{name!r} is no user id (U…), group id (S…) or group handle (@group)")

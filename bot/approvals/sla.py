@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Literal, Self
@@ -52,7 +53,7 @@ def _known_holidays(code: str) -> str:
     return code
 
 
-def _known_approvers(names: tuple[str, ...]) -> tuple[str, ...]:
+def _known_approvers(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if not (is_user(name) or is_group(name)):
             raise ValueError(f"{name!r} is no user id (U…), group id (S…) or group handle (@group)")
@@ -66,7 +67,7 @@ def _on_the_wall(value: time) -> time:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_spelled_out), AfterValidator(_positive)]
-Approvers = Annotated[tuple[str, ...], Field(min_length=1, max_length=200), AfterValidator(_known_approvers)]
+Approvers = Annotated[Sequence[str], Field(min_length=1, max_length=200), AfterValidator(_known_approvers)]
 LocalTime = Annotated[time, AfterValidator(_on_the_wall)]
 
 
@@ -122,8 +123,10 @@ class Sla(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     respond_within: Duration | None = None
-    remind_after: tuple[Duration, ...] = Field(default=(), max_length=_MOST_STEPS)
-    escalate: tuple[tuple[Duration, Approvers], ...] = Field(default=(), max_length=_MOST_STEPS)
+    remind_after: Annotated[Sequence[Duration], Field(max_length=_MOST_STEPS), AfterValidator(tuple)] = ()
+    escalate: Annotated[
+        Sequence[tuple[Duration, Approvers]], Field(max_length=_MOST_STEPS), AfterValidator(tuple)
+    ] = ()
     calendar: Literal["business"] | None = None
     timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     holidays: Annotated[str, AfterValidator(_known_holidays)] | None = None
@@ -196,7 +199,7 @@ def timetable(sla: Sla, start: datetime) -> tuple[Step, ...]:
     """
     steps = [Step(sla.after(start, after), "remind", n) for n, after in enumerate(sla.remind_after)]
     for n, (after, approvers) in enumerate(sla.escalate):
-        steps.append(Step(sla.after(start, after), "escalate", n, approvers))
+        steps.append(Step(sla.after(start, after), "escalate", n, tuple(approvers)))
     due = sla.due(start)
     if due is not None:
         # On a day with a clock change a step can come out after its deadline; it is of no use there.
@@ -245,7 +248,7 @@ def _tightened_deadline(base: Sla, wish: Sla) -> timedelta | None:
     return asked
 
 
-def _tightened_escalation(base: Sla, wish: Sla) -> tuple[tuple[timedelta, tuple[str, ...]], ...]:
+def _tightened_escalation(base: Sla, wish: Sla) -> Sequence[tuple[timedelta, Sequence[str]]]:
     for after, approvers in wish.escalate:
         by_then = {
             name for at, names in base.escalate if base.length(at) <= base.length(after) for name in names
