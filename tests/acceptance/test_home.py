@@ -207,6 +207,16 @@ async def test_start_runs_a_workflow_for_whoever_asks(house: Running) -> None:
     assert refused["data"]["why"] == "own"
 
 
+async def test_a_command_that_slack_sends_again_starts_nothing_again_and_a_second_one_does(
+    house: Running,
+) -> None:
+    text = f"start expense {json.dumps(workflows.expense.samples['hotel'])}"
+
+    for threads, times in ((1, 3), (2, 1)):
+        assert (await house.slack.command(ROSA, FINANCE, "/approvals", text, times=times)).acked
+        assert len(await house.rows("select 1 from threads")) == threads
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [

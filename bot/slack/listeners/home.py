@@ -29,10 +29,13 @@ UNSURE_START = (
 
 @dataclass(frozen=True)
 class Intake:
-    """How threads are started from Slack: what there is, and a call that starts one for a user."""
+    """How threads are started from Slack: what there is, and a call that starts one for a user.
+
+    `start` takes the workflow, its input, the user, and what stays the same when Slack repeats itself.
+    """
 
     offers: Callable[[], Sequence[Startable]]
-    start: Callable[[str, dict[str, Any], str], Coroutine[Any, Any, str]]
+    start: Callable[[str, dict[str, Any], str, str | None], Coroutine[Any, Any, str]]
 
 
 def register(app: AsyncApp, desk: Desk, intake: Intake) -> None:
@@ -44,7 +47,7 @@ def register(app: AsyncApp, desk: Desk, intake: Intake) -> None:
     @app.command("/approvals")
     async def on_command(ack: AsyncAck, command: dict[str, Any]) -> None:
         try:
-            answer = await _answer(desk, intake, command["user_id"], command.get("text", "").strip())
+            answer = await _answer(desk, intake, command)
         except DatabaseAway:
             answer = Drawn(UNSURE, [])
         await ack(response_type="ephemeral", text=answer.text, blocks=answer.blocks or None)
@@ -68,19 +71,20 @@ async def _lists(conn: AsyncConnection[Any], user: str) -> tuple[Inbox, Mapping[
     return await inbox(conn, user), await handles(conn)
 
 
-async def _answer(desk: Desk, intake: Intake, user: str, text: str) -> Drawn:
-    verb, _, rest = text.partition(" ")
+async def _answer(desk: Desk, intake: Intake, command: dict[str, Any]) -> Drawn:
+    user = command["user_id"]
+    verb, _, rest = command.get("text", "").strip().partition(" ")
     match verb:
         case "":
             lists = await desk.ask(lambda conn: inbox(conn, user))
             return inbox_answer(_entries(lists.waiting), _entries(lists.asked), lists.now)
         case "start":
-            return await _start(intake, user, rest.strip())
+            return await _start(intake, user, rest.strip(), command.get("trigger_id") or None)
         case _:
             return help_text(intake.offers())
 
 
-async def _start(intake: Intake, user: str, text: str) -> Drawn:
+async def _start(intake: Intake, user: str, text: str, key: str | None) -> Drawn:
     name, _, given = text.partition(" ")
     if not name:
         return not_started("name a workflow", intake.offers())
@@ -93,7 +97,7 @@ async def _start(intake: Intake, user: str, text: str) -> Drawn:
     if not isinstance(parsed, dict):
         return not_started('the input must be a JSON object, such as {"amount": 5}')
     try:
-        return started(name, await within(DATABASE_SECONDS, intake.start(name, parsed, user)))
+        return started(name, await within(DATABASE_SECONDS, intake.start(name, parsed, user, key)))
     except DatabaseAway:
         return Drawn(UNSURE_START, [])
     except SignoffError as error:
