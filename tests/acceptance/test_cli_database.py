@@ -71,7 +71,7 @@ async def test_input_may_come_from_stdin_or_a_file(signoff, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("start", "nosuch", "--input", "{}"), "there are: expense"),
+        (("start", "nosuch", "--input", "{}"), "expense, "),
         (("start", "expense", "--input", "{"), "no JSON"),
         (("start", "expense", "--input", "[]"), "JSON object"),
         (("start", "expense", "--input", '{"vendor": "x"}'), "amount"),
