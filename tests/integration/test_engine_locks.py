@@ -79,9 +79,9 @@ async def test_a_fact_between_the_last_look_and_the_unlocking_is_not_lost(databa
     class Interrupted(Engine):
         """Somebody decides after the run came to rest, before it lets go of the lock."""
 
-        async def _converge(self, conn, thread, queue):
-            await super()._converge(conn, thread, queue)
-            for approval in (await it.pending(thread.thread_id)).values():
+        async def _converge(self, conn, ledger, *, untouched):
+            await super()._converge(conn, ledger, untouched=untouched)
+            for approval in (await it.pending(ledger.thread.thread_id)).values():
                 await it.decide(approval)
                 await it.rows("delete from procrastinate_jobs returning 1")
 
