@@ -76,6 +76,7 @@ async def opened(settings: Settings, dsn: str, extra: Sequence[str] = ()) -> Asy
             await bind_team(conn, identity)
         catalog = load((*settings.workflows, *extra), bare_graph(settings))
         directory = Directory(client, work)
+        await directory.begin()
         delivery = Delivery(client, work, queue, directory, render, settings.ops_channel)
         engine = Engine(catalog, runs, queue, delivery.draw)
         desk = Desk(client, listening, queue, Directory(client, listening), settings.grace)

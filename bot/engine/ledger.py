@@ -11,7 +11,7 @@ from typing import Any, LiteralString
 import structlog
 from langgraph.errors import is_invalid_resume
 from psycopg import AsyncConnection, AsyncCursor, OperationalError
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json
 
 from bot.approvals.dialects import End, reply
 from bot.approvals.errors import SignoffError
@@ -227,7 +227,7 @@ class Ledger:
         why: str | None = None,
         details: str | None = None,
     ) -> None:
-        kept = None if result is None else Jsonb(as_json(result))
+        kept = None if result is None else Json(as_json(result))
         found = await self._write(_END, status=status, result=kept, error=why, traceback=details)
         for row in await found.fetchall():
             recorded.redraw_cards(row["approval_id"])

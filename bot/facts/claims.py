@@ -122,7 +122,7 @@ with ready as (
                                                         and r.not_before > signoff_now() - %(paced)s))
     returning m.*, ready.posting_since as unknown_since, ready.rate
 )
-select c.*, signoff_now() as now, to_jsonb(a) as approval, to_jsonb(t) as thread, w.url,
+select c.*, signoff_now() as now, to_json(a) as approval, to_jsonb(t) as thread, w.url,
        parent.ts as parent_ts, parent.error as parent_error,
        card.channel_id as card_channel, card.ts as card_ts,
        c.kind = 'stray' and exists (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json, Jsonb
 
 from bot.approvals.changes import Change, changes
 from bot.approvals.decision import By, Decision
@@ -77,7 +77,7 @@ async def _still_open(recorded: Fact, approval: Approval, vote: Vote, edits: tup
             _REVISE,
             {
                 "id": approval.approval_id,
-                "proposal": Jsonb(approval.proposal),
+                "proposal": Json(approval.proposal),
                 "revision": approval.revision,
                 "by": approval.edited_by,
             },

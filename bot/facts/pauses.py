@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json, Jsonb
 
 from bot.approvals import sla as sla_rules
 from bot.approvals.canonical import payload_hash
@@ -56,16 +56,16 @@ async def register(
             "interrupt_id": pause.interrupt_id,
             "status": "decided" if decision else "pending",
             "dialect": pause.asked.dialect,
-            "request": Jsonb(pause.payload),
+            "request": Json(pause.payload),
             "hash": pause.digest,
-            "proposal": Jsonb(request.proposal),
+            "proposal": Json(request.proposal),
             "policy": Jsonb(policy.model_dump(mode="json")),
             "sla": Jsonb(sla.model_dump(mode="json")),
             "notices": list(notices),
             "channel": workflow.channel,
             # Until the card is delivered the deadline counts from now: what nobody ever saw is rejected then.
             "next_at": sla.due(now) if decision is None else None,
-            "decision": Jsonb(decision.answer()) if decision else None,
+            "decision": Json(decision.answer()) if decision else None,
             "decided_at": now if decision else None,
             "now": now,
         },
@@ -101,9 +101,9 @@ async def revise(fact: Fact, approval: Approval, pause: Pause, workflow: Workflo
         {
             "id": approval.approval_id,
             "dialect": pause.asked.dialect,
-            "request": Jsonb(pause.payload),
+            "request": Json(pause.payload),
             "hash": pause.digest,
-            "proposal": Jsonb(pause.asked.request.proposal),
+            "proposal": Json(pause.asked.request.proposal),
             "policy": Jsonb(policy.model_dump(mode="json")),
             "sla": Jsonb(sla.model_dump(mode="json")),
             "notices": list(notices),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json
 
 from bot.approvals.decision import Decision
 from bot.postgres.fact import SETTLE, Fact, NewMessage
@@ -26,9 +26,9 @@ async def settle(
         {
             "id": approval.approval_id,
             "status": status,
-            "decision": Jsonb(decision.answer()),
+            "decision": Json(decision.answer()),
             "at": decision.decided_at,
-            "proposal": Jsonb(decision.proposal),
+            "proposal": Json(decision.proposal),
             "revision": approval.revision,
             "edited_by": approval.edited_by,
         },

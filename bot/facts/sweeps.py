@@ -203,7 +203,7 @@ order by created_at limit %(most)s for update skip locked
 _VERIFY = """
 update messages v set verified_at = signoff_now()
 from (
-    select m.message_id, to_jsonb(a) as approval, to_jsonb(t) as thread
+    select m.message_id, to_json(a) as approval, to_jsonb(t) as thread
     from messages m join approvals a using (approval_id) join threads t on t.thread_id = a.thread_id
     where m.kind = 'card' and m.ts is not null and a.status = 'pending'
       and coalesce(m.verified_at, m.created_at) <= signoff_now() - interval '5 minutes'

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from psycopg import AsyncConnection
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json
 
 from bot.approvals.errors import SignoffError
 from bot.facts.settle import close
@@ -48,7 +48,7 @@ async def start(conn: AsyncConnection[Any], queue: Queue, begin: Start) -> str:
             {
                 "thread_id": thread_id,
                 "workflow": begin.workflow,
-                "input": Jsonb(begin.input),
+                "input": Json(begin.input),
                 "requester": begin.requester,
                 "starter": begin.starter,
                 "key": begin.idempotency_key,

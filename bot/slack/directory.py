@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -95,6 +96,15 @@ class Directory:
         async with self._pool.connection() as conn:
             await conn.execute(_KEEP_PERSON, {"user": user, "profile": Jsonb(profile)})
         return profile
+
+    async def begin(self) -> None:
+        """Know the groups before the first card mentions one; where Slack does not answer, later."""
+        async with self._pool.connection() as conn:
+            found = await conn.execute("select exists (select 1 from user_groups) as known")
+            row = await found.fetchone()
+        if row and not row["known"]:
+            with suppress(*Unreachable):
+                await self.refresh_groups()
 
     async def refresh_groups(self) -> None:
         """Ask Slack for all user groups with their members, in one call of the scarce second tier."""
@@ -211,9 +221,11 @@ async def handles(conn: Any) -> Mapping[str, str]:
 _STALE = """
 select not exists (select 1 from people where user_id = %(user)s
                    and signoff_now() - fetched_at < %(kept)s) as person,
-       exists (select 1 from approvals a, jsonb_array_elements_text(a.policy -> 'approvers') as name
-               where a.approval_id = %(approval)s and (name like 'S%%' or name like '@%%')
-               and not exists (select 1 from user_groups g where name in (g.group_id, '@' || g.handle)
+       exists (select 1 from approvals a,
+                             jsonb_array_elements_text(a.policy -> 'approvers') as approver (named)
+               where a.approval_id = %(approval)s and (approver.named like 'S%%' or approver.named like '@%%')
+               and not exists (select 1 from user_groups g
+                               where approver.named in (g.group_id, '@' || g.handle)
                                and signoff_now() - g.fetched_at < %(kept)s)) as groups
 """
 
@@ -225,9 +237,9 @@ on conflict (user_id) do update set profile = excluded.profile, fetched_at = exc
 _AUDIENCE = """
 select (select array_agg(member) from user_groups g, unnest(g.members) as member
         where g.group_id = any(%(groups)s) or '@' || g.handle = any(%(groups)s)) as people,
-       (select array_agg(name) from unnest(%(groups)s::text[]) as name
+       (select array_agg(asked.named) from unnest(%(groups)s::text[]) as asked (named)
         where not exists (select 1 from user_groups g
-                          where name in (g.group_id, '@' || g.handle))) as unknown,
+                          where asked.named in (g.group_id, '@' || g.handle))) as unknown,
        c.members, c.name is not null as fresh
 from (select %(channel)s::text as wanted) w
 left join channels c on c.name = w.wanted and signoff_now() - c.fetched_at < %(kept)s

@@ -20,7 +20,7 @@ insert into slack_workspace default values;
 create table threads (
     thread_id       text primary key,
     workflow        text not null,
-    input           jsonb not null,
+    input           json not null,         -- json, not jsonb: authors' keys keep their order
     requester       text,                  -- the Slack user on whose behalf it runs
     starter         text not null,         -- api:name, cli:user, slack:U…
     idempotency_key text,
@@ -31,7 +31,7 @@ create table threads (
     attempts        int not null default 0,      -- runs that raised since the last progress
     retry_at        timestamptz,
     cancel_reason   text,                  -- set: a person or a policy ends it
-    result          jsonb,
+    result          json,
     error           text,                  -- one line
     traceback       text,
     created_at      timestamptz not null default signoff_now(),
@@ -54,9 +54,9 @@ create table approvals (
                    check (status in ('pending', 'decided', 'expired', 'cancelled', 'superseded', 'orphaned')),
     revision       int not null default 1,
     dialect        text not null,
-    request        jsonb not null,         -- normalised, as the workflow asked
+    request        json not null,          -- normalised, as the workflow asked, its keys in its order
     payload_hash   text not null,
-    proposal       jsonb,                  -- as it stands, after edits
+    proposal       json,                   -- as it stands, after edits
     edited_by      text,
     policy         jsonb not null,         -- in force: tightened by the request, widened by escalation
     sla            jsonb not null,
@@ -68,7 +68,7 @@ create table approvals (
     steps_done     int not null default 0, -- of the SLA's timetable
     next_at        timestamptz,            -- when the clock must look again
     due_at         timestamptz,
-    decision       jsonb,
+    decision       json,
     decided_at     timestamptz,
     applying_at    timestamptz,            -- the mark: written before the answer is sent to the graph
     applied_at     timestamptz,
