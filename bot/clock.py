@@ -95,7 +95,7 @@ class Clock:
 
     async def _reach(self) -> Reach:
         async with self._house.work.connection() as conn:
-            found = await conn.execute("select ok_since from slack_workspace")
+            found = await conn.execute(_OK_SINCE)
             row = await found.fetchone()
         return Reach(row["ok_since"] if row else None, self._house.settings.grace)
 
@@ -154,6 +154,11 @@ def _guarded(sweep: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[Non
 
     return run
 
+
+_OK_SINCE = """
+select case when checked_at > signoff_now() - interval '1 minute' then ok_since end as ok_since
+from slack_workspace
+"""
 
 _GROUPS_OLD = """
 select exists (select 1 from approvals where status = 'pending')

@@ -72,7 +72,8 @@ async def opened_book(database: str) -> AsyncIterator[Book]:
         await queue.open()
         async with pool.connection() as conn:
             await conn.execute(
-                "update slack_workspace set team_id = 'T1', ok_since = now() - interval '1 day'"
+                "update slack_workspace "
+                "set team_id = 'T1', ok_since = now() - interval '1 day', checked_at = now()"
             )
             profile = {"team_id": "T1", "is_bot": False, "is_guest": False, "is_deactivated": False}
             for user in (MAYA, FINN, DANA, OTTO, ROSA):

@@ -42,19 +42,25 @@ class DemoPanel:
             return {"now": None, "note": "Postgres cannot be reached", "actions": [], "sections": []}
 
     async def act(self, action: str) -> Json:
-        if action in MOVES:
-            async with self.pool.connection() as conn:
-                await time_machine.shift(conn, MOVES[action][1])
-                await self.clock.follow(conn)
-        elif action == NEXT_DAY:
-            async with self.pool.connection() as conn:
-                await time_machine.set_to(conn, next_working_day(await _now(conn)))
-                await self.clock.follow(conn)
+        if action in MOVES or action == NEXT_DAY:
+            await self._move(action)
         elif action in ("slack-down", "slack-up"):
             self._let_slack(down=action == "slack-down")
         else:
             return {"thread_id": await self._start(next(s for s in SAMPLES if s.name == action))}
         return {}
+
+    async def _move(self, action: str) -> None:
+        """Move the clock; a Slack that is up was up all the time that is skipped."""
+        async with self.pool.connection() as conn, conn.transaction():
+            if action == NEXT_DAY:
+                await time_machine.set_to(conn, next_working_day(await _now(conn)))
+            else:
+                await time_machine.shift(conn, MOVES[action][1])
+            if self.faults is None or not self.faults.down:
+                await conn.execute(_WAS_UP)
+        async with self.pool.connection() as conn:
+            await self.clock.follow(conn)
 
     async def begin(self) -> None:
         """Start each sample once in the life of this demo."""
@@ -108,6 +114,8 @@ async def _now(conn: Any) -> datetime:
     now: datetime = await moment(conn)
     return now
 
+
+_WAS_UP = "update slack_workspace set checked_at = signoff_now() where ok_since is not null"
 
 _STARTED = """
 select count(*) as n from threads where starter = %(starter)s and idempotency_key like %(sample)s

@@ -91,9 +91,11 @@ def _group(row: dict[str, Any]) -> Group:
     )
 
 
-# A card whose post is under way has no ts yet, and may be clicked all the same.
+# A card whose post is under way has no ts yet, and may be clicked all the same. And what Slack said more than
+# a minute ago says nothing of now: the clock was away, and people maybe with it.
 _CASE = """
-select a.*, to_jsonb(t) as thread, w.team_id, w.ok_since, signoff_now() as now,
+select a.*, to_jsonb(t) as thread, w.team_id, signoff_now() as now,
+       case when w.checked_at > signoff_now() - interval '1 minute' then w.ok_since end as ok_since,
        (select jsonb_agg(to_jsonb(v)) from votes v where v.approval_id = a.approval_id) as votes,
        (select to_jsonb(p) from people p where p.user_id = %(user)s) as person,
        (select jsonb_agg(to_jsonb(g)) from user_groups g

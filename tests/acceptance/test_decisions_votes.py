@@ -293,7 +293,10 @@ async def test_a_click_after_the_deadline_is_late_even_before_the_clock_has_look
 async def test_a_click_after_the_deadline_counts_where_slack_had_been_out_of_reach(house: Running) -> None:
     desk = await asking(house, MAYA)
     await house.pass_time(timedelta(days=31))
-    await house.execute("update slack_workspace set ok_since = signoff_now() - interval '5 minutes'")
+    await house.execute(
+        "update slack_workspace set ok_since = signoff_now() - interval '5 minutes', "
+        "checked_at = signoff_now()"
+    )
 
     assert (await desk.click(MAYA)).acked
 

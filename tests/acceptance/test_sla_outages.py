@@ -132,6 +132,29 @@ async def test_our_own_absence_is_an_outage_too(house: Running) -> None:
     assert (await house.approval(thread)).status == "expired"
 
 
+async def test_a_click_before_the_clock_is_back_counts_though_its_deadline_has_passed(house: Running) -> None:
+    offer(house, sla=Sla(respond_within=HOUR))
+    thread = await asked(house)
+    await Clock(house.house).probe()
+    await house.pass_time(5 * HOUR)  # nothing of ours runs
+
+    assert (await house.click(MAYA, FINANCE, "signoff.approve")).acked
+    await house.drain()
+
+    assert (await house.approval(thread)).status == "decided"
+
+
+async def test_a_tick_before_a_clock_could_look_at_slack_expires_nothing(house: Running) -> None:
+    offer(house, sla=Sla(respond_within=HOUR))
+    thread = await asked(house)
+    await Clock(house.house).probe()
+    await house.pass_time(5 * HOUR)
+
+    await Clock(house.house).tick()  # its first look failed, say for want of a database
+
+    assert (await house.approval(thread)).status == "pending"
+
+
 async def test_a_clock_that_was_suspended_looks_at_slack_before_anything_expires(house: Running) -> None:
     offer(house, sla=Sla(respond_within=HOUR))
     thread = await asked(house)
