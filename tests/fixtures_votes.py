@@ -60,6 +60,10 @@ class Book:
         async with self.pool.connection() as conn:
             return await (await conn.execute(query, values)).fetchall()
 
+    async def execute(self, statement: str, *values: Any) -> None:
+        async with self.pool.connection() as conn:
+            await conn.execute(statement, values)
+
     async def events(self, chain: str) -> list[dict[str, Any]]:
         rows = await self.rows("select body from audit where chain = %s order by n", chain)
         return [json.loads(row["body"]) for row in rows]

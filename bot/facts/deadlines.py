@@ -171,18 +171,26 @@ async def _not_voted(fact: Fact, approval: Approval, voted: frozenset[str]) -> t
 
 
 def pending_row(row: dict[str, Any]) -> tuple[Approval, Thread, frozenset[str]]:
-    """Read a row of `DUE`."""
+    """Read a row of `PENDING`."""
     voted = frozenset(vote["user_id"] for vote in row["votes"] or () if vote["revision"] == row["revision"])
     return Approval.of(row), Thread.of(row["thread"]), voted
 
 
+# Locks and no more: a statement that waits for a lock, or finds one just released, goes on with what it saw
+# before, and would miss the votes of whoever held it. And not `for update`: whoever inserts a message that
+# refers to the approval takes a key lock on its row, maybe while it holds one that we are to draw again.
 DUE = """
+select approval_id from approvals
+where status = 'pending' and next_at <= signoff_now()
+order by next_at limit %(most)s
+for no key update skip locked
+"""
+
+PENDING = """
 select a.*, to_jsonb(t) as thread, signoff_now() as now,
        (select jsonb_agg(to_jsonb(v)) from votes v where v.approval_id = a.approval_id) as votes
 from approvals a join threads t using (thread_id)
-where a.status = 'pending' and a.next_at <= signoff_now()
-order by a.next_at limit %(most)s
-for update of a skip locked
+where a.approval_id = %(id)s
 """
 
 _STEPPED = """

@@ -234,7 +234,7 @@ where approval_id = %(id)s and delivered_at is null
 
 _UNSTARTED = """
 select signoff_now() as now, sla from approvals
-where approval_id = %(id)s and delivered_at is null for update
+where approval_id = %(id)s and delivered_at is null for no key update
 """
 
 _DELIVERED = """

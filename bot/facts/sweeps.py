@@ -10,7 +10,7 @@ import structlog
 from psycopg import AsyncConnection, OperationalError
 
 from bot.facts.claims import PACED, UPDATES, approval_of
-from bot.facts.deadlines import DUE, Reach, catch_up, pending_row
+from bot.facts.deadlines import DUE, PENDING, Reach, catch_up, pending_row
 from bot.postgres.fact import Fact, fact
 from bot.postgres.jobs import MESSAGES, THREADS, Queue, advance_job, draw_job
 from bot.postgres.rows import Approval, Thread
@@ -66,6 +66,10 @@ async def _next_due(recorded: Fact, reach: Reach, due: list[str]) -> bool:
     if row is None:
         return False
     due.append(row["approval_id"])
+    found = await recorded.conn.execute(PENDING, {"id": row["approval_id"]})
+    row = await found.fetchone()
+    if row is None:
+        return True
     approval, thread, voted = pending_row(row)
     await catch_up(recorded, approval, thread, voted, reach, row["now"])
     return True

@@ -142,7 +142,7 @@ async def _same(conn: AsyncConnection[Any], begin: Start) -> str:
 
 async def _locked_approvals(conn: AsyncConnection[Any], thread_id: str) -> list[Approval]:
     found = await conn.execute(
-        "select * from approvals where thread_id = %s order by created_at, approval_id for update",
+        "select * from approvals where thread_id = %s order by created_at, approval_id for no key update",
         (thread_id,),
     )
     return [Approval.of(row) for row in await found.fetchall()]

@@ -1,0 +1,115 @@
+"""Facts at once about one approval: none waits for another in a circle, or goes by what is no longer so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fixtures_votes import FINN, GRACE, MAYA, Book, opened_book
+from psycopg import AsyncConnection
+
+from bot.approvals import Policy
+from bot.facts import claims, deliveries, sweeps, threads
+from bot.facts.deadlines import Reach
+from bot.postgres.rows import Approval
+
+POLICY = Policy(approvers=(MAYA, FINN), approvals=2)
+
+
+@pytest.fixture
+async def book(database: str) -> AsyncIterator[Book]:
+    async with opened_book(database) as opened:
+        yield opened
+
+
+async def blocked(book: Book) -> None:
+    """Return when somebody waits for a lock in this database."""
+    query = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    while not await book.rows(query):
+        pass
+
+
+async def reach(book: Book) -> Reach:
+    (row,) = await book.rows("select signoff_now() as now")
+    return Reach(row["now"] - timedelta(days=9), GRACE)
+
+
+async def cancel(book: Book, approval: Approval, conn: AsyncConnection[Any]) -> None:
+    await threads.cancel(conn, book.queue, approval.thread_id, "not needed", "cli:test")
+
+
+async def expire(book: Book, approval: Approval, conn: AsyncConnection[Any]) -> None:
+    await conn.execute("update approvals set next_at = signoff_now(), due_at = signoff_now()")
+    assert await sweeps.deadlines(conn, book.queue, await reach(book)) == 1
+
+
+@pytest.mark.parametrize("act", [cancel, expire])
+async def test_whoever_refers_to_an_approval_is_not_in_the_way_of_what_ends_it(book: Book, act: Any) -> None:
+    """A drawing that holds the card's row inserts a message of the approval: that must not be a deadlock."""
+    approval = await book.ask(POLICY)
+    card = f"card:{approval.approval_id}"
+    async with book.pool.connection() as conn:
+        async with book.pool.connection() as drawing, drawing.transaction():
+            await drawing.execute("update messages set drawn = 1 where message_id = %s", (card,))
+            ending = asyncio.create_task(act(book, approval, conn))
+            await blocked(book)
+            await refer(drawing, approval)
+        await ending
+
+    assert (await book.approval(approval.thread_id)).status in ("cancelled", "expired")
+
+
+async def test_whoever_refers_to_an_approval_is_not_in_the_way_of_its_first_delivery(book: Book) -> None:
+    approval = await book.ask(POLICY)
+    card = f"card:{approval.approval_id}"
+    async with book.pool.connection() as conn:
+        claimed = await claims.claim(conn, card, "")
+        assert claimed is not None
+        async with book.pool.connection() as drawing, drawing.transaction():
+            await drawing.execute("select from messages where message_id = %s for no key update", (card,))
+            noting = asyncio.create_task(deliveries.drawn(conn, book.queue, claimed, "C1", "1.1"))
+            await blocked(book)
+            await refer(drawing, approval)
+        await noting
+
+    assert (await book.approval(approval.thread_id)).delivery == "delivered"
+
+
+async def refer(conn: AsyncConnection[Any], approval: Approval) -> None:
+    await conn.execute("set local lock_timeout = '2s'")
+    await conn.execute(
+        "insert into messages (message_id, kind, approval_id, target) values ('ops:1', 'ops', %s, 'C1')",
+        (approval.approval_id,),
+    )
+
+
+async def test_a_reminder_leaves_out_who_voted_while_it_was_being_taken(book: Book) -> None:
+    approval = await book.ask(POLICY)
+    await book.execute(
+        "update approvals set delivered_at = signoff_now() - interval '2 hours', next_at = signoff_now(), "
+        """sla = sla || '{"respond_within": "P1D", "remind_after": ["PT1H"]}'"""
+    )
+    await book.execute(SLOW_CLOCK)
+    reachable = await reach(book)
+    async with book.pool.connection() as holder, book.pool.connection() as conn:
+        await holder.execute("select pg_advisory_lock(1)")
+        sweeping = asyncio.create_task(sweeps.deadlines(conn, book.queue, reachable))
+        await blocked(book)
+        await book.execute("insert into votes values (%s, %s, 1, '{}')", approval.approval_id, MAYA)
+        await holder.execute("select pg_advisory_unlock(1)")
+        assert await sweeping == 1
+
+    (reminder,) = await book.rows("select body from messages where kind = 'reminder'")
+    assert reminder["body"]["users"] == [FINN]
+
+
+SLOW_CLOCK = """
+create or replace function signoff_now() returns timestamptz language plpgsql volatile as $$
+begin
+    perform pg_advisory_xact_lock_shared(1);
+    return clock_timestamp();
+end $$
+"""
