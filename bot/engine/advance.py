@@ -75,7 +75,7 @@ class Engine:
         ledger = Ledger(conn, queue, Thread.of(row))
         if not row["backing_off"]:
             await self._converge(conn, ledger, untouched=row["untouched"])
-        await ledger.reach()
+        await ledger.row.reach()
         return await _unlocked(conn, thread_id, ledger.thread.wanted)
 
     async def _converge(self, conn: AsyncConnection[Any], ledger: Ledger, *, untouched: bool) -> None:

@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import Any
 
 import structlog
 from langgraph.errors import is_invalid_resume
-from psycopg import AsyncConnection, AsyncCursor, OperationalError
-from psycopg.types.json import Json
+from psycopg import AsyncConnection, OperationalError
 
 from bot.approvals.dialects import End, reply
 from bot.approvals.errors import SignoffError
@@ -31,9 +30,9 @@ from bot.engine.plan import (
     follow,
     next_move,
 )
-from bot.engine.raised import backoff, line, trace
-from bot.engine.result import as_json
-from bot.engine.standing import Standing, mark_applied, mark_sent, standing
+from bot.engine.raised import line, trace
+from bot.engine.standing import Standing, mark_applied, standing
+from bot.engine.thread_row import RECOVERED, ThreadRow
 from bot.facts.pauses import register, revise
 from bot.facts.settle import close
 from bot.postgres.fact import Fact, NewMessage, fact
@@ -49,27 +48,18 @@ class Ledger:
     def __init__(self, conn: AsyncConnection[Any], queue: Wakes, thread: Thread) -> None:
         self._conn = conn
         self._queue = queue
-        self.thread = thread
+        self.row = ThreadRow(conn, thread)
+
+    @property
+    def thread(self) -> Thread:
+        """The thread as its row says by now."""
+        return self.row.thread
 
     @asynccontextmanager
     async def _fact(self) -> AsyncIterator[tuple[Fact, Standing]]:
         """Open a transaction with the thread's rows as they stand, in as few round trips as can be."""
         async with self._conn.pipeline(), fact(self._conn, self._queue) as recorded:
             yield recorded, await standing(self._conn, self.thread.thread_id)
-
-    async def reach(self) -> None:
-        """Write down what was wanted when the lock was taken, where nothing else has written it."""
-        if self.thread.reached < self.thread.wanted:
-            await self._write(_REACHED)
-
-    async def _write(self, statement: LiteralString, **values: Any) -> AsyncCursor[Any]:
-        """Write to the thread's row; with what comes of a run, also how far that run had looked."""
-        thread = self.thread
-        found = await self._conn.execute(
-            statement, {"id": thread.thread_id, "reached": thread.wanted, **values}
-        )
-        self.thread = replace(thread, reached=thread.wanted)
-        return found
 
     async def follow(self, snapshot: Snapshot, workflow: Workflow) -> Move:
         """Make the rows follow the graph, decide the next move, and record it before it is made."""
@@ -84,13 +74,16 @@ class Ledger:
                 case Send():
                     return await self._send(recorded, move, rows, workflow)
                 case Wait():
-                    await self._waits()
+                    await self.row.waits()
                 case Finish():
                     await self._end(recorded, "done", result=snapshot.values)
                 case Orphan():
                     await self._end(recorded, "orphaned", why="a pause vanished without an answer")
+                case Drive() if snapshot.died:
+                    deaths = await self.row.recovers(rows.now)
+                    recorded.audit(self.thread.thread_id, RECOVERED, "signoff", {"deaths": deaths})
                 case Begin() | Drive():
-                    await self._runs()
+                    await self.row.runs()
             return move
 
     async def raised(self, error: BaseException, graph: GraphRun, workflow: Workflow) -> None:
@@ -106,13 +99,7 @@ class Ledger:
                 return
             if snapshot is not None:
                 await self._follow_pauses(recorded, snapshot, rows, workflow)
-            await self._write(
-                _RETRY_LATER,
-                attempts=attempts,
-                seconds=backoff(attempts).total_seconds(),
-                error=line(error),
-                traceback=trace(error),
-            )
+            await self.row.tries_later(error, attempts)
             said = {"error": line(error), "attempt": attempts}
             recorded.audit(self.thread.thread_id, "thread.raised", "signoff", said)
 
@@ -123,7 +110,7 @@ class Ledger:
     async def hold(self, problem: str) -> None:
         """Leave the thread for a worker that can run it, and look again in a minute."""
         async with self._fact() as (recorded, _):
-            await self._write(_LATER, problem=problem)
+            await self.row.held(problem)
             self._tell_ops(recorded, "held", problem, "signoff doctor")
 
     async def _fail(self, error: BaseException) -> None:
@@ -168,8 +155,7 @@ class Ledger:
                 await self._stop(recorded, rows, "cancelled", said.reason)
                 return Finish()
             answers[approval.interrupt_id] = said.value
-        await mark_sent(self._conn, self.thread.thread_id, (approval for approval, _ in send.decided))
-        self.thread = replace(self.thread, status="running", attempts=0, retry_at=None, error=None)
+        await self.row.sends([approval.approval_id for approval, _ in send.decided])
         return replace(send, answers=answers)
 
     async def _orphan(self, recorded: Fact, approval: Approval, now: datetime) -> None:
@@ -197,18 +183,6 @@ class Ledger:
                 )
             )
 
-    async def _runs(self) -> None:
-        """Say that it runs; how often it raised stays counted until a run gets somewhere."""
-        if self.thread.status != "running":
-            await self._conn.execute(_RUNS, {"id": self.thread.thread_id})
-            self.thread = replace(self.thread, status="running")
-
-    async def _waits(self) -> None:
-        thread = self.thread
-        if thread.status != "waiting" or thread.attempts or thread.retry_at or thread.error:
-            await self._write(_WAITS)
-            self.thread = replace(self.thread, status="waiting", attempts=0, retry_at=None, error=None)
-
     async def _stop(
         self, recorded: Fact, rows: Standing, status: ThreadStatus, why: str, details: str | None = None
     ) -> None:
@@ -227,10 +201,8 @@ class Ledger:
         why: str | None = None,
         details: str | None = None,
     ) -> None:
-        kept = None if result is None else Json(as_json(result))
-        found = await self._write(_END, status=status, result=kept, error=why, traceback=details)
-        for row in await found.fetchall():
-            recorded.redraw_cards(row["approval_id"])
+        for approval_id in await self.row.ends(status, result=result, why=why, details=details):
+            recorded.redraw_cards(approval_id)
         recorded.audit(self.thread.thread_id, f"thread.{status}", "signoff", {"why": why} if why else {})
         if status in ("failed", "orphaned"):
             self._tell_ops(
@@ -239,7 +211,6 @@ class Ledger:
                 f"Thread of {self.thread.workflow} {status}: {why}",
                 f"signoff {'retry' if status == 'failed' else 'show'} {self.thread.thread_id}",
             )
-        self.thread = replace(self.thread, status=status)
 
     def _tell_ops(
         self, recorded: Fact, key: str, problem: str, command: str, approval: Approval | None = None
@@ -265,37 +236,3 @@ async def _readable(graph: GraphRun) -> Snapshot | None:
     except Exception as error:  # noqa: BLE001  what an older version of the workflow stored may raise anything
         log.warning("state_unreadable", error=line(error))
         return None
-
-
-_REACHED = "update threads set reached = greatest(reached, %(reached)s) where thread_id = %(id)s"
-
-_RUNS = "update threads set status = 'running', updated_at = signoff_now() where thread_id = %(id)s"
-
-_WAITS = """
-update threads set status = 'waiting', attempts = 0, retry_at = null, error = null, traceback = null,
-                   reached = greatest(reached, %(reached)s), updated_at = signoff_now()
-where thread_id = %(id)s
-"""
-
-_RETRY_LATER = """
-update threads set status = 'running', attempts = %(attempts)s, error = %(error)s, traceback = %(traceback)s,
-                   retry_at = signoff_now() + make_interval(secs => %(seconds)s),
-                   reached = greatest(reached, %(reached)s), updated_at = signoff_now()
-where thread_id = %(id)s
-"""
-
-_LATER = """
-update threads set retry_at = signoff_now() + interval '1 minute', error = %(problem)s,
-                   reached = greatest(reached, %(reached)s), updated_at = signoff_now()
-where thread_id = %(id)s
-"""
-
-_END = """
-with ended as (
-    update threads set status = %(status)s, result = %(result)s, error = %(error)s, traceback = %(traceback)s,
-                       attempts = 0, retry_at = null, reached = greatest(reached, %(reached)s),
-                       updated_at = signoff_now(), ended_at = signoff_now()
-    where thread_id = %(id)s returning thread_id
-)
-select approval_id from approvals join ended using (thread_id) where delivered_at is not null
-"""

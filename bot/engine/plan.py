@@ -32,6 +32,11 @@ class Snapshot:
     stranded: frozenset[str] = frozenset()
 
     @property
+    def died(self) -> bool:
+        """Whether, where it has to be run on, that is since a worker died in it."""
+        return self.started and not (self.failed or self.returned)
+
+    @property
     def finished(self) -> bool:
         """Whether the graph has nothing left to do."""
         return self.started and not (self.unfinished or self.failed or self.pauses)

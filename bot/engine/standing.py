@@ -34,11 +34,6 @@ async def standing(conn: AsyncConnection[Any], thread_id: str) -> Standing:
     return Standing(approvals, rows[0]["cancel_reason"], rows[0]["now"])
 
 
-async def mark_sent(conn: AsyncConnection[Any], thread_id: str, approvals: Iterable[Approval]) -> None:
-    """Write, before answers are sent, that they are; the thread runs from now on."""
-    await conn.execute(_SENT, {"id": thread_id, "ids": [approval.approval_id for approval in approvals]})
-
-
 async def mark_applied(conn: AsyncConnection[Any], approvals: Iterable[Approval], at: datetime) -> None:
     """Write that the graph has gone on with these answers."""
     await conn.execute(_APPLIED, {"ids": [approval.approval_id for approval in approvals], "at": at})
@@ -54,13 +49,6 @@ left join lateral (
     order by created_at, approval_id for update
 ) a on true
 order by a.created_at, a.approval_id
-"""
-
-_SENT = """
-with sent as (update approvals set applying_at = signoff_now() where approval_id = any(%(ids)s))
-update threads set status = 'running', attempts = 0, retry_at = null, error = null, traceback = null,
-                   updated_at = signoff_now()
-where thread_id = %(id)s
 """
 
 _APPLIED = "update approvals set applied_at = %(at)s where approval_id = any(%(ids)s)"
