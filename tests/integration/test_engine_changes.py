@@ -12,7 +12,9 @@ from fixtures_engine import MAYA, bench, catalog_of, chain, flow, side_by_side
 from langgraph.errors import NodeInterrupt
 from langgraph.types import interrupt
 
-from bot.approvals import ApprovalRequest, Sla, ask
+from bot.approvals import ApprovalRequest, Fallback, Sla, ask
+from bot.facts import sweeps
+from bot.facts.deadlines import Reach
 from bot.facts.threads import NothingToRetry, ThreadEnded
 
 LATER = timedelta(minutes=6)
@@ -318,6 +320,22 @@ async def test_a_thread_that_ends_while_it_is_cancelled_is_done_and_the_cancelle
         thread = await it.thread(thread_id)
         assert (thread.status, thread.cancel_reason) == ("done", None)
         assert "thread.cancel" not in await it.events(thread_id)
+
+
+async def test_a_deadline_whose_fallback_is_to_cancel_ends_the_thread_and_sends_nothing(database):
+    sla = Sla(respond_within=timedelta(hours=1), fallback=Fallback.cancel())
+    async with bench(database, flow(pays("10"), sla=sla)) as it:
+        thread_id = await it.run()
+        await it.execute("update approvals set delivered_at = created_at")
+        await it.execute("update signoff_time set ahead = ahead + interval '2 hours'")
+        async with it.work.connection() as conn:
+            reach = Reach(await it.now() - timedelta(days=1), timedelta(minutes=10))
+            assert await sweeps.deadlines(conn, it.queue, reach) == 1
+        await it.drain()
+
+        thread, (approval,) = await it.thread(thread_id), await it.approvals(thread_id)
+        assert (thread.status, "nobody answered" in thread.error) == ("cancelled", True)
+        assert (approval.status, approval.applying_at) == ("expired", None)
 
 
 # What cannot be asked.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import operator
 import os
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -14,6 +16,7 @@ from langgraph.types import Send
 from psycopg import AsyncConnection, AsyncCursor, OperationalError
 
 from bot.approvals import ApprovalRequest, ask, effect_key
+from bot.engine.thread_row import MOST_DEATHS, RECOVERED
 
 
 class State(TypedDict, total=False):
@@ -170,6 +173,59 @@ async def test_a_worker_may_die_before_any_statement(database, shape):
         assert after > 20
 
 
+async def test_a_thread_that_kills_every_worker_is_tried_ever_later_and_then_given_up(database):
+    running = asyncio.Event()
+
+    async def deadly(state):
+        running.set()
+        await asyncio.Event().wait()
+
+    async with bench(database, flow(chain(State, draft, deadly))) as it:
+        thread_id = await it.start()
+        for deaths in range(MOST_DEATHS + 1):
+            run = asyncio.create_task(it.engine.advance(thread_id))
+            await running.wait()
+            running.clear()
+            run.cancel()  # as far as the database sees, this is how a worker dies
+            await asyncio.gather(run, return_exceptions=True)
+            if deaths:
+                await it.engine.advance(thread_id)
+                assert not running.is_set(), "the next worker has to wait"
+            await it.execute("update signoff_time set ahead = ahead + interval '6 minutes'")
+        await it.engine.advance(thread_id)
+
+        thread = await it.thread(thread_id)
+        assert (thread.status, "10 workers died" in thread.error) == ("failed", True)
+        assert (await it.told_ops(thread_id))[-1].startswith("Thread of demo failed: 10 workers died")
+
+
+async def test_deaths_do_not_count_against_the_declared_retries_nor_after_progress(database):
+    running, deadly, fails = asyncio.Event(), [True], [True]
+
+    async def node(state):
+        if deadly:
+            deadly.clear()
+            running.set()
+            await asyncio.Event().wait()
+        if fails:
+            fails.clear()
+            raise RuntimeError("transient")
+        return {"log": [question("one?")]}
+
+    async with bench(database, flow(chain(State, node), retries=1)) as it:
+        thread_id = await it.start()
+        run = asyncio.create_task(it.engine.advance(thread_id))
+        await running.wait()
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+        await it.sweep()
+        assert (await it.thread(thread_id)).attempts == 1
+        await it.sweep(timedelta(minutes=6))
+
+        thread = await it.thread(thread_id)
+        assert (thread.status, thread.attempts, thread.retry_at) == ("waiting", 0, None)
+
+
 async def _outcome(it: Bench, thread_id: str) -> dict[str, Any]:
     thread, approvals = await it.thread(thread_id), await it.approvals(thread_id)
     events = await it.events(thread_id)
@@ -178,5 +234,5 @@ async def _outcome(it: Bench, thread_id: str) -> dict[str, Any]:
         "error": thread.error,
         "log": sorted(map(str, (thread.result or {}).get("log", ()))),
         "approvals": sorted((a.request.title, a.status, a.revision, bool(a.applied_at)) for a in approvals),
-        "events": {event: events.count(event) for event in set(events)},
+        "events": {event: events.count(event) for event in {*events} - {RECOVERED}},
     }

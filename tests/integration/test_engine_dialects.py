@@ -142,6 +142,26 @@ async def test_what_else_an_ended_undeclared_thread_asks_is_closed(database):
         }
 
 
+@pytest.mark.parametrize("payload", [{"amount": {1, 2}}, float("nan"), "a\x00b", "x" * 600_000])
+async def test_what_is_no_json_is_shown_and_never_approved(database, payload):
+    async with bench(database, flow(asking(payload), reply="text")) as it:
+        thread_id = await it.run()
+        (approval,) = (await it.pending(thread_id)).values()
+        assert "approve" not in approval.request.allow
+        await it.answer(approval, "respond", words="half of it")
+
+        assert (await it.thread(thread_id)).result["log"][0] == "half of it"
+
+
+async def test_an_agents_tool_calls_get_back_as_many_decisions_as_they_asked_for(database):
+    calls = [{"name": "wire", "args": {"amount": n}, "description": "Pay"} for n in (1, 2)]
+    allowed = [{"action_name": "wire", "allowed_decisions": ["approve", "reject"]}] * 2
+    async with bench(database, flow(asking({"action_requests": calls, "review_configs": allowed}))) as it:
+        thread = await answered(it, "approve")
+
+    assert thread.result["log"][0] == {"decisions": [{"type": "approve"}, {"type": "approve"}]}
+
+
 async def test_a_graph_without_a_declaration_may_not_decide_by_itself(database):
     request = {"signoff": 1, "title": "Pay Acme?", "auto": "because I say so"}
     async with bench(database, flow(asking(request), declared=False)) as it:
