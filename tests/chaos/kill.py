@@ -61,6 +61,7 @@ async def quiet(place: Town, dice: random.Random, seconds: float) -> None:
     async with asyncio.timeout(seconds):
         while await place.rows(_NOT_AT_REST):
             await _click_once(place, dice)
+            await place.tend()
             await asyncio.sleep(0.1)
 
 
@@ -170,6 +171,7 @@ async def _kill(place: Town, dice: random.Random) -> None:
     while True:
         await asyncio.sleep(dice.uniform(1.0, 4.0))
         await place.kill(dice.choice(list(ROLES)))
+        await place.tend()
 
 
 def _buttons(message: dict[str, Any]) -> bool:

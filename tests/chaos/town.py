@@ -55,6 +55,12 @@ class Town:
         self.kills += 1
         await self.open(role)
 
+    async def tend(self) -> None:
+        """Start again what ended by itself, as whatever runs it would."""
+        for role, process in list(self.running.items()):
+            if process.returncode is not None:
+                await self.open(role)
+
     async def end(self, role: str, how: signal.Signals = signal.SIGTERM) -> None:
         process = self.running.pop(role)
         if process.returncode is None:
