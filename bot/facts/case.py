@@ -19,6 +19,7 @@ class Case:
     """What a person's verdict is judged by. `team` is the workspace that the database belongs to.
 
     `known_place` says whether the click came from a message that we own, or from no message at all.
+    `adopted` are messages that the click itself showed to be there.
     """
 
     approval: Approval
@@ -28,6 +29,7 @@ class Case:
     groups: tuple[Group, ...]
     team: str | None
     known_place: bool
+    adopted: tuple[str, ...]
     reach: Reach
     now: datetime
 
@@ -50,13 +52,17 @@ async def read_case(
     `place` is the channel and ts of the message that was clicked.
     """
     about = {"id": approval_id, "user": user, "channel": place[0], "ts": place[1]}
+    adopting = None
     async with conn.pipeline():
         if lock:
             await conn.execute(_LOCK, about)
+        if lock and place[0] and place[1]:
+            adopting = await conn.execute(_ADOPT, about)
         found = await conn.execute(_CASE, about)
     row = await found.fetchone()
     if row is None:
         return None
+    adopted = await adopting.fetchall() if adopting else []
     approval = Approval.of(row)
     return Case(
         approval=approval,
@@ -66,6 +72,7 @@ async def read_case(
         groups=tuple(_group(group) for group in row["groups"] or ()),
         team=row["team_id"],
         known_place=row["known_place"],
+        adopted=tuple(message["message_id"] for message in adopted),
         reach=Reach(row["ok_since"], grace),
         now=row["now"],
     )
@@ -91,8 +98,7 @@ def _group(row: dict[str, Any]) -> Group:
     )
 
 
-# A card whose post is under way has no ts yet, and may be clicked all the same. And what Slack said more than
-# a minute ago says nothing of now: the clock was away, and people maybe with it.
+# What Slack said more than a minute ago says nothing of now: the clock was away, and people maybe with it.
 _CASE = """
 select a.*, to_jsonb(t) as thread, w.team_id, signoff_now() as now,
        case when w.checked_at > signoff_now() - interval '1 minute' then w.ok_since end as ok_since,
@@ -103,8 +109,7 @@ select a.*, to_jsonb(t) as thread, w.team_id, signoff_now() as now,
        %(ts)s::text is null
        or exists (select 1 from messages m
                   where m.approval_id = a.approval_id and m.kind in ('card', 'direct_card')
-                  and ((m.channel_id = %(channel)s and m.ts = %(ts)s)
-                       or (m.ts is null and m.posting_since is not null))) as known_place
+                  and m.channel_id = %(channel)s and m.ts = %(ts)s) as known_place
 from approvals a join threads t using (thread_id) cross join slack_workspace w
 where a.approval_id = %(id)s
 """
@@ -113,3 +118,20 @@ where a.approval_id = %(id)s
 # the votes of whoever held it. And not `for update`: whoever inserts a message that refers to the approval
 # takes a key lock on its row, maybe while it holds a message that we are about to draw again: a deadlock.
 _LOCK = "select from approvals where approval_id = %(id)s for no key update"
+
+# A card whose post is under way, or was never noted, may be clicked all the same: the click says where it is.
+# Whoever is posting it loses the lease, so that what they post is the same message, or a stray copy of it.
+_ADOPT = """
+update messages m
+set channel_id = %(channel)s, ts = %(ts)s, posting_since = null, lease = null, lease_until = null,
+    retry_at = null
+where m.approval_id = %(id)s and m.kind in ('card', 'direct_card')
+  and m.ts is null and m.posting_since is not null
+  and case when m.target ~ '^[UW]' then m.target = %(user)s and %(channel)s::text ~ '^D'
+           else m.target = %(channel)s
+                or coalesce((select c.channel_id = %(channel)s from channels c where c.name = m.target),
+                            %(channel)s::text !~ '^D') end
+  and not exists (select 1 from messages o where o.channel_id = %(channel)s and o.ts = %(ts)s
+                                             and o.kind <> 'stray')
+returning m.message_id
+"""

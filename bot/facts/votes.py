@@ -90,6 +90,8 @@ async def _admit(
     case = await read_case(recorded.conn, click.approval_id, click.user, grace, (click.channel, click.ts))
     if case is None:
         return _unknown(recorded, click)
+    for message_id in case.adopted:
+        recorded.redraw(message_id)
     click = click.chosen(case.approval.request)
     match judge(case, click):
         case Standing() as by:

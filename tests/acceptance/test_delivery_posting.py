@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from asking import asked, begin, calls, card_row, offer, retried, wait_out, whispered
-from fixtures_house import FINANCE, FINN, MAYA, ROSA, Running
+from fixtures_house import FINANCE, FINN, MAYA, OPS, ROSA, Running
 
 from bot.approvals import Policy, Sla
 from bot.facts import claims, deliveries
+from workflows.expense import samples
 
 HISTORY = {"channels:history", "groups:history", "im:history", "mpim:history"}
 
@@ -119,6 +120,108 @@ async def test_without_history_the_card_is_posted_again_and_the_unknown_copy_is_
     assert (await house.slack.click(MAYA, live, "signoff.approve")).acked
     await house.drain()
     assert (await house.thread(thread)).status == "done"
+
+
+def buttons(card: dict[str, Any]) -> bool:
+    return any(block["type"] == "actions" for block in card["blocks"])
+
+
+async def test_a_copy_that_was_clicked_before_it_was_noted_is_the_card(house: Running) -> None:
+    forbid_history(house)
+    offer(house)
+    house.slack.fault("chat.postMessage", "posted_but_dropped")
+    thread = await asked(house)
+
+    assert (await house.click(MAYA, FINANCE, "signoff.approve")).acked
+    await house.drain()
+    await retried(house)
+
+    (card,) = house.cards(FINANCE)
+    assert not buttons(card)
+    assert (await card_row(house, thread))["ts"] == card["ts"]
+    assert (await house.approval(thread)).delivery == "delivered"
+    assert (await house.thread(thread)).status == "done"
+
+
+async def test_even_who_may_not_decide_shows_by_a_click_where_the_card_is(house: Running) -> None:
+    forbid_history(house)
+    offer(house)
+    house.slack.fault("chat.postMessage", "posted_but_dropped")
+    thread = await asked(house)
+
+    await house.click(OTHER, FINANCE, "signoff.approve")
+    await house.drain()
+    await retried(house)
+
+    (card,) = house.cards(FINANCE)
+    assert buttons(card)
+    assert (await card_row(house, thread))["ts"] == card["ts"]
+    assert (await house.approval(thread)).delivery == "delivered"
+
+
+async def test_a_click_while_its_own_worker_is_about_to_note_the_card_leaves_one(house: Running) -> None:
+    offer(house)
+    card = await start_without_drawing(house)
+    async with house.house.work.connection() as conn:
+        paused = await claims.claim(conn, card, "#signoff-ops")
+    assert paused is not None
+    place = await house.house.delivery._show(paused)
+    assert (await house.click(MAYA, FINANCE, "signoff.approve")).acked
+    await house.drain()
+
+    async with house.house.work.connection() as conn:
+        await deliveries.drawn(conn, house.house.queue, paused, *place)
+    await house.drain()
+
+    (shown,) = house.cards(FINANCE)
+    assert not buttons(shown)
+    assert await house.rows("select 1 from messages where kind = 'stray' or wanted > drawn") == []
+
+
+async def test_a_click_on_the_first_copy_while_a_second_is_posted_makes_the_second_point_at_it(
+    house: Running,
+) -> None:
+    forbid_history(house)
+    offer(house)
+    card = await start_without_drawing(house)
+    await die_after_posting(house, card)
+    (first,) = house.cards(FINANCE)
+    await house.pass_time(timedelta(seconds=61))
+    async with house.house.work.connection() as conn:
+        paused = await claims.claim(conn, card, "#signoff-ops")
+    assert paused is not None
+    place = await house.house.delivery._show(paused)
+    assert (await house.slack.click(MAYA, first, "signoff.approve")).acked
+    await house.drain()
+
+    async with house.house.work.connection() as conn:
+        await deliveries.drawn(conn, house.house.queue, paused, *place)
+    await house.drain()
+
+    live, copy = house.cards(FINANCE)
+    assert (live["ts"], copy["ts"]) == (first["ts"], place[1])
+    assert not buttons(live)
+    assert not buttons(copy)
+    assert "old copy" in copy["text"]
+    assert live["ts"].replace(".", "") in str(copy["blocks"])
+    assert await house.rows("select 1 from messages where wanted > drawn") == []
+
+
+async def test_a_click_elsewhere_does_not_count_while_the_card_is_being_posted(house: Running) -> None:
+    forbid_history(house)
+    offer(house)
+    await house.run("expense", samples["hotel"], ROSA)
+    await house.house.directory.channel("#finance-approvals")
+    elsewhere = house.card(FINANCE)
+    house.slack.fault("chat.postMessage", "posted_but_dropped")
+    thread = await asked(house)
+    click = house.slack.click_payload(MAYA, house.card(FINANCE), "signoff.approve")
+    click["container"] |= {"channel_id": OPS, "message_ts": elsewhere["ts"]}
+
+    await house.slack.deliver(click)
+
+    assert (await house.approval(thread)).status == "pending"
+    assert (await card_row(house, thread))["ts"] is None
 
 
 async def test_a_reply_whose_answer_was_lost_is_found_again_in_its_thread(house: Running) -> None:

@@ -28,6 +28,7 @@ CASE = Case(
     groups=(),
     team="T1",
     known_place=True,
+    adopted=(),
     reach=Reach(LONG, timedelta(minutes=10)),
     now=NOW,
 )
