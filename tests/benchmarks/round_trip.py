@@ -24,8 +24,8 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import psycopg
@@ -76,17 +76,22 @@ class Bench:
         """Click every new card as it appears, until `count` were clicked."""
         clicks: list[asyncio.Task[None]] = []
         while len(clicks) < count:
-            fresh = [card for card in self.slack.messages(CHANNEL) if _waits(card) and card["ts"] not in seen]
-            for card in fresh:
-                seen.add(card["ts"])
-                clicks.append(asyncio.create_task(self._click(card, seconds)))
+            fresh = self._fresh(seen)
+            for ts in fresh:
+                seen.add(ts)
+                clicks.append(asyncio.create_task(self._click(ts, seconds)))
             version = self.slack.state.version
             if not fresh:
                 await self.slack.until(lambda v=version: self.slack.state.version > v, timeout=60)
         await asyncio.gather(*clicks)
 
-    async def _click(self, card: dict[str, Any], seconds: list[float]) -> None:
-        ack = await self.slack.click(APPROVER, card, "signoff.approve")
+    def _fresh(self, seen: set[str]) -> list[str]:
+        """Return the cards that were posted since, by ts; those already seen are not looked at again."""
+        posted = self.slack.state.conversations[CHANNEL].messages
+        return list(takewhile(lambda ts: ts not in seen, reversed(posted)))
+
+    async def _click(self, ts: str, seconds: list[float]) -> None:
+        ack = await self.slack.click(APPROVER, ts, "signoff.approve")
         if not ack.acked:
             raise RuntimeError(f"A click was not acknowledged: {ack}")
         seconds.append(ack.seconds)
@@ -200,14 +205,6 @@ def _print(ours: list[Side], theirs: list[Side], rest: list[float], busy: list[f
         cuts = statistics.quantiles(seconds, n=100, method="inclusive")
         lines.append(f"| {name} ({len(seconds)} clicks) | {cuts[49] * 1000:.0f} | {cuts[98] * 1000:.0f} |")
     sys.stdout.write("\n".join(lines) + "\n")
-
-
-def _waits(card: dict[str, Any]) -> bool:
-    return any(
-        element.get("action_id") == "signoff.approve"
-        for block in card.get("blocks", ())
-        for element in block.get("elements", ())
-    )
 
 
 def _cpu(processes: dict[str, int]) -> dict[str, float]:
