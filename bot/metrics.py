@@ -12,8 +12,6 @@ from typing import Any, ParamSpec, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from slack_sdk.errors import SlackApiError
 
-from bot.facts.votes import NotRecorded, Recorded
-
 P = ParamSpec("P")
 Result = TypeVar("Result")
 Step = Callable[P, Coroutine[Any, Any, Result]]
@@ -39,17 +37,15 @@ def decided(verdict: str, kind: str) -> None:
 
 
 def clicked(cast: Step[P, Result]) -> Step[P, Result]:
-    """Count what came of each click, and time it."""
+    """Time each click, and count those that are refused, by the answer's `why`."""
 
     @wraps(cast)
     async def counted(*args: P.args, **kwargs: P.kwargs) -> Result:
         with ANSWERED.time():
             answer = await cast(*args, **kwargs)
-        match answer:
-            case Recorded(decided=True, approval=approval) if approval.decision is not None:
-                decided(approval.decision.verdict, approval.decision.by.kind)
-            case NotRecorded(why=why):
-                REFUSALS.labels(why).inc()
+        why = getattr(answer, "why", None)  # `bot.facts`, which counts here too, cannot be imported
+        if why is not None:
+            REFUSALS.labels(why).inc()
         return answer
 
     return counted

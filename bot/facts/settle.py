@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from psycopg.types.json import Json
 
+from bot import metrics
 from bot.approvals.decision import Decision
 from bot.postgres.fact import SETTLE, Fact, NewMessage
 from bot.postgres.rows import Approval, Thread
@@ -35,6 +36,7 @@ async def settle(
     )
     if settled.rowcount != 1:
         raise LookupError(f"approval {approval.approval_id} is not pending, or its row was not held")
+    metrics.decided(decision.verdict, decision.by.kind)
     fact.redraw_cards(approval.approval_id, SETTLE)
     fact.advance(thread.thread_id)
     tell_outcome(fact, approval, thread, status)

@@ -138,6 +138,17 @@ async def test_what_happens_is_counted(house, client):
     assert grown("signoff_jobs_total", "draw", "done") >= 2
 
 
+async def test_what_nobody_answered_in_time_is_counted_as_a_decision_too(house, client):
+    before = await samples_of(client)
+    await house.run("expense", samples["hotel"], ROSA)
+    await house.pass_time(timedelta(days=30))
+    await house.slack_was_reachable()
+    await Clock(house.house).tick()
+    after = await samples_of(client)
+    key = ("signoff_decisions_total", "reject", "timeout")
+    assert after.get(key, 0) - before.get(key, 0) == 1
+
+
 async def test_calls_that_fail_are_counted_by_how(house, client):
     before = await samples_of(client)
     house.slack.fault("chat.postMessage", "ratelimited")
