@@ -16,6 +16,7 @@ from bot.engine.advance import Engine
 from bot.engine.catalog import Catalog
 from bot.engine.graph import GraphRun
 from bot.engine.ledger import Ledger
+from bot.engine.thread_row import ThreadRow
 from bot.engine.worker import Worker
 from bot.postgres.jobs import Queue
 from bot.postgres.pools import queue_pool, runs_pool
@@ -78,7 +79,7 @@ def work(dsn: str, point: str | None) -> None:
     _at = point
     os.environ["DYING_EFFECTS"] = dsn
     before(Engine, "_converge", lambda: reach("before the first run"))
-    before(Ledger, "_waits", lambda: reach("after its row, before the thread waits"))
+    before(ThreadRow, "waits", lambda: reach("after its row, before the thread waits"))
     before(Ledger, "_send", lambda: reach("after the decision, before the mark"))
     before(GraphRun, "resume", lambda: reach("after the mark, before the answer is sent"))
     before(Ledger, "_end", lambda: reach("after the last checkpoint, before the thread is done"))
