@@ -12,7 +12,7 @@ from bot.approvals.policy import Policy
 STALE_AFTER = timedelta(minutes=15)
 """A membership older than this is looked up again before it is believed."""
 
-NoStanding = Literal["not_listed", "own", "guest", "bot", "deactivated", "foreign", "unchecked"]
+NoStanding = Literal["not_listed", "own", "guest", "bot", "deactivated", "foreign", "no_group", "unchecked"]
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,12 @@ def standing(
     own: frozenset[str],
     home_team: str | None,
     now: datetime,
+    groups_at: datetime | None = None,
 ) -> Standing | Refused:
     """Decide whether `person` may decide under `policy`.
 
-    `own` are the users behind the thread; `home_team` is the workspace that this database belongs to.
+    `own` are the users behind the thread; `home_team` is the workspace that this database belongs to;
+    `groups_at` is when Slack last told all its groups: one that was not among them then does not exist.
     What is not known, or not known freshly (`STALE_AFTER`), is refused as `unchecked`.
     """
     if person is None or home_team is None or now - person.fetched_at > STALE_AFTER:
@@ -74,7 +76,7 @@ def standing(
         return Refused("own")
     if person.user_id in policy.users:
         return Standing("named")
-    return _by_group(person.user_id, policy, {g.group_id: g for g in groups}, now)
+    return _by_group(person.user_id, policy, {g.group_id: g for g in groups}, now, groups_at)
 
 
 def _barred(person: Person, home_team: str) -> NoStanding | None:
@@ -87,14 +89,21 @@ def _barred(person: Person, home_team: str) -> NoStanding | None:
     return "guest" if person.is_guest else None
 
 
-def _by_group(user: str, policy: Policy, groups: dict[str, Group], now: datetime) -> Standing | Refused:
+def _by_group(
+    user: str, policy: Policy, groups: dict[str, Group], now: datetime, groups_at: datetime | None
+) -> Standing | Refused:
     by_handle = {f"@{group.handle}": group for group in groups.values()}
-    unsure = False
+    all_told = groups_at is not None and now - groups_at <= STALE_AFTER
+    unsure = missing = False
     for name in policy.groups:
         group = groups.get(name) or by_handle.get(name)
-        if group is None or now - group.fetched_at > STALE_AFTER:
+        if group is None and all_told:
+            missing = True
+        elif group is None or now - group.fetched_at > STALE_AFTER:
             unsure = True
         elif user in group.members:
             age = int((now - group.fetched_at).total_seconds())
             return Standing(f"@{group.handle}, membership checked {age} s before")
-    return Refused("unchecked" if unsure else "not_listed")
+    if unsure:
+        return Refused("unchecked")
+    return Refused("no_group" if missing else "not_listed")

@@ -18,8 +18,8 @@ from bot.postgres.rows import Approval, Thread, votes_of
 class Case:
     """What a person's verdict is judged by. `team` is the workspace that the database belongs to.
 
-    `known_place` says whether the click came from a message that we own, or from no message at all.
-    `adopted` are messages that the click itself showed to be there.
+    `groups_at` is when Slack last told all its groups. `known_place` says whether the click came from a message
+    that we own, or from no message at all; `adopted` are messages that the click itself showed to be there.
     """
 
     approval: Approval
@@ -27,6 +27,7 @@ class Case:
     votes: tuple[Vote, ...]
     person: Person | None
     groups: tuple[Group, ...]
+    groups_at: datetime | None
     team: str | None
     known_place: bool
     adopted: tuple[str, ...]
@@ -70,6 +71,7 @@ async def read_case(
         votes=votes_of(row["votes"], approval.revision),
         person=_person(row["person"]),
         groups=tuple(_group(group) for group in row["groups"] or ()),
+        groups_at=row["groups_at"],
         team=row["team_id"],
         known_place=row["known_place"],
         adopted=tuple(message["message_id"] for message in adopted),
@@ -106,6 +108,7 @@ select a.*, to_jsonb(t) as thread, w.team_id, signoff_now() as now,
        (select to_jsonb(p) from people p where p.user_id = %(user)s) as person,
        (select jsonb_agg(to_jsonb(g)) from user_groups g
         where a.policy -> 'approvers' ?| array[g.group_id, '@' || g.handle]) as groups,
+       (select max(fetched_at) from user_groups) as groups_at,
        %(ts)s::text is null
        or exists (select 1 from messages m
                   where m.approval_id = a.approval_id and m.kind in ('card', 'direct_card')

@@ -76,6 +76,7 @@ def who_may(case: Case) -> Standing | Refused:
         own=case.thread.own,
         home_team=case.team,
         now=case.now,
+        groups_at=case.groups_at,
     )
 
 

@@ -24,6 +24,7 @@ LOOK_UP_SECONDS = 1.0
 
 CHANNEL_KEPT = timedelta(minutes=10)
 ASK_AGAIN_SECONDS = 60.0
+ASK_AGAIN = timedelta(seconds=ASK_AGAIN_SECONDS)
 """How soon the groups may be asked for once more where one is not among them: Slack's rate is 20 a minute."""
 
 GUESTS = ("is_restricted", "is_ultra_restricted")
@@ -68,7 +69,8 @@ class Directory:
         What could not be looked up stays as old as it was: whoever judges by it says "could not check".
         """
         async with self._pool.connection() as conn:
-            found = await conn.execute(_STALE, {"user": user, "approval": approval_id, "kept": STALE_AFTER})
+            about = {"user": user, "approval": approval_id, "kept": STALE_AFTER, "again": ASK_AGAIN}
+            found = await conn.execute(_STALE, about)
             row = await found.fetchone()
         wanted: list[Coroutine[Any, Any, Any]] = []
         if row is None or row["person"]:
@@ -226,7 +228,9 @@ select not exists (select 1 from people where user_id = %(user)s
                where a.approval_id = %(approval)s and (approver.named like 'S%%' or approver.named like '@%%')
                and not exists (select 1 from user_groups g
                                where approver.named in (g.group_id, '@' || g.handle)
-                               and signoff_now() - g.fetched_at < %(kept)s)) as groups
+                               and signoff_now() - g.fetched_at < %(kept)s))
+       and not exists (select 1 from user_groups
+                       where signoff_now() - fetched_at < %(again)s) as groups
 """
 
 _KEEP_PERSON = """

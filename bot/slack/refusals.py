@@ -59,6 +59,8 @@ def _no_standing(kind: NoStanding) -> str:
     match kind:
         case "not_listed":
             why = "You are not among those who may decide this."
+        case "no_group":
+            why = "You are not among those who may decide this, and a user group it names does not exist."
         case "own":
             why = "You asked for this yourself, so somebody else must decide it."
         case "guest":

@@ -118,11 +118,14 @@ async def test_somebody_slack_does_not_know_could_not_be_checked(house: Running)
 
 async def test_a_group_that_does_not_resolve_lets_nobody_decide(house: Running) -> None:
     desk = await asking(house, "@nowhere")
+    before = len([call for call in house.slack.calls if call.method == "usergroups.list"])
 
-    await desk.click(MAYA)
+    for _ in range(3):
+        await desk.click(MAYA)
 
-    assert "could not check" in await desk.told(MAYA)
-    assert await desk.refusals() == [(MAYA, "unchecked")]
+    assert "does not exist" in await desk.told(MAYA, 3)
+    assert await desk.refusals() == [(MAYA, "no_group")] * 3
+    assert len([call for call in house.slack.calls if call.method == "usergroups.list"]) == before
 
 
 @pytest.mark.parametrize("approvers", [(), ("@nobody",)])

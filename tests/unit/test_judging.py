@@ -26,6 +26,7 @@ CASE = Case(
     votes=(),
     person=PERSON,
     groups=(),
+    groups_at=None,
     team="T1",
     known_place=True,
     adopted=(),

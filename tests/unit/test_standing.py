@@ -38,6 +38,17 @@ def test_somebody_who_is_not_named_may_not() -> None:
     assert judged(PERSON, FINN) == Refused("not_listed")
 
 
+@pytest.mark.parametrize(
+    ("groups_at", "why"),
+    [(NOW, "no_group"), (NOW - STALE_AFTER - timedelta(seconds=1), "unchecked"), (None, "unchecked")],
+)
+def test_a_group_that_does_not_exist_is_told_from_one_that_nobody_has_looked_for(
+    groups_at: datetime | None, why: str
+) -> None:
+    assert judged(PERSON, "@gone", FINN, groups_at=groups_at) == Refused(why)
+    assert judged(PERSON, "@gone", MAYA, groups_at=groups_at) == Standing("named")
+
+
 def test_an_empty_list_means_nobody() -> None:
     assert judged(PERSON) == Refused("not_listed")
 
