@@ -18,7 +18,7 @@ from bot.postgres.rows import Approval, Thread, votes_of
 class Case:
     """What a person's verdict is judged by. `team` is the workspace that the database belongs to.
 
-    `groups_at` is when Slack last told all its groups. `known_place` says whether the click came from a message
+    `groups_at` is when Slack last told its groups. `known_place` says whether the click came from a message
     that we own, or from no message at all; `adopted` are messages that the click itself showed to be there.
     """
 
