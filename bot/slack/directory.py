@@ -107,6 +107,7 @@ class Directory:
         if row and not row["known"]:
             with suppress(*Unreachable):
                 await self.refresh_groups()
+                self._groups_asked_at = time.monotonic()
 
     async def refresh_groups(self) -> None:
         """Ask Slack for all user groups with their members, in one call of the scarce second tier."""
