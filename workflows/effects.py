@@ -38,7 +38,7 @@ _pools: dict[str, ConnectionPool] = {}
 _opening = Lock()
 
 
-class NoLedger(RuntimeError):  # noqa: N818 - named for what happened
+class NoLedger(RuntimeError):
     """There is no ledger to write to; the text is one line that says what to do."""
 
 

@@ -230,7 +230,8 @@ async def test_a_long_digest_pages_and_leaves_nothing_out(ops: Running) -> None:
     )
     await ops.execute(
         f"insert into approvals (approval_id, interrupt_id, request, {columns}) "
-        f"select 'copy' || n, 'i' || n, jsonb_set(request::jsonb, '{{title}}', to_jsonb('Pay ' || n))::json, {columns} "
+        "select 'copy' || n, 'i' || n, "
+        f"jsonb_set(request::jsonb, '{{title}}', to_jsonb('Pay ' || n))::json, {columns} "
         "from approvals, generate_series(1, 149) n where thread_id = %s",
         thread,
     )
