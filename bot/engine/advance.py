@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+import structlog
 from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool
 
@@ -17,12 +18,16 @@ from bot.engine.catalog import Catalog
 from bot.engine.errands import Errands
 from bot.engine.graph import GraphRun, NodeRaised
 from bot.engine.ledger import Ledger
-from bot.engine.plan import Begin, Drive, Finish, Orphan, Send, Wait
+from bot.engine.plan import Begin, Drive, Finish, Orphan, Send, Snapshot, Wait
+from bot.engine.raised import line
 from bot.facts.threads import NoSuchThread
 from bot.postgres.jobs import Wakes
 from bot.postgres.rows import Thread
 
 Draw = Callable[[str], Awaitable[None]]
+
+
+log = structlog.get_logger("signoff.engine")
 
 
 class LockLost(SignoffError):
@@ -91,13 +96,14 @@ class Engine:
             return
         graph = GraphRun(entry.graph, conn, thread.thread_id)
         try:
-            await _run_to_rest(graph, ledger, entry.workflow, untouched=untouched)
-        except NodeRaised as raised:
-            await ledger.raised(raised.error, graph, entry.workflow)
+            try:
+                await _run_to_rest(graph, ledger, entry.workflow, untouched=untouched)
+            except NodeRaised as raised:
+                await ledger.raised(raised.error, entry.workflow, await _readable(graph))
         except OperationalError:
             raise  # the database went away, and the lock with it: the next run continues from the checkpoint
         except Exception as error:  # noqa: BLE001  a stored state, or a declared reply, may raise anything
-            await ledger.raised(error, graph, entry.workflow)
+            await ledger.raised(error, entry.workflow)
 
 
 async def _run_to_rest(graph: GraphRun, ledger: Ledger, workflow: Workflow, *, untouched: bool) -> None:
@@ -116,6 +122,17 @@ async def _run_to_rest(graph: GraphRun, ledger: Ledger, workflow: Workflow, *, u
                 snapshot = await graph.resume(send.answers)
             case Wait() | Finish() | Orphan():
                 return
+
+
+async def _readable(graph: GraphRun) -> Snapshot | None:
+    """Read where the graph stands, or nothing: what cannot be read must still count as an attempt."""
+    try:
+        return await graph.read()
+    except OperationalError:
+        raise
+    except Exception as error:  # noqa: BLE001  what an older version of the workflow stored may raise anything
+        log.warning("state_unreadable", error=line(error))
+        return None
 
 
 async def _locked(conn: AsyncConnection[Any], thread_id: str) -> dict[str, Any] | None:

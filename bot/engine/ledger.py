@@ -10,13 +10,12 @@ from typing import Any
 
 import structlog
 from langgraph.errors import is_invalid_resume
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection
 
 from bot.approvals.dialects import End, reply
 from bot.approvals.errors import SignoffError
 from bot.approvals.states import ThreadStatus
 from bot.approvals.workflow import Workflow
-from bot.engine.graph import GraphRun
 from bot.engine.plan import (
     Begin,
     Changes,
@@ -86,13 +85,14 @@ class Ledger:
                     await self.row.runs()
             return move
 
-    async def raised(self, error: BaseException, graph: GraphRun, workflow: Workflow) -> None:
-        """A node raised: keep the pauses that its siblings reached, then try again later or give up."""
+    async def raised(
+        self, error: BaseException, workflow: Workflow, snapshot: Snapshot | None = None
+    ) -> None:
+        """Something raised: keep the pauses of `snapshot`, then try again later or give up."""
         attempts = self.thread.attempts + 1
         if isinstance(error, SignoffError) or is_invalid_resume(error) or attempts > workflow.retries:
             await self._fail(error)
             return
-        snapshot = await _readable(graph)
         async with self._fact() as (recorded, rows):
             if rows.cancel_reason is not None:
                 await self._stop(recorded, rows, "cancelled", rows.cancel_reason)
@@ -225,14 +225,3 @@ class Ledger:
                 body={"problem": problem, "command": command},
             )
         )
-
-
-async def _readable(graph: GraphRun) -> Snapshot | None:
-    """Read where the graph stands, or nothing: what cannot be read must still count as an attempt."""
-    try:
-        return await graph.read()
-    except OperationalError:
-        raise
-    except Exception as error:  # noqa: BLE001  what an older version of the workflow stored may raise anything
-        log.warning("state_unreadable", error=line(error))
-        return None

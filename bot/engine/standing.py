@@ -46,7 +46,7 @@ from (select cancel_reason, signoff_now() as now from threads where thread_id = 
 left join lateral (
     select * from approvals
     where thread_id = %(id)s and status <> 'superseded' and applied_at is null
-    order by created_at, approval_id for update
+    order by created_at, approval_id for no key update
 ) a on true
 order by a.created_at, a.approval_id
 """

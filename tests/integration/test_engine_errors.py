@@ -14,6 +14,7 @@ from psycopg_pool import PoolTimeout
 from pydantic import BaseModel, field_validator
 
 from bot.approvals import ApprovalRequest, ask
+from bot.engine import ledger
 
 LATER = timedelta(minutes=6)
 
@@ -338,3 +339,25 @@ async def test_errors_hold_no_characters_that_postgres_refuses(database):
     assert thread.status == "failed"
     assert thread.error.startswith("RuntimeError: ab ?")
     assert len(thread.error) < 600
+
+
+async def test_a_statement_of_ours_that_postgres_refuses_is_counted_and_leaves_the_connection_well(
+    database, monkeypatch
+):
+    async def register(fact, *_):
+        await fact.conn.execute("select 1 / 0")
+
+    def node(state):
+        return {"log": [question("pay?")]}
+
+    async with bench(database, flow(chain(State, node))) as it:
+        with monkeypatch.context() as patch:
+            patch.setattr(ledger, "register", register)
+            thread_id = await it.run()
+        thread = await it.thread(thread_id)
+        assert (thread.attempts, "DivisionByZero" in thread.error) == (1, True)
+        assert await it.approvals(thread_id) == []
+        await it.sweep(LATER)
+
+        assert set(await it.pending(thread_id)) == {"pay?"}
+        assert (await it.thread(thread_id)).status == "waiting"
