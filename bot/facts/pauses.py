@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from psycopg.types.json import Json, Jsonb
 
+from bot import metrics
 from bot.approvals import sla as sla_rules
 from bot.approvals.canonical import payload_hash
 from bot.approvals.decision import By, Decision
@@ -72,6 +73,8 @@ async def register(
     )
     if decision is None:
         fact.post(_card(approval_id, thread, workflow, request))
+    else:
+        metrics.decided(decision.verdict, decision.by.kind)
     fact.audit(
         thread.thread_id,
         "approval.decided" if decision else "approval.asked",

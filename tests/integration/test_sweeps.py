@@ -124,7 +124,7 @@ async def test_a_message_whose_job_was_lost_is_drawn(house: Running) -> None:
 async def test_sweeping_again_and_again_adds_nothing_while_the_jobs_wait(house: Running) -> None:
     await house.start("expense", expense.samples["hotel"], ROSA)
     (row,) = await house.rows("select thread_id from threads")
-    await house.house.engine.advance(row["thread_id"])
+    await house.house.engine.converge(row["thread_id"], house.house.queue)
     await forget_jobs(house)
     await house.execute("update threads set wanted = wanted + 1")
     await house.pass_time(timedelta(seconds=6))
