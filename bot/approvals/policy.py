@@ -10,16 +10,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from bot.approvals.errors import SignoffError
-
 Verdict = Literal["approve", "reject", "respond", "choose"]
 
 _USER = re.compile(r"[UW][A-Z0-9]{5,20}")
 _GROUP = re.compile(r"S[A-Z0-9]{5,20}|@[a-z0-9][a-z0-9._-]{0,79}")
-
-
-class Loosens(SignoffError):
-    """A request asked for a laxer policy than its workflow's; the workflow's stays in force."""
 
 
 class Policy(BaseModel):
