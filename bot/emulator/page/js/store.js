@@ -6,6 +6,9 @@ const listeners = new Set();
 let fetching = null;
 let again = false;
 
+/** The address that the place was read from or written to. */
+let settled = "";
+
 export const store = {
   state: null,
   viewer: null, // whose view of the workspace `state` is
@@ -39,6 +42,7 @@ export function channelName(channel) {
 }
 
 function readHash() {
+  settled = location.hash;
   const hash = new URLSearchParams(location.hash.slice(1));
   return {
     user: hash.get("user"),
@@ -100,6 +104,9 @@ function show(state) {
 
 /** Fills in what the hash leaves open or gets wrong. */
 function settlePlace() {
+  // Somebody is on the way elsewhere, and `hashchange` is about to say so: writing the old place back would
+  // keep them here.
+  if (location.hash !== settled) return;
   const { place } = store;
   const known = place.channel === "home" || findChannel(place.channel);
   if (!known) {
@@ -107,6 +114,7 @@ function settlePlace() {
   }
   const hash = placeHash({ thread: place.thread, message: place.message });
   if (hash !== location.hash) history.replaceState(null, "", hash);
+  settled = location.hash;
 }
 
 function firstChannel() {
