@@ -36,7 +36,7 @@ class Limits:
         self._buckets: dict[tuple[str, str], Bucket] = {}
 
     def wait(self, method: str, per_minute: int | None, channel: str, now: float) -> int:
-        """Seconds until this call may be made; 0 for now."""
+        """Seconds until this call may be made; 0 where it may be made at once."""
         if not self.enabled:
             return 0
         if method == "chat.postMessage":

@@ -75,6 +75,19 @@ async def register(
         fact.post(_card(approval_id, thread, workflow, request))
     else:
         metrics.decided(decision.verdict, decision.by.kind)
+    _audit(fact, thread, approval_id, pause, policy, notices, decision)
+    return decision
+
+
+def _audit(
+    fact: Fact,
+    thread: Thread,
+    approval_id: str,
+    pause: Pause,
+    policy: Policy,
+    refused: tuple[str, ...],
+    decision: Decision | None,
+) -> None:
     fact.audit(
         thread.thread_id,
         "approval.decided" if decision else "approval.asked",
@@ -85,11 +98,10 @@ async def register(
             "payload_hash": pause.digest,
             "request": pause.payload,
             "policy": policy.model_dump(mode="json"),
-            "refused": list(notices),
+            "refused": list(refused),
             **({"decision": decision.answer()} if decision else {}),
         },
     )
-    return decision
 
 
 async def revise(fact: Fact, approval: Approval, pause: Pause, workflow: Workflow) -> None:

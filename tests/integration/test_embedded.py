@@ -238,7 +238,7 @@ def test_only_its_account_can_enter_where_the_server_listens(made, start):
 def test_the_data_lives_where_the_system_keeps_such_things(monkeypatch):
     assert embedded.home({"SIGNOFF_HOME": "/srv/signoff", "XDG_DATA_HOME": "/x"}) == Path("/srv/signoff")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert embedded.home({"XDG_DATA_HOME": "/root/x"}) == Path("/var/lib/signoff")
+    assert embedded.home({"XDG_DATA_HOME": "/home/somebody"}) == Path("/var/lib/signoff")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(sys, "platform", "linux")
     assert embedded.home({"XDG_DATA_HOME": "/x"}) == Path("/x/signoff")
