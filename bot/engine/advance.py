@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool
 
@@ -18,7 +19,7 @@ from bot.engine.catalog import Catalog
 from bot.engine.errands import Errands
 from bot.engine.graph import GraphRun, NodeRaised
 from bot.engine.ledger import Ledger
-from bot.engine.plan import Begin, Drive, Finish, Orphan, Send, Snapshot, Wait
+from bot.engine.plan import Begin, Drive, Finish, Move, Orphan, Send, Snapshot, Wait
 from bot.engine.raised import line
 from bot.facts.threads import NoSuchThread
 from bot.postgres.jobs import Wakes
@@ -94,10 +95,11 @@ class Engine:
         if entry is None:
             await ledger.hold(f"Workflow {thread.workflow} is not in this worker's catalog")
             return
-        graph = GraphRun(entry.graph, conn, thread.thread_id)
+        saver = AsyncPostgresSaver(conn)
+        graph = GraphRun(entry.graph, saver, thread.thread_id, lost=lambda: conn.closed)
         try:
             try:
-                await _run_to_rest(graph, ledger, entry.workflow, untouched=untouched)
+                await run_to_rest(graph, ledger, entry.workflow, untouched=untouched)
             except NodeRaised as raised:
                 await ledger.raised(raised.error, entry.workflow, await _readable(graph))
         except OperationalError:
@@ -106,16 +108,25 @@ class Engine:
             await ledger.raised(error, entry.workflow)
 
 
-async def _run_to_rest(graph: GraphRun, ledger: Ledger, workflow: Workflow, *, untouched: bool) -> None:
+class Rows(Protocol):
+    """What follows a graph, and says what to do with it next."""
+
+    @property
+    def thread(self) -> Thread: ...
+
+    async def follow(self, snapshot: Snapshot, workflow: Workflow) -> Move: ...
+
+
+async def run_to_rest(graph: GraphRun, rows: Rows, workflow: Workflow, *, untouched: bool) -> None:
     """Move the graph until it waits or has ended, the rows following at every step.
 
     Where nothing of a thread is stored yet, there is nothing to read, and no row that could follow.
     """
-    snapshot = await (graph.begin(ledger.thread.input) if untouched else graph.read())
+    snapshot = await (graph.begin(rows.thread.input) if untouched else graph.read())
     while True:
-        match await ledger.follow(snapshot, workflow):
+        match await rows.follow(snapshot, workflow):
             case Begin():
-                snapshot = await graph.begin(ledger.thread.input)
+                snapshot = await graph.begin(rows.thread.input)
             case Drive():
                 snapshot = await graph.drive()
             case Send() as send:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.pregel import Pregel
 from langgraph.types import Command, Interrupt
-from psycopg import AsyncConnection, OperationalError
+from psycopg import OperationalError
 
 from bot.approvals.errors import BadRequest
 from bot.engine.plan import Snapshot, StoppedSilently
@@ -36,11 +36,20 @@ class NodeRaised(Exception):
 
 
 class GraphRun:
-    """A thread's graph with a saver of its own over the connection that holds the thread's lock."""
+    """A thread's graph with a saver of its own, over what holds the thread's lock.
 
-    def __init__(self, graph: Pregel[Any, Any, Any, Any], conn: AsyncConnection[Any], thread_id: str) -> None:
-        self._conn = conn
-        self._saver = AsyncPostgresSaver(conn)
+    `lost` says whether that lock is gone, with all that could still be written.
+    """
+
+    def __init__(
+        self,
+        graph: Pregel[Any, Any, Any, Any],
+        saver: BaseCheckpointSaver[Any],
+        thread_id: str,
+        lost: Callable[[], bool],
+    ) -> None:
+        self._saver = saver
+        self._lost = lost
         # Not the graph's own copy(): that forgets which types its state may hold, and returns them as dicts.
         self._graph = copy.copy(graph)
         self._graph.checkpointer = self._saver
@@ -87,11 +96,11 @@ class GraphRun:
         try:
             result = await self._graph.ainvoke(given, self._config, durability="sync")
         except asyncio.CancelledError as error:
-            if _is_cancelled() or self._conn.closed:
+            if _is_cancelled() or self._lost():
                 raise
             raise NodeRaised(error) from error
         except Exception as error:
-            if self._conn.closed:
+            if self._lost():
                 raise OperationalError("The thread's connection, and its lock, are gone.") from error
             raise NodeRaised(error) from error
         return _after_run(result)

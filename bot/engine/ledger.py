@@ -9,11 +9,9 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from langgraph.errors import is_invalid_resume
 from psycopg import AsyncConnection
 
 from bot.approvals.dialects import End, reply
-from bot.approvals.errors import SignoffError
 from bot.approvals.states import ThreadStatus
 from bot.approvals.workflow import Workflow
 from bot.engine.plan import (
@@ -29,7 +27,7 @@ from bot.engine.plan import (
     follow,
     next_move,
 )
-from bot.engine.raised import line, trace
+from bot.engine.raised import gives_up, line, trace
 from bot.engine.standing import Standing, mark_applied, standing
 from bot.engine.thread_row import RECOVERED, ThreadRow
 from bot.facts.pauses import register, revise
@@ -90,7 +88,7 @@ class Ledger:
     ) -> None:
         """Something raised: keep the pauses of `snapshot`, then try again later or give up."""
         attempts = self.thread.attempts + 1
-        if isinstance(error, SignoffError) or is_invalid_resume(error) or attempts > workflow.retries:
+        if gives_up(error, attempts, workflow.retries):
             await self._fail(error)
             return
         async with self._fact() as (recorded, rows):

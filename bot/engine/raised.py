@@ -6,6 +6,8 @@ import random
 import traceback
 from datetime import timedelta
 
+from langgraph.errors import is_invalid_resume
+
 from bot.approvals.errors import SignoffError
 from bot.engine.result import as_text
 
@@ -15,6 +17,11 @@ LONGEST_BACKOFF = timedelta(minutes=5)
 def backoff(attempts: int) -> timedelta:
     """Return how long to wait after so many attempts: doubling, scattered, five minutes at most."""
     return min(timedelta(seconds=2 ** min(attempts, 10) * random.uniform(0.5, 1)), LONGEST_BACKOFF)  # noqa: S311
+
+
+def gives_up(error: BaseException, attempts: int, retries: int) -> bool:
+    """Say whether it is not tried again: what we refused stays refused, and the rest has had its chances."""
+    return isinstance(error, SignoffError) or is_invalid_resume(error) or attempts > retries
 
 
 def line(error: BaseException) -> str:

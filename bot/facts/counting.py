@@ -28,8 +28,42 @@ class Recorded:
     decided: bool
 
 
+@dataclass(frozen=True)
+class Counted:
+    """An approval with one vote more: decided where the policy waited for that one.
+
+    `edits` are what the vote changed in the proposal, which voids the votes before it.
+    """
+
+    approval: Approval
+    vote: Vote
+    votes: tuple[Vote, ...]
+    edits: tuple[Change, ...]
+
+
 async def count(recorded: Fact, case: Case, click: Click, by: Standing) -> Recorded:
     """Record a vote on a pending approval whose row the caller holds locked."""
+    counted = with_vote(case, click, by)
+    approval, vote = counted.approval, counted.vote
+    await recorded.conn.execute(
+        _VOTE,
+        {
+            "id": approval.approval_id,
+            "user": click.user,
+            "revision": approval.revision,
+            "vote": Jsonb(vote.model_dump(mode="json")),
+        },
+    )
+    _audit_vote(recorded, approval, vote, counted.edits)
+    if approval.decision is None:
+        await _still_open(recorded, approval, vote, counted.edits)
+        return Recorded(approval, case.thread, counted.votes, decided=False)
+    await settle(recorded, approval, case.thread, approval.decision, status="decided")
+    return Recorded(approval, case.thread, counted.votes, decided=True)
+
+
+def with_vote(case: Case, click: Click, by: Standing) -> Counted:
+    """Count a verdict that may be cast, and decide where the policy is satisfied."""
     approval, edits = _edited(case.approval, click)
     vote = Vote(
         user=click.user,
@@ -42,24 +76,11 @@ async def count(recorded: Fact, case: Case, click: Click, by: Standing) -> Recor
     )
     earlier = () if edits else tuple(v for v in case.votes if v.user != click.user)
     votes = (*earlier, vote)
-    await recorded.conn.execute(
-        _VOTE,
-        {
-            "id": approval.approval_id,
-            "user": click.user,
-            "revision": approval.revision,
-            "vote": Jsonb(vote.model_dump(mode="json")),
-        },
-    )
-    _audit_vote(recorded, approval, vote, edits)
     winner = tally(approval.policy, votes)
-    if winner is None:
-        await _still_open(recorded, approval, vote, edits)
-        return Recorded(approval, case.thread, votes, decided=False)
-    decision = _decision(approval, winner, votes, case.now)
-    await settle(recorded, approval, case.thread, decision, status="decided")
-    approval = replace(approval, status="decided", decision=decision, decided_at=decision.decided_at)
-    return Recorded(approval, case.thread, votes, decided=True)
+    if winner is not None:
+        decision = _decision(approval, winner, votes, case.now)
+        approval = replace(approval, status="decided", decision=decision, decided_at=decision.decided_at)
+    return Counted(approval, vote, votes, edits)
 
 
 def _edited(approval: Approval, click: Click) -> tuple[Approval, tuple[Change, ...]]:

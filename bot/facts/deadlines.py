@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from bot.approvals.sla import Step, timetable
+from bot.approvals.decision import Decision
+from bot.approvals.policy import Policy
+from bot.approvals.sla import Sla, Step, timetable
 from bot.approvals.timeout import timed_out
 from bot.facts.settle import card_id, settle
 from bot.postgres.fact import Fact, NewMessage
@@ -30,37 +33,58 @@ class Reach:
         return free if now < free else None
 
 
+@dataclass(frozen=True)
+class Due:
+    """What the clock has to do by now of a pending approval, and what the row says once that is done.
+
+    `expires` leaves nothing else to do. Of reminders that were missed (the clock was away) one is sent.
+    """
+
+    approval: Approval
+    expires: bool = False
+    reminder: Step | None = None
+    escalations: tuple[Step, ...] = ()
+
+
+def due(approval: Approval, reach: Reach, now: datetime) -> Due:
+    """Read the timetable of a pending approval: what has come, who may decide now, when to look again."""
+    left = _steps_left(approval)
+    come = [step for step in left if step.at <= now]
+    ends = any(step.kind == "expire" for step in come)
+    held = reach.holds_until(now) if ends else None
+    if ends and held is None:
+        return Due(approval, expires=True)
+    done = [step for step in come if step.kind != "expire"]
+    reminders = [step for step in done if step.kind == "remind"]
+    escalations = tuple(step for step in done if step.kind == "escalate")
+    stepped = replace(
+        approval,
+        policy=approval.policy.with_approvers(name for step in escalations for name in step.approvers),
+        steps_done=approval.steps_done + len(done),
+        next_at=held or next((step.at for step in left if step.at > now), None),
+    )
+    return Due(stepped, reminder=reminders[-1] if reminders else None, escalations=escalations)
+
+
 async def catch_up(
     fact: Fact, approval: Approval, thread: Thread, voted: frozenset[str], reach: Reach, now: datetime
 ) -> bool:
-    """Do what is due of a pending approval whose row the caller holds locked; True where it expired.
-
-    Reminders that were missed (the clock was away) are sent once, not each.
-    """
-    left = _steps_left(approval)
-    due = [step for step in left if step.at <= now]
-    ends = any(step.kind == "expire" for step in due)
-    held = reach.holds_until(now) if ends else None
-    if ends and held is None:
+    """Do what is due of a pending approval whose row the caller holds locked; True where it expired."""
+    come = due(approval, reach, now)
+    if come.expires:
         await _expire(fact, approval, thread, now)
         return True
-    done = [step for step in due if step.kind != "expire"]
-    reminders = [step for step in done if step.kind == "remind"]
-    if reminders:
-        await _remind(fact, approval, reminders[-1], voted)
-    policy = approval.policy
-    for step in done:
-        if step.kind == "escalate":
-            policy = policy.with_approvers(step.approvers)
-            _escalate(fact, approval, step)
-    following = held or next((step.at for step in left if step.at > now), None)
+    if come.reminder:
+        await _remind(fact, approval, come.reminder, voted)
+    for step in come.escalations:
+        _escalate(fact, approval, step)
     await fact.conn.execute(
         _STEPPED,
         {
             "id": approval.approval_id,
-            "policy": Jsonb(policy.model_dump(mode="json")),
-            "done": approval.steps_done + len(done),
-            "next": following,
+            "policy": Jsonb(come.approval.policy.model_dump(mode="json")),
+            "done": come.approval.steps_done,
+            "next": come.approval.next_at,
         },
     )
     return False
@@ -84,16 +108,23 @@ def _steps_left(approval: Approval) -> tuple[Step, ...]:
     return (*before[approval.steps_done :], *end)
 
 
+def expired(approval: Approval, now: datetime) -> tuple[Decision, str | None]:
+    """Return what an approval that nobody answered comes to, and why its thread ends with it, if it does."""
+    delivered, fallback = approval.delivered_at is not None, approval.sla.fallback
+    ends = delivered and fallback.kind == "cancel"
+    why = f"nobody answered in time: {approval.request.title}" if ends else None
+    return timed_out(approval.request, fallback, delivered=delivered, at=now), why
+
+
 async def _expire(fact: Fact, approval: Approval, thread: Thread, now: datetime) -> None:
-    delivered = approval.delivered_at is not None
-    decision = timed_out(approval.request, approval.sla.fallback, delivered=delivered, at=now)
+    decision, why = expired(approval, now)
     await settle(fact, approval, thread, decision, status="expired")
-    if delivered and approval.sla.fallback.kind == "cancel":
+    if why is not None:
         await fact.conn.execute(
             "update threads set cancel_reason = coalesce(cancel_reason, %s) where thread_id = %s",
-            (f"nobody answered in time: {approval.request.title}", thread.thread_id),
+            (why, thread.thread_id),
         )
-    if not delivered:
+    if approval.delivered_at is None:
         fact.post(
             NewMessage(
                 f"ops:{approval.approval_id}:never_delivered",
@@ -155,19 +186,31 @@ def _escalate(fact: Fact, approval: Approval, step: Step) -> None:
 
 
 async def _not_voted(fact: Fact, approval: Approval, voted: frozenset[str]) -> tuple[list[str], list[str]]:
-    """Return the people to mention: by name where somebody of a group has voted already, else the group."""
     found = await fact.conn.execute(_GROUPS, {"names": list(approval.policy.groups)})
     members: dict[str, list[str]] = {}
     for row in await found.fetchall():
         members[row["group_id"]] = members[f"@{row['handle']}"] = row["members"]
-    people = [user for user in approval.policy.users if user not in voted]
+    return not_voted(approval.policy, voted, members)
+
+
+def not_voted(
+    policy: Policy, voted: frozenset[str], members: Mapping[str, Iterable[str]]
+) -> tuple[list[str], list[str]]:
+    """Return the people to mention: by name where somebody of a group has voted already, else the group."""
+    people = [user for user in policy.users if user not in voted]
     groups: list[str] = []
-    for name in approval.policy.groups:
+    for name in policy.groups:
         if voted.isdisjoint(members.get(name, ())):
             groups.append(name)
         else:
             people += [user for user in members[name] if user not in voted]
     return list(dict.fromkeys(people)), groups
+
+
+def first_steps(sla: Sla, delivered_at: datetime) -> tuple[datetime | None, datetime | None]:
+    """Return when the clock looks first at what was just delivered, and its deadline."""
+    steps = timetable(sla, delivered_at)
+    return (steps[0].at if steps else None), sla.due(delivered_at)
 
 
 def pending_row(row: dict[str, Any]) -> tuple[Approval, Thread, frozenset[str]]:

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from psycopg import AsyncConnection
 
-from bot.approvals.sla import timetable
 from bot.facts import strays
 from bot.facts.claims import Claim
+from bot.facts.deadlines import first_steps
 from bot.facts.strays import WITH_BUTTONS
 from bot.postgres.fact import NewMessage, fact
 from bot.postgres.jobs import Queue
@@ -175,13 +175,8 @@ async def _first_shown(
         row = await (await conn.execute(_UNSTARTED, {"id": approval.approval_id})).fetchone()
         if row is not None:
             sla = approval.sla.model_validate(row["sla"])
-            steps = timetable(sla, row["now"])
-            started = {
-                "id": approval.approval_id,
-                "now": row["now"],
-                "next": steps[0].at if steps else None,
-                "due": sla.due(row["now"]),
-            }
+            first, due = first_steps(sla, row["now"])
+            started = {"id": approval.approval_id, "now": row["now"], "next": first, "due": due}
             await conn.execute(_DELIVERED, started)
         noted = await conn.execute(_DRAWN, shown)
     return await noted.fetchone()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -44,97 +44,137 @@ async def register(
     fact: Fact, thread: Thread, workflow: Workflow, pause: Pause, now: datetime
 ) -> Decision | None:
     """Record a new pause; returns the policy's decision where the workflow declared one (`auto`)."""
+    approval = found(thread.thread_id, workflow, pause, now)
+    decision = approval.decision
+    await fact.conn.execute(
+        _INSERT,
+        {
+            "approval_id": approval.approval_id,
+            "thread_id": approval.thread_id,
+            "interrupt_id": approval.interrupt_id,
+            "status": approval.status,
+            "dialect": approval.dialect,
+            "request": Json(approval.asked),
+            "hash": approval.payload_hash,
+            "proposal": Json(approval.proposal),
+            "policy": Jsonb(approval.policy.model_dump(mode="json")),
+            "sla": Jsonb(approval.sla.model_dump(mode="json")),
+            "notices": list(approval.notices),
+            "channel": approval.channel,
+            "next_at": approval.next_at,
+            "decision": Json(decision.answer()) if decision else None,
+            "decided_at": approval.decided_at,
+            "now": approval.created_at,
+        },
+    )
+    if decision is None:
+        fact.post(_card(approval))
+    else:
+        metrics.decided(decision.verdict, decision.by.kind)
+    _audit(fact, thread, approval, pause)
+    return decision
+
+
+def found(thread_id: str, workflow: Workflow, pause: Pause, now: datetime) -> Approval:
+    """Return the approval of a new pause, decided already where its workflow leaves it to policy."""
     request = pause.asked.request
     policy, sla, notices = in_force(workflow, request)
     auto = request.auto if workflow.declared else None
     decision = _by_policy(request, auto, now) if auto else None
-    approval_id = uuid4().hex
-    await fact.conn.execute(
-        _INSERT,
-        {
-            "approval_id": approval_id,
-            "thread_id": thread.thread_id,
-            "interrupt_id": pause.interrupt_id,
-            "status": "decided" if decision else "pending",
-            "dialect": pause.asked.dialect,
-            "request": Json(pause.payload),
-            "hash": pause.digest,
-            "proposal": Json(request.proposal),
-            "policy": Jsonb(policy.model_dump(mode="json")),
-            "sla": Jsonb(sla.model_dump(mode="json")),
-            "notices": list(notices),
-            "channel": workflow.channel,
-            # Until the card is delivered the deadline counts from now: what nobody ever saw is rejected then.
-            "next_at": sla.due(now) if decision is None else None,
-            "decision": Json(decision.answer()) if decision else None,
-            "decided_at": now if decision else None,
-            "now": now,
-        },
+    # Until the card is delivered the deadline counts from now: what nobody ever saw is rejected then.
+    due = sla.due(now) if decision is None else None
+    return Approval(
+        approval_id=uuid4().hex,
+        thread_id=thread_id,
+        interrupt_id=pause.interrupt_id,
+        status="decided" if decision else "pending",
+        revision=1,
+        dialect=pause.asked.dialect,
+        asked=pause.payload,
+        payload_hash=pause.digest,
+        proposal=request.proposal,
+        edited_by=None,
+        policy=policy,
+        sla=sla,
+        notices=notices,
+        channel=workflow.channel,
+        delivery="pending",
+        delivery_error=None,
+        delivered_at=None,
+        steps_done=0,
+        next_at=due,
+        due_at=due,
+        decision=decision,
+        decided_at=decision.decided_at if decision else None,
+        applying_at=None,
+        applied_at=None,
+        created_at=now,
     )
-    if decision is None:
-        fact.post(_card(approval_id, thread, workflow, request))
-    else:
-        metrics.decided(decision.verdict, decision.by.kind)
-    _audit(fact, thread, approval_id, pause, policy, notices, decision)
-    return decision
 
 
-def _audit(
-    fact: Fact,
-    thread: Thread,
-    approval_id: str,
-    pause: Pause,
-    policy: Policy,
-    refused: tuple[str, ...],
-    decision: Decision | None,
-) -> None:
+def _audit(fact: Fact, thread: Thread, approval: Approval, pause: Pause) -> None:
+    decision = approval.decision
     fact.audit(
         thread.thread_id,
         "approval.decided" if decision else "approval.asked",
         "policy" if decision else thread.workflow,
         {
-            "approval_id": approval_id,
+            "approval_id": approval.approval_id,
             "interrupt_id": pause.interrupt_id,
             "payload_hash": pause.digest,
             "request": pause.payload,
-            "policy": policy.model_dump(mode="json"),
-            "refused": list(refused),
+            "policy": approval.policy.model_dump(mode="json"),
+            "refused": list(approval.notices),
             **({"decision": decision.answer()} if decision else {}),
         },
     )
 
 
 async def revise(fact: Fact, approval: Approval, pause: Pause, workflow: Workflow) -> None:
-    """The same pause asks something else now: a new revision, earlier votes void, the card drawn again.
-
-    Whoever was added by an escalation that has come stays added.
-    """
-    policy, sla, notices = in_force(workflow, pause.asked.request)
-    policy = policy.with_approvers(_escalated(approval))
+    """The same pause asks something else now: a new revision, earlier votes void, the card drawn again."""
+    now = revised(approval, pause, workflow)
     await fact.conn.execute(
         _REVISE,
         {
-            "id": approval.approval_id,
-            "dialect": pause.asked.dialect,
-            "request": Json(pause.payload),
-            "hash": pause.digest,
-            "proposal": Json(pause.asked.request.proposal),
-            "policy": Jsonb(policy.model_dump(mode="json")),
-            "sla": Jsonb(sla.model_dump(mode="json")),
-            "notices": list(notices),
+            "id": now.approval_id,
+            "dialect": now.dialect,
+            "request": Json(now.asked),
+            "hash": now.payload_hash,
+            "proposal": Json(now.proposal),
+            "policy": Jsonb(now.policy.model_dump(mode="json")),
+            "sla": Jsonb(now.sla.model_dump(mode="json")),
+            "notices": list(now.notices),
         },
     )
-    fact.redraw_cards(approval.approval_id)
+    fact.redraw_cards(now.approval_id)
     fact.audit(
-        approval.thread_id,
+        now.thread_id,
         "approval.revised",
         "signoff",
         {
-            "approval_id": approval.approval_id,
-            "revision": approval.revision + 1,
-            "payload_hash": pause.digest,
-            "request": pause.payload,
+            "approval_id": now.approval_id,
+            "revision": now.revision,
+            "payload_hash": now.payload_hash,
+            "request": now.asked,
         },
+    )
+
+
+def revised(approval: Approval, pause: Pause, workflow: Workflow) -> Approval:
+    """Return the approval as its pause asks now; whoever was added by an escalation that came stays added."""
+    request = pause.asked.request
+    policy, sla, notices = in_force(workflow, request)
+    return replace(
+        approval,
+        revision=approval.revision + 1,
+        dialect=pause.asked.dialect,
+        asked=pause.payload,
+        payload_hash=pause.digest,
+        proposal=request.proposal,
+        edited_by=None,
+        policy=policy.with_approvers(_escalated(approval)),
+        sla=sla,
+        notices=notices,
     )
 
 
@@ -175,14 +215,14 @@ def _by_policy(request: ApprovalRequest, why: str, now: datetime) -> Decision:
     )
 
 
-def _card(approval_id: str, thread: Thread, workflow: Workflow, request: ApprovalRequest) -> NewMessage:
+def _card(approval: Approval) -> NewMessage:
     return NewMessage(
-        card_id(approval_id),
+        card_id(approval.approval_id),
         "card",
-        target=workflow.channel,
-        approval_id=approval_id,
-        thread_id=thread.thread_id,
-        priority=HIGH_RISK if request.risk == "high" else None,
+        target=approval.channel,
+        approval_id=approval.approval_id,
+        thread_id=approval.thread_id,
+        priority=HIGH_RISK if approval.request.risk == "high" else None,
     )
 
 

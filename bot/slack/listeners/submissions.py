@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from bot.approvals.canonical import canonical
-from bot.approvals.errors import BadRequest
 from bot.facts.votes import Case, Click, NotRecorded
-from bot.postgres.rows import Approval
 from bot.slack import modals
-from bot.slack.form import Errors, read
 from bot.slack.listeners.desk import UNSURE, DatabaseAway, Desk, Person, person_of
 from bot.slack.listeners.home import publish
 from bot.slack.refusals import refusal
+from bot.slack.submitted import Mistyped, edited_proposal, first_input, words
 from bot.slack.token import Token
 
-_HALF = re.compile("[\ud800-\udfff]")
 Reading = Callable[[dict[str, Any]], dict[str, Any]]
-
-
-class Mistyped(Exception):
-    """What a person typed does not fit: one line for each block that is wrong."""
-
-    def __init__(self, by_block: dict[str, str]) -> None:
-        super().__init__(str(by_block))
-        self.by_block = by_block
 
 
 def register(app: AsyncApp, desk: Desk) -> None:
     verdicts: dict[str, Reading] = {
-        modals.REJECT_FORM: lambda view: {"verdict": "reject", "comment": _words(view)},
-        modals.NOTE_FORM: lambda view: {"verdict": "approve", "comment": _words(view)},
-        modals.RESPOND_FORM: lambda view: {"verdict": "respond", "text": _words(view)},
+        modals.REJECT_FORM: lambda view: {"verdict": "reject", "comment": words(view)},
+        modals.NOTE_FORM: lambda view: {"verdict": "approve", "comment": words(view)},
+        modals.RESPOND_FORM: lambda view: {"verdict": "respond", "text": words(view)},
     }
     for callback_id, reading in verdicts.items():
         app.view(callback_id)(_submission(desk, reading))
@@ -62,7 +49,7 @@ async def _submit(desk: Desk, ack: AsyncAck, body: dict[str, Any], reading: Read
     except Mistyped as wrong:
         await _keep_open(ack, wrong.by_block)
     except DatabaseAway:
-        await _keep_open(ack, {_first_input(view): UNSURE})
+        await _keep_open(ack, {first_input(view): UNSURE})
     else:
         if answer is None:
             await ack()
@@ -109,33 +96,11 @@ async def _edited(case: Case, token: Token, view: dict[str, Any]) -> dict[str, A
     approval = case.approval
     try:
         # Off the event loop: a hostile schema can take half a second to check.
-        return await asyncio.to_thread(_proposal, approval, view)
+        return await asyncio.to_thread(edited_proposal, approval, view)
     except Mistyped:
         if approval.status == "pending" and approval.revision == token.revision:
             raise
         return {}  # too late whatever it says: casting it tells who was first, and leaves its audit row
-
-
-def _proposal(approval: Approval, view: dict[str, Any]) -> dict[str, Any]:
-    """Read the edited proposal, its types kept; raises `Mistyped`."""
-    values = view["state"]["values"]
-    found = read(approval.request.proposal_schema, approval.proposal or {}, values)
-    if isinstance(found, Errors):
-        raise Mistyped(found.by_block or {_first_input(view): found.general or "This does not fit."})
-    try:
-        canonical(found.value)
-    except BadRequest as error:
-        raise Mistyped({_first_input(view): str(error)}) from error
-    return found.value
-
-
-def _words(view: dict[str, Any]) -> str:
-    """Read the one text of a form, without what Postgres' jsonb cannot hold; raises `Mistyped`."""
-    said: str = view["state"]["values"][modals.WORDS_BLOCK][modals.WORDS_ACTION].get("value") or ""
-    text = _HALF.sub("\ufffd", said.replace("\x00", "")).strip()
-    if not text:
-        raise Mistyped({modals.WORDS_BLOCK: "Please write a few words."})
-    return text
 
 
 def _typed(view: dict[str, Any]) -> dict[str, Any]:
@@ -159,8 +124,3 @@ def _shown(element: dict[str, Any]) -> Any:
     if chosen:
         return chosen["text"]["text"]
     return [option["text"]["text"] for option in many] if many else None
-
-
-def _first_input(view: dict[str, Any]) -> str:
-    """Return the id of the first field, "" where there is none."""
-    return next((str(block["block_id"]) for block in view["blocks"] if block["type"] == "input"), "")
