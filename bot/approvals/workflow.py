@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from bot.approvals.decision import Decision
 from bot.approvals.errors import SignoffError
 from bot.approvals.policy import Policy
+from bot.approvals.secrets import Secrets
 from bot.approvals.sla import Sla
 
 Reply = Literal["dict", "bool", "text"] | Callable[[Decision], Any]
@@ -30,7 +32,8 @@ class Workflow:
     `graph` is a StateGraph or a compiled graph (its own checkpointer is replaced). `input` is the pydantic
     model of what starts it; None takes any JSON object. `channel` is where cards go (`#name` or an id).
     `retries` counts how often a node that raised is tried again. `reply` says what a graph that does not
-    speak Signoff's request expects back; undeclared, a refusal never resumes it.
+    speak Signoff's request expects back; undeclared, a refusal never resumes it. `secrets` are names of
+    state fields, at any depth, that the audit and the log show masked, beside those that are plainly secret.
     """
 
     name: str
@@ -41,9 +44,16 @@ class Workflow:
     sla: Sla = field(default_factory=Sla)
     retries: int = 3
     reply: Reply | None = None
+    secrets: tuple[str, ...] = ()
     description: str = ""
     declared: bool = True
     """False for a bare graph out of SIGNOFF_WORKFLOWS: its payloads may not decide themselves (`auto`)."""
+
+    @cached_property
+    def hides(self) -> Secrets:
+        """What is masked in the audit and the log: declared, named like a secret, or typed as one."""
+        builder = getattr(self.graph, "builder", self.graph)
+        return Secrets.of(self.secrets, getattr(builder, "state_schema", None))
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

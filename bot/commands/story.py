@@ -8,9 +8,11 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from bot.approvals.difference import worded
 from bot.commands.audit_trail import Entry, Fault, faults
 from bot.commands.printing import lines, shown
-from bot.facts.threads import load
+from bot.commands.told import one_line
+from bot.facts.threads import RESUMED, load
 
 Story = dict[str, Any]
 
@@ -128,7 +130,23 @@ def _audit(story: Story) -> Iterator[str]:
     faulty = [Fault(**fault) for fault in story["audit_faults"]]
     yield f"Audit, {len(story['audit'])} lines: {'; '.join(f.why for f in faulty) or 'the chain is whole'}"
     for line in story["audit"]:
-        yield f"  {line['at']}  {line['event']}  {line['actor']}  {shown(line['data'])}"
+        yield from _audited(line)
+
+
+def _audited(line: Story) -> Iterator[str]:
+    about, head = line["data"], f"  {line['at']}  {line['event']}  {line['actor']}"
+    if line["event"] != RESUMED:
+        yield f"{head}  {shown(about)}"
+        return
+    yield f"{head}  {_of_state(about)}"
+    for told in about["changes"]:
+        yield f"    {one_line(worded(told))}"
+
+
+def _of_state(about: Story) -> str:
+    if about.get("unseen"):
+        return "what it changed in the state was not seen: its worker died"
+    return "changed the state:" if about["changes"] else "left the state as it was"
 
 
 def _error(thread: Story) -> Iterator[str]:

@@ -71,6 +71,7 @@ class GraphRun:
             failed=not readable or any(t.error is not None and t.result is None for t in state.tasks),
             pauses=found,
             values=state.values,
+            result=self._given_out(state.values),
             stranded=await self._stranded() if ended and state.created_at else frozenset(),
         )
 
@@ -94,7 +95,9 @@ class GraphRun:
 
     async def _run(self, given: Any) -> Snapshot:
         try:
-            result = await self._graph.ainvoke(given, self._config, durability="sync")
+            result = await self._graph.ainvoke(
+                given, self._config, durability="sync", output_keys=self._whole_state()
+            )
         except asyncio.CancelledError as error:
             if _is_cancelled() or self._lost():
                 raise
@@ -103,7 +106,18 @@ class GraphRun:
             if self._lost():
                 raise OperationalError("The thread's connection, and its lock, are gone.") from error
             raise NodeRaised(error) from error
-        return _after_run(result)
+        return _after_run(result, self._given_out)
+
+    def _whole_state(self) -> list[str] | None:
+        """Return the names of all fields of the state; None for a graph that has no fields."""
+        whole, out = self._graph.stream_channels, self._graph.output_channels
+        return None if isinstance(whole, str) or isinstance(out, str) or not whole else list(whole)
+
+    def _given_out(self, values: Any) -> Any:
+        """Return what of a state the graph declares as its output."""
+        if self._whole_state() is None or not isinstance(values, dict):
+            return values
+        return {key: value for key, value in values.items() if key in self._graph.output_channels}
 
     async def _stranded(self) -> frozenset[str]:
         """Find interrupts that no node of this graph has any more, but that its checkpoint still holds."""
@@ -124,7 +138,7 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _after_run(result: Any) -> Snapshot:
+def _after_run(result: Any, given_out: Callable[[Any], Any]) -> Snapshot:
     """Read what a run that returned says of itself, which saves asking the checkpointer.
 
     Its pauses are all that are pending. Without any it has ended: graphs that could stop otherwise (static
@@ -133,7 +147,13 @@ def _after_run(result: Any) -> Snapshot:
     values = dict(result) if isinstance(result, dict) else {"result": result}
     found = pauses(values.pop(_INTERRUPT, ()))
     return Snapshot(
-        started=True, unfinished=bool(found), failed=False, pauses=found, values=values, returned=True
+        started=True,
+        unfinished=bool(found),
+        failed=False,
+        pauses=found,
+        values=values,
+        result=given_out(values),
+        returned=True,
     )
 
 

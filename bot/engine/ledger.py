@@ -14,6 +14,7 @@ from psycopg import AsyncConnection
 from bot.approvals.dialects import End, reply
 from bot.approvals.states import ThreadStatus
 from bot.approvals.workflow import Workflow
+from bot.engine.difference import Departure, departure, logged
 from bot.engine.plan import (
     Begin,
     Changes,
@@ -32,6 +33,7 @@ from bot.engine.standing import Standing, mark_applied, standing
 from bot.engine.thread_row import RECOVERED, ThreadRow
 from bot.facts.pauses import register, revise
 from bot.facts.settle import close
+from bot.facts.threads import RESUMED
 from bot.postgres.fact import Fact, NewMessage, fact
 from bot.postgres.jobs import Wakes
 from bot.postgres.rows import Approval, Thread
@@ -45,6 +47,8 @@ class Ledger:
     def __init__(self, conn: AsyncConnection[Any], queue: Wakes, thread: Thread) -> None:
         self._conn = conn
         self._queue = queue
+        self._departed: Departure | None = None
+        self._answered: set[str] = set()
         self.row = ThreadRow(conn, thread)
 
     @property
@@ -61,6 +65,7 @@ class Ledger:
     async def follow(self, snapshot: Snapshot, workflow: Workflow) -> Move:
         """Make the rows follow the graph, decide the next move, and record it before it is made."""
         async with self._fact() as (recorded, rows):
+            self._arrived(recorded, snapshot, workflow)
             if rows.cancel_reason is not None and not snapshot.finished:
                 await self._settle_applied(follow(snapshot, rows.approvals), rows.now)
                 await self._stop(recorded, rows, "cancelled", rows.cancel_reason)
@@ -69,11 +74,11 @@ class Ledger:
             move = next_move(snapshot, approvals)
             match move:
                 case Send():
-                    return await self._send(recorded, move, rows, workflow)
+                    move = await self._send(recorded, move, rows, workflow)
                 case Wait():
                     await self.row.waits()
                 case Finish():
-                    await self._end(recorded, "done", result=snapshot.values)
+                    await self._end(recorded, "done", result=snapshot.result)
                 case Orphan():
                     await self._end(recorded, "orphaned", why="a pause vanished without an answer")
                 case Drive() if snapshot.died:
@@ -81,6 +86,7 @@ class Ledger:
                     recorded.audit(self.thread.thread_id, RECOVERED, "signoff", {"deaths": deaths})
                 case Begin() | Drive():
                     await self.row.runs()
+            self._departed = departure(move, snapshot, approvals)
             return move
 
     async def raised(
@@ -96,6 +102,7 @@ class Ledger:
                 await self._stop(recorded, rows, "cancelled", rows.cancel_reason)
                 return
             if snapshot is not None:
+                self._arrived(recorded, snapshot, workflow)
                 await self._follow_pauses(recorded, snapshot, rows, workflow)
             await self.row.tries_later(error, attempts)
             said = {"error": line(error), "attempt": attempts}
@@ -124,6 +131,7 @@ class Ledger:
         self, recorded: Fact, snapshot: Snapshot, rows: Standing, workflow: Workflow
     ) -> tuple[Approval, ...]:
         changes = follow(snapshot, rows.approvals)
+        self._unseen(recorded, snapshot, changes)
         await self._settle_applied(changes, rows.now)
         for approval in changes.vanished:
             await self._orphan(recorded, approval, rows.now)
@@ -136,6 +144,26 @@ class Ledger:
         if any(decided) or changes.vanished or changes.superseded:
             return (await standing(self._conn, self.thread.thread_id)).approvals
         return tuple(a for a in rows.approvals if a not in changes.applied)
+
+    def _arrived(self, recorded: Fact, snapshot: Snapshot, workflow: Workflow) -> None:
+        """Keep what the run since the last move has changed in the state; an answer's run always says so."""
+        departed, self._departed = self._departed, None
+        if departed is None:
+            return
+        self._answered.update(departed.answered)
+        changes = departed.until(snapshot, workflow)
+        if changes or departed.answered:
+            thread_id = self.thread.thread_id
+            said = {"approvals": list(departed.answered), "changes": changes}
+            recorded.audit(thread_id, RESUMED, "signoff", said)
+            logged(thread_id, changes)
+
+    def _unseen(self, recorded: Fact, snapshot: Snapshot, changes: Changes) -> None:
+        """Keep that an answer has arrived whose run died before it could say what that changed."""
+        gone = [a.approval_id for a in changes.applied if a.approval_id not in self._answered]
+        if gone and not snapshot.returned:
+            said = {"approvals": gone, "changes": [], "unseen": True}
+            recorded.audit(self.thread.thread_id, RESUMED, "signoff", said)
 
     async def _settle_applied(self, changes: Changes, now: datetime) -> None:
         if changes.applied:

@@ -20,6 +20,7 @@ class Snapshot:
     """A graph as its checkpoints say: `failed` tasks raised; `unfinished` ones are next.
 
     `returned` says that it is what a run came back with: nothing that was sent earlier is under way in it.
+    `values` is the whole state, and `result` what of it the graph gives out.
     `stranded` are interrupts that the checkpoint holds and no node of the graph asks any more.
     """
 
@@ -28,6 +29,7 @@ class Snapshot:
     failed: bool
     pauses: tuple[Pause, ...]
     values: Any = None
+    result: Any = None
     returned: bool = False
     stranded: frozenset[str] = frozenset()
 

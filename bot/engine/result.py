@@ -10,6 +10,9 @@ from pydantic_core import to_jsonable_python
 LARGEST = 256 * 1024
 """Bytes of a result that are kept with the thread; the whole stays in LangGraph's checkpoint."""
 
+MOST_BITS = 14_000
+"""Bits of a whole number that Python writes in decimal (4,300 digits)."""
+
 
 def as_json(values: Any) -> Any:
     """Return `values` as plain JSON: unknown types by their repr, bytes as base64, NaN as null.
@@ -17,17 +20,22 @@ def as_json(values: Any) -> Any:
     Characters that Postgres refuses are left out. What cannot be shown at all (a cycle, a nest too deep) or
     is too large is replaced by an object that says so: a result must not keep its thread from ending.
     """
+    kept = as_plain(values)
+    size = len(json.dumps(kept, ensure_ascii=False, allow_nan=False).encode())
+    if size > LARGEST:
+        return {"cut": True, "bytes": size, "keys": sorted(kept) if isinstance(kept, dict) else None}
+    return kept
+
+
+def as_plain(values: Any) -> Any:
+    """Return `values` as plain JSON of any size, as `as_json` says."""
     try:
         plain = to_jsonable_python(
             values, fallback=_shown, inf_nan_mode="null", bytes_mode="base64", timedelta_mode="iso8601"
         )
-        kept = _storable(plain)
-        size = len(json.dumps(kept, ensure_ascii=False, allow_nan=False).encode())
+        return _storable(plain)
     except (ValueError, TypeError, RecursionError) as error:
         return {"unreadable": as_text(str(error))[:500]}
-    if size > LARGEST:
-        return {"cut": True, "bytes": size, "keys": sorted(kept) if isinstance(kept, dict) else None}
-    return kept
 
 
 def as_text(text: str) -> str:
@@ -45,6 +53,8 @@ def _storable(value: Any) -> Any:
             return [_storable(item) for item in value]
         case float() if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124  NaN
             return None
+        case int() if value.bit_length() > MOST_BITS:
+            raise ValueError(f"a number of {value.bit_length():,} bits")
         case _:
             return value
 

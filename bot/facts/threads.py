@@ -15,6 +15,9 @@ from bot.postgres.fact import fact
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval, Thread
 
+RESUMED = "thread.resumed"
+"""The audit's event of a run that ended: its data say what that changed in the state."""
+
 
 class NoSuchThread(SignoffError):
     """There is no thread of that id."""

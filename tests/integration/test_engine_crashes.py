@@ -17,6 +17,7 @@ from psycopg import AsyncConnection, AsyncCursor, OperationalError
 
 from bot.approvals import ApprovalRequest, ask, effect_key
 from bot.engine.thread_row import MOST_DEATHS, RECOVERED
+from bot.facts.threads import RESUMED
 
 
 class State(TypedDict, total=False):
@@ -234,5 +235,20 @@ async def _outcome(it: Bench, thread_id: str) -> dict[str, Any]:
         "error": thread.error,
         "log": sorted(map(str, (thread.result or {}).get("log", ()))),
         "approvals": sorted((a.request.title, a.status, a.revision, bool(a.applied_at)) for a in approvals),
-        "events": {event: events.count(event) for event in {*events} - {RECOVERED}},
+        "events": {event: events.count(event) for event in {*events} - {RECOVERED, RESUMED}},
+        "resumed": await _resumed(it, thread_id),
     }
+
+
+async def _resumed(it: Bench, thread_id: str) -> list[str]:
+    """What was answered and has in the audit what that changed, or that nobody saw it."""
+    rows = await it.rows(_RESUMED, thread_id)
+    return sorted(row["title"] for row in rows)
+
+
+_RESUMED = """
+select distinct a.request ->> 'title' as title
+from audit e cross join lateral jsonb_array_elements_text(e.body::jsonb #> '{data,approvals}') as told (id)
+join approvals a on a.approval_id = told.id
+where e.chain = %s and e.body::jsonb ->> 'event' = 'thread.resumed'
+"""

@@ -1,0 +1,110 @@
+"""What a run did to its thread's state is kept with the audit."""
+
+from __future__ import annotations
+
+import json
+import operator
+from typing import Annotated, Any, TypedDict
+
+from fixtures_engine import bench, chain, flow
+from langgraph.graph import START, StateGraph
+
+from bot.approvals import ApprovalRequest, ask
+from bot.commands.story import read, tell
+
+
+class State(TypedDict, total=False):
+    log: Annotated[list[Any], operator.add]
+    amount: str
+    api_key: str
+
+
+async def resumed(it, thread_id: str) -> list[Any]:
+    """The changes that the audit keeps of each run that followed an answer or an error."""
+    rows = await it.rows("select body from audit where chain = %s order by n", thread_id)
+    bodies = [json.loads(row["body"]) for row in rows]
+    return [body["data"]["changes"] for body in bodies if body["event"] == "thread.resumed"]
+
+
+def draft(state):
+    return {"log": ["drafted"], "amount": "10", "api_key": "hush"}
+
+
+def pay(state):
+    said = ask(ApprovalRequest(title="pay?")).verdict
+    return {"log": [said], "amount": "20"}
+
+
+def book(state):
+    return {"log": ["booked"], "api_key": "hush-hush"}
+
+
+async def test_the_difference_of_the_state_is_kept_with_the_audit_and_shown_with_its_secrets_masked(database):
+    async with bench(database, flow(chain(State, draft, pay, book))) as it:
+        thread_id = await it.run()
+        assert await resumed(it, thread_id) == []
+        (approval,) = await it.approvals(thread_id)
+        await it.answer(approval)
+        async with it.work.connection() as conn:
+            story = "\n".join(tell(await read(conn, thread_id)))
+        rows = await it.rows("select body from audit where chain = %s", thread_id)
+
+        assert await resumed(it, thread_id) == [
+            [
+                {"path": "log", "kind": "appended", "count": 2, "after": ["approve", "booked"]},
+                {"path": "amount", "kind": "changed", "before": "10", "after": "20"},
+                {"path": "api_key", "kind": "changed", "before": "•••", "after": "•••"},
+            ]
+        ]
+        assert 'log: +2 ["approve", "booked"]' in story
+        assert 'amount: "10" → "20"' in story
+        assert "hush" not in "".join(row["body"] for row in rows)
+
+
+async def test_a_run_that_raises_half_way_loses_nothing_of_what_it_had_changed(database):
+    broken = [True]
+
+    def flaky(state):
+        if broken.pop() if broken else False:
+            raise RuntimeError("down")
+        return {"log": ["flaky"]}
+
+    async with bench(database, flow(chain(State, draft, pay, flaky))) as it:
+        thread_id = await it.run()
+        await it.answer((await it.pending(thread_id))["pay?"])
+        await it.sweep()
+
+        assert (await it.thread(thread_id)).status == "done"
+        first, second = await resumed(it, thread_id)
+        assert [told["path"] for told in first] == ["log", "amount"]
+        assert second == [{"path": "log", "kind": "appended", "count": 1, "after": ["flaky"]}]
+
+
+async def test_an_answer_that_changes_nothing_says_so(database):
+    def look(state):
+        ask(ApprovalRequest(title="seen?"))
+        return {}
+
+    async with bench(database, flow(chain(State, look))) as it:
+        thread_id = await it.run()
+        await it.answer((await it.pending(thread_id))["seen?"])
+        async with it.work.connection() as conn:
+            story = "\n".join(tell(await read(conn, thread_id)))
+
+        assert await resumed(it, thread_id) == [[]]
+        assert "left the state as it was" in story
+
+
+async def test_a_graph_that_gives_out_a_part_of_its_state_is_compared_whole_and_ends_with_that_part(database):
+    class Out(TypedDict):
+        amount: str
+
+    builder = StateGraph(State, output_schema=Out)
+    builder.add_node(pay)
+    builder.add_edge(START, "pay")
+    async with bench(database, flow(builder)) as it:
+        thread_id = await it.run()
+        await it.answer((await it.pending(thread_id))["pay?"])
+
+        assert (await it.thread(thread_id)).result == {"amount": "20"}
+        assert [told["path"] for told in (await resumed(it, thread_id))[0]] == ["log", "amount"]
