@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,8 @@ from bot.intake import begin
 from bot.postgres.jobs import Queue
 from bot.postgres.pools import Pool, listeners_pool, queue_pool, runs_pool
 from bot.settings import Settings
-from bot.slack.app import Identity, bind_team, bolt_app, identify, web_client, web_session
+from bot.slack.app import bolt_app, web_client, web_session
+from bot.slack.badge import Badge
 from bot.slack.directory import Directory
 from bot.slack.draw import Delivery
 from bot.slack.inbox import Startable
@@ -39,7 +40,7 @@ class House:
 
     settings: Settings
     catalog: Catalog
-    identity: Identity
+    badge: Badge
     client: AsyncWebClient
     queue: Queue
     work: Pool
@@ -52,55 +53,85 @@ class House:
     bolt: AsyncApp
 
 
-@asynccontextmanager
-async def opened(settings: Settings, dsn: str, extra: Sequence[str] = ()) -> AsyncIterator[House]:
-    """Open the pools, learn who we are in Slack, bind the database to that workspace, build the rest.
+@dataclass(frozen=True)
+class _Pools:
+    """A pool for each kind of work, and the queue on one of them."""
 
-    Raises `SignoffError` in one line where a setting is missing or the database is another workspace's.
+    work: Pool
+    runs: Pool
+    listening: Pool
+    queue: Queue
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings, dsn: str, extra: Sequence[str] = (), *, pooled: bool = False
+) -> AsyncIterator[House]:
+    """Open the pools, learn who we are in Slack or remember it, build the rest.
+
+    Where `pooled`, the DSN leads to a transaction pooler: no graph can run in this house. Raises
+    `SignoffError` in one line where a setting is missing, Slack refuses the token, or the database is
+    another workspace's. Where Slack is away, `badge` is not proven yet, and nothing is drawn before it is.
     """
     if settings.slack_bot_token is None:
         raise NotSetUp(
             "SLACK_BOT_TOKEN is not set; `signoff doctor` says what is missing, `signoff demo` needs none."
         )
-    token = settings.slack_bot_token.get_secret_value()
-    async with AsyncExitStack() as stack:
-        work = await stack.enter_async_context(queue_pool(dsn, max_size=settings.concurrency + 4))
-        runs = await stack.enter_async_context(runs_pool(dsn, max_size=settings.concurrency))
-        listening = await stack.enter_async_context(listeners_pool(dsn))
+    async with _pools(settings, dsn, pooled=pooled) as pools, web_session() as session:
+        token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url
+        badge = Badge(web_client(token, url, session=session), pools.work)
+        await badge.show()
+        client = web_client(token, url, session=session, badge=badge)
+        directory = Directory(client, pools.work)
+        await directory.begin()
+        yield _house(settings, extra, pools, badge, client, directory)
+
+
+@asynccontextmanager
+async def _pools(settings: Settings, dsn: str, *, pooled: bool) -> AsyncIterator[_Pools]:
+    async with (
+        queue_pool(dsn, max_size=settings.concurrency + 4, pooled=pooled) as work,
+        runs_pool(dsn, max_size=settings.concurrency) as runs,
+        listeners_pool(dsn, pooled=pooled) as listening,
+    ):
         queue = Queue(work)
         await queue.open()
-        session = await stack.enter_async_context(web_session())
-        client = web_client(token, settings.slack_api_url, session=session)
-        identity = await identify(client)
-        async with work.connection() as conn:
-            await bind_team(conn, identity)
-        catalog = load((*settings.workflows, *extra), bare_graph(settings))
-        directory = Directory(client, work)
-        await directory.begin()
-        delivery = Delivery(client, work, queue, directory, render, settings.ops_channel)
-        engine = Engine(catalog, runs, queue, delivery.draw)
-        desk = Desk(client, listening, queue, Directory(client, listening), settings.grace)
-        secret = settings.slack_signing_secret
-        yield House(
-            settings=settings,
-            catalog=catalog,
-            identity=identity,
-            client=client,
-            queue=queue,
-            work=work,
-            listening=listening,
-            directory=directory,
-            engine=engine,
-            delivery=delivery,
-            worker=Worker(queue, engine.advance, delivery.draw),
-            desk=desk,
-            bolt=bolt_app(
-                desk,
-                _intake(catalog, queue, listening),
-                identity,
-                secret.get_secret_value() if secret else None,
-            ),
-        )
+        yield _Pools(work, runs, listening, queue)
+
+
+def _house(
+    settings: Settings,
+    extra: Sequence[str],
+    pools: _Pools,
+    badge: Badge,
+    client: AsyncWebClient,
+    directory: Directory,
+) -> House:
+    catalog, queue = load((*settings.workflows, *extra), bare_graph(settings)), pools.queue
+    delivery = Delivery(client, pools.work, queue, directory, render, settings.ops_channel)
+    engine = Engine(catalog, pools.runs, queue, delivery.draw)
+    desk = Desk(client, pools.listening, queue, Directory(client, pools.listening), settings.grace)
+    secret = settings.slack_signing_secret
+    return House(
+        settings=settings,
+        catalog=catalog,
+        badge=badge,
+        client=client,
+        queue=queue,
+        work=pools.work,
+        listening=pools.listening,
+        directory=directory,
+        engine=engine,
+        delivery=delivery,
+        worker=Worker(queue, engine.advance, delivery.draw),
+        desk=desk,
+        bolt=bolt_app(
+            desk,
+            _intake(catalog, queue, pools.listening),
+            badge,
+            secret.get_secret_value() if secret else None,
+        ),
+    )
 
 
 def _intake(catalog: Catalog, queue: Queue, pool: Pool) -> Intake:

@@ -51,6 +51,8 @@ class Readiness:
     async def _findings(self) -> AsyncIterator[Finding]:
         if not self._house.settings.ops_channel:
             yield Finding("ops_channel", "SIGNOFF_OPS_CHANNEL is not set")
+        if missing := self._house.badge.missing:
+            yield Finding("slack", f"Slack has not said yet who we are ({missing})")
         for source, problem in self._house.catalog.problems.items():
             yield Finding("workflows", f"{source}: {problem}", serving=True)
         try:

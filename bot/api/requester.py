@@ -35,7 +35,7 @@ async def check_requester(house: House, share: Share, user: str) -> None:
     if not _USER.fullmatch(user):
         raise BadRequester("is no Slack user id (U…)")
     profile = await _known(share, user) or await _looked_up(house, user)
-    if profile["team_id"] != house.identity.team_id:
+    if profile["team_id"] != house.badge.team:
         raise BadRequester("belongs to another Slack workspace")
     if profile["is_deactivated"]:
         raise BadRequester("is deactivated in Slack")

@@ -19,10 +19,11 @@ from bot.settings import Settings
 
 @dataclass(frozen=True)
 class Database:
-    """Where the rows are: Postgres itself, never a transaction pooler. An embedded one is ours alone."""
+    """Where the rows are. `direct` leads to Postgres itself; an embedded one is ours alone."""
 
     dsn: str
-    embedded: bool
+    direct: str
+    embedded: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,33 +37,37 @@ class Desk:
 @contextmanager
 def database(settings: Settings) -> Iterator[Database]:
     """Give the database's address; an embedded server runs at least until the block ends."""
-    if given := settings.direct_database_url or settings.database_url:
-        yield Database(given, embedded=False)
+    given, direct = settings.database_url, settings.direct_database_url
+    if given or direct:
+        yield Database(given or direct or "", direct or given or "")
         return
     with embedded.start(embedded.home()) as server:
-        yield Database(server.dsn, embedded=True)
+        yield Database(server.dsn, server.dsn, embedded=True)
 
 
 @asynccontextmanager
 async def desk(settings: Settings) -> AsyncIterator[Desk]:
     """Open the database for one command; raises `NotMigrated` where it is not ready and not ours alone."""
     with database(settings) as found:
-        await ready(found.dsn, migrates=found.embedded)
-        async with queue_pool(found.dsn, max_size=2) as pool, pool.connection() as conn:
+        await ready(found, migrates=found.embedded)
+        # As through a pooler, which it may be: looking would take longer than what a command has to say.
+        async with queue_pool(found.dsn, max_size=2, pooled=True) as pool, pool.connection() as conn:
             queue = Queue(pool)
             await queue.open()
             yield Desk(conn, queue)
 
 
-async def ready(dsn: str, *, migrates: bool) -> None:
+async def ready(database: Database, *, migrates: bool) -> None:
     """Make sure that this code may run on the database, migrating it first where it may."""
-    async with await AsyncConnection.connect(dsn, autocommit=True, connect_timeout=10) as conn:
+    async with await AsyncConnection.connect(
+        database.dsn, autocommit=True, prepare_threshold=None, connect_timeout=10
+    ) as conn:
         try:
             await check(conn)
         except NotMigrated:
             if not migrates:
                 raise
-            await migrate(dsn)
+            await migrate(database.direct)
 
 
 def operator() -> str:

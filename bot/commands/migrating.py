@@ -14,7 +14,7 @@ from bot.settings import Settings
 def migrate() -> None:
     """Bring the database up to date and say what was done."""
     with database(Settings()) as found:
-        done = asyncio.run(migrations.migrate(found.dsn))
+        done = asyncio.run(migrations.migrate(found.direct))
     say("\n".join(f"Applied {name}" for name in done) if done else "The schema is up to date.")
 
 

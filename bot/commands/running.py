@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import replace
+from functools import partial
 
 from bot import logs
-from bot.commands.database import database, ready
-from bot.postgres.migrate import refuse_pooler
+from bot.commands.database import Database, database, ready
+from bot.postgres.away import away
+from bot.postgres.migrate import is_pooled, refuse_pooler
 from bot.roles import loop, roles
+from bot.roles.roles import Reached
 from bot.roles.stopping import on_signals, with_parent
+from bot.roles.waiting import until
 from bot.settings import Settings
 
-Body = Callable[[Settings, str, asyncio.Event], Awaitable[None]]
+Body = Callable[[Settings, Database, asyncio.Event], Awaitable[None]]
 
 
 SLACK_CLI = {"SLACK_BOT_TOKEN": "SLACK_CLI_XOXB", "SLACK_APP_TOKEN": "SLACK_CLI_XAPP"}
@@ -24,7 +29,7 @@ def run(*, slack_cli: bool = False) -> None:
     """Run everything; under `slack run` with that command's tokens."""
     if slack_cli:
         take_tokens(os.environ)
-    _process(roles.run, migrates=True)
+    _process(_everything, migrates=True)
 
 
 def take_tokens(environ: MutableMapping[str, str]) -> None:
@@ -35,36 +40,58 @@ def take_tokens(environ: MutableMapping[str, str]) -> None:
 
 
 def web() -> None:
-    _process(roles.web)
+    _process(_anywhere(roles.web))
 
 
 def clock() -> None:
-    _process(roles.clock)
+    _process(_anywhere(roles.clock))
 
 
 def worker(queues: str, concurrency: int | None, *, attached: bool) -> None:
     """`queues` is comma-separated, empty for all; `attached` ends it with the process that started it."""
     names = [name.strip() for name in queues.split(",") if name.strip()]
 
-    async def body(settings: Settings, dsn: str, stop: asyncio.Event) -> None:
-        await roles.worker(settings, dsn, stop, concurrency or settings.concurrency, names)
+    async def body(settings: Settings, found: Database, stop: asyncio.Event) -> None:
+        await refuse_pooler(found.dsn)
+        await roles.worker(settings, Reached(found.dsn), stop, concurrency or settings.concurrency, names)
 
-    _process(body, attached=attached)
+    _process(body, direct=True, attached=attached)
 
 
-def _process(body: Body, *, migrates: bool = False, attached: bool = False) -> None:
+async def _everything(settings: Settings, found: Database, stop: asyncio.Event) -> None:
+    await refuse_pooler(found.direct)
+    await roles.run(settings, await _reached(found), stop, workers=found.direct)
+
+
+def _anywhere(role: Callable[[Settings, Reached, asyncio.Event], Awaitable[None]]) -> Body:
+    """Run a role through a transaction pooler, too."""
+
+    async def body(settings: Settings, found: Database, stop: asyncio.Event) -> None:
+        await role(settings, await _reached(found), stop)
+
+    return body
+
+
+async def _reached(found: Database) -> Reached:
+    return Reached(found.dsn, pooled=await is_pooled(found.dsn))
+
+
+def _process(body: Body, *, direct: bool = False, migrates: bool = False, attached: bool = False) -> None:
     settings = Settings()
     logs.set_up(settings.log_format)
     with database(settings) as found:
-        loop.run(
-            _until_stopped(body, settings, found.dsn, migrates=migrates or found.embedded, attached=attached)
-        )
+        used = replace(found, dsn=found.direct) if direct else found
+        loop.run(_until_stopped(body, settings, used, migrates=migrates, attached=attached))
 
 
-async def _until_stopped(body: Body, settings: Settings, dsn: str, *, migrates: bool, attached: bool) -> None:
+async def _until_stopped(
+    body: Body, settings: Settings, found: Database, *, migrates: bool, attached: bool
+) -> None:
     stop = on_signals()
     if attached:
         with_parent(stop)
-    await refuse_pooler(dsn)
-    await ready(dsn, migrates=migrates)
-    await body(settings, dsn, stop)
+    for dsn in (found.dsn, found.direct) if migrates else (found.dsn,):
+        if not await until(partial(away, dsn), "postgres_unreachable", stop):
+            return
+    await ready(found, migrates=migrates or found.embedded)
+    await body(settings, found, stop)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import select
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection, AsyncTransaction, OperationalError
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
+Limits = dict[str, float]
+"""Postgres' timeouts by their names, in seconds."""
 
 _CONNECTING: dict[str, Any] = {
     "connect_timeout": 5,
@@ -22,6 +27,31 @@ _CONNECTING: dict[str, Any] = {
 }
 
 
+class _Lent(AsyncConnection[DictRow]):
+    """A connection through a transaction pooler: ours for a transaction, whose limits it sets each time."""
+
+    limits: Limits
+
+    @asynccontextmanager
+    async def transaction(
+        self, savepoint_name: str | None = None, force_rollback: bool = False
+    ) -> AsyncIterator[AsyncTransaction]:
+        outermost = self.info.transaction_status == TransactionStatus.IDLE
+        async with super().transaction(savepoint_name, force_rollback) as transaction:
+            if outermost and self.limits:
+                await _limit(self, self.limits, local=True)
+            yield transaction
+
+
+async def _limit(connection: AsyncConnection[Any], limits: Limits, *, local: bool) -> None:
+    """Set timeouts, for the transaction or for the session."""
+    values = [f"{int(seconds * 1000)}ms" for seconds in limits.values()]
+    await connection.execute(
+        "select set_config(name, value, %s) from unnest(%s::text[], %s::text[]) as given (name, value)",
+        [local, list(limits), values],
+    )
+
+
 def pool(
     dsn: str,
     *,
@@ -29,18 +59,15 @@ def pool(
     min_size: int,
     max_size: int,
     timeout: float = 30.0,
-    statement_timeout: float | None = None,
-    lock_timeout: float | None = None,
+    limits: Limits | None = None,
     pooled: bool = False,
 ) -> Pool:
     """Return a pool, not yet open, of autocommit connections whose rows are dicts.
 
-    All times are in seconds: `timeout` to wait for a connection, the other two as Postgres means them.
-    `pooled` says that the DSN leads to a transaction pooler: nothing is then prepared or set on the
-    connection, which is not ours for longer than a transaction, so a transaction that wants timeouts
-    has to `set local` them.
+    `timeout` is what to wait for a connection, in seconds. `pooled` says that the DSN leads to a transaction
+    pooler: a connection is then not ours for longer than a transaction, so nothing is prepared or set on it,
+    and the limits hold in transactions only.
     """
-    limits = {"statement_timeout": statement_timeout, "lock_timeout": lock_timeout}
     connecting = {**_CONNECTING, "row_factory": dict_row, "application_name": f"signoff {name}"}
     if pooled:
         connecting["prepare_threshold"] = None
@@ -49,25 +76,17 @@ def pool(
         # As `kwargs`, autocommit would break procrastinate, which hands them on to a connection of its own;
         # and as a start-up option, a timeout would break a session pooler.
         await connection.set_autocommit(True)
-        for limit, seconds in limits.items():
-            if seconds is not None and not pooled:
-                await connection.execute(
-                    "select set_config(%s, %s, false)", [limit, f"{int(seconds * 1000)}ms"]
-                )
+        if isinstance(connection, _Lent):
+            connection.limits = limits or {}
+        elif limits:
+            await _limit(connection, limits, local=False)
 
     async def check(connection: AsyncConnection[DictRow]) -> None:
-        if _is_silent(connection):
-            return
-        try:
-            await AsyncConnectionPool.check_connection(connection)
-        except OperationalError:
-            # The server went, and all connections with it. One at a time, psycopg would throw them out ever
-            # more slowly.
-            await made.drain()
-            raise
+        await _check(connection, made)
 
     made: Pool = AsyncConnectionPool(
         dsn,
+        connection_class=_Lent if pooled else AsyncConnection,
         name=name,
         min_size=min_size,
         max_size=max_size,
@@ -82,7 +101,19 @@ def pool(
     return made
 
 
-def _is_silent(connection: AsyncConnection[DictRow]) -> bool:
+async def _check(connection: AsyncConnection[Any], of: Pool) -> None:
+    if _is_silent(connection):
+        return
+    try:
+        await AsyncConnectionPool.check_connection(connection)
+    except OperationalError:
+        # The server went, and all connections with it. One at a time, psycopg would throw them out ever more
+        # slowly.
+        await of.drain()
+        raise
+
+
+def _is_silent(connection: AsyncConnection[Any]) -> bool:
     """Whether nothing came in on an idle connection: a server that goes says so, and closes it.
 
     Asking the server each time would cost every use of a connection a round trip.
@@ -94,12 +125,12 @@ def _is_silent(connection: AsyncConnection[DictRow]) -> bool:
 
 def runs_pool(dsn: str, *, max_size: int) -> Pool:
     """Return the pool of the graph runs: each holds a connection, and its thread's lock on it, to its end."""
-    return pool(dsn, name="runs", min_size=1, max_size=max_size)
+    return pool(dsn, name="runs", min_size=0, max_size=max_size)  # most processes run none
 
 
-def queue_pool(dsn: str, *, max_size: int = 6) -> Pool:
+def queue_pool(dsn: str, *, max_size: int = 6, pooled: bool = False) -> Pool:
     """Return the pool of the queue and of all that may wait a little."""
-    return pool(dsn, name="queue", min_size=1, max_size=max_size)
+    return pool(dsn, name="queue", min_size=1, max_size=max_size, pooled=pooled)
 
 
 def listeners_pool(dsn: str, *, max_size: int = 10, pooled: bool = False) -> Pool:
@@ -110,7 +141,6 @@ def listeners_pool(dsn: str, *, max_size: int = 10, pooled: bool = False) -> Poo
         min_size=2,
         max_size=max_size,
         timeout=0.5,
-        lock_timeout=0.5,
-        statement_timeout=1.0,  # a wait for a lock counts towards it
+        limits={"lock_timeout": 0.5, "statement_timeout": 1.0},  # a wait for a lock counts towards the latter
         pooled=pooled,
     )

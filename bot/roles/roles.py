@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import structlog
 
@@ -15,7 +17,7 @@ from bot.clock import run_clock
 from bot.house import House, opened
 from bot.roles.child import keep_worker
 from bot.roles.http import bound, serve
-from bot.roles.slack import listen, reachable
+from bot.roles.slack import listen, proven
 from bot.settings import Settings
 from workflows import effects
 
@@ -26,46 +28,69 @@ class NothingToListenTo(SignoffError):
     """Neither a socket nor signed requests: no click could ever be heard."""
 
 
-async def web(settings: Settings, dsn: str, stop: asyncio.Event) -> None:
+@dataclass(frozen=True)
+class Reached:
+    """The database of a role; `pooled` says that its DSN leads to a transaction pooler."""
+
+    dsn: str
+    pooled: bool = False
+
+
+async def web(settings: Settings, database: Reached, stop: asyncio.Event) -> None:
     """Hear Slack and serve HTTP; returns after what was under way has finished."""
     _hears(settings)
     with bound(settings.host, settings.port) as listening:
-        if await reachable(settings, stop):
-            async with opened(settings, dsn) as house, asyncio.TaskGroup() as parts:
-                hear(parts, house, listening, stop)
+        async with _at_work(settings, database, stop) as (house, parts):
+            hear(parts, house, listening, stop)
 
 
-async def clock(settings: Settings, dsn: str, stop: asyncio.Event) -> None:
+async def clock(settings: Settings, database: Reached, stop: asyncio.Event) -> None:
     """Tick; any number of clocks may."""
-    if await reachable(settings, stop):
-        async with opened(settings, dsn) as house:
-            log.info("clock_runs", every_seconds=settings.sweep_seconds)
-            await run_clock(house, stop)
+    async with _at_work(settings, database, stop) as (house, parts):
+        log.info("clock_runs", every_seconds=settings.sweep_seconds)
+        parts.create_task(run_clock(house, stop))
 
 
 async def worker(
-    settings: Settings, dsn: str, stop: asyncio.Event, concurrency: int, queues: Collection[str]
+    settings: Settings, database: Reached, stop: asyncio.Event, concurrency: int, queues: Collection[str]
 ) -> None:
     """Run graphs and draw messages."""
-    os.environ.setdefault(effects.VARIABLE, dsn)
+    os.environ.setdefault(effects.VARIABLE, database.dsn)
     sized = settings.model_copy(update={"concurrency": concurrency})
-    if await reachable(sized, stop):
-        async with opened(sized, dsn) as house:
-            for source, why in house.catalog.problems.items():
-                log.warning("workflow_left_out", source=source, why=why)
-            log.info("worker_runs", concurrency=concurrency, workflows=sorted(house.catalog.entries))
-            await house.worker.run(stop, concurrency=concurrency, queues=queues or None)
+    async with _at_work(sized, database, stop) as (house, parts):
+        for source, why in house.catalog.problems.items():
+            log.warning("workflow_left_out", source=source, why=why)
+        log.info("worker_runs", concurrency=concurrency, workflows=sorted(house.catalog.entries))
+        parts.create_task(house.worker.run(stop, concurrency=concurrency, queues=queues or None))
 
 
-async def run(settings: Settings, dsn: str, stop: asyncio.Event) -> None:
-    """Do everything on one machine: listeners and clock here, workers in a child process."""
+async def run(settings: Settings, database: Reached, stop: asyncio.Event, workers: str) -> None:
+    """Do everything on one machine: listeners and clock here, workers in a child process.
+
+    `workers` is the DSN of the child's, Postgres itself.
+    """
     _hears(settings)
     with bound(settings.host, settings.port) as listening:
-        if await reachable(settings, stop):
-            async with opened(settings, dsn) as house, asyncio.TaskGroup() as parts:
-                parts.create_task(keep_worker(stop, {"DATABASE_URL": dsn}))
-                hear(parts, house, listening, stop)
-                parts.create_task(run_clock(house, stop))
+        async with _at_work(settings, database, stop) as (house, parts):
+            parts.create_task(keep_worker(stop, {"DATABASE_URL": workers}))
+            hear(parts, house, listening, stop)
+            parts.create_task(run_clock(house, stop))
+
+
+@asynccontextmanager
+async def _at_work(
+    settings: Settings, database: Reached, stop: asyncio.Event
+) -> AsyncIterator[tuple[House, asyncio.TaskGroup]]:
+    """Open the house, and leave it when its parts have ended.
+
+    Slack may be away meanwhile. Raises what `proven` returns where Slack, once it answers, will not have us.
+    """
+    async with opened(settings, database.dsn, pooled=database.pooled) as house:
+        async with asyncio.TaskGroup() as parts:
+            proving = parts.create_task(proven(house.badge, stop))
+            yield house, parts
+        if (refusal := proving.result()) is not None:
+            raise refusal
 
 
 def hear(parts: asyncio.TaskGroup, house: House, listening: socket.socket, stop: asyncio.Event) -> None:
@@ -77,7 +102,7 @@ def hear(parts: asyncio.TaskGroup, house: House, listening: socket.socket, stop:
     host, port = listening.getsockname()[:2]
     log.info(
         "listening",
-        team=house.identity.team_id,
+        team=house.badge.team,
         socket_mode=settings.slack_app_token is not None,
         slack_requests=settings.slack_signing_secret is not None,
         api=bool(settings.api_tokens),

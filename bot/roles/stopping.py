@@ -56,3 +56,14 @@ async def pause(stop: asyncio.Event, seconds: float) -> None:
             await stop.wait()
     except TimeoutError:
         return
+
+
+async def happens(event: asyncio.Event, stop: asyncio.Event) -> bool:
+    """Wait until `event` is set; False where `stop` is set."""
+    waits = [asyncio.ensure_future(each.wait()) for each in (event, stop)]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+    return not stop.is_set()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -14,7 +13,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.approvals.errors import SignoffError
+from bot.slack.badge import Badge, ProvenClient
 from bot.slack.listeners import clicks, home, modals, submissions
 from bot.slack.listeners.desk import Desk, NotDone, person_of
 from bot.slack.listeners.home import Intake
@@ -24,32 +23,29 @@ from bot.slack.refusals import refusal
 log = structlog.get_logger("signoff.slack")
 
 
-class ForeignTeam(SignoffError):
-    """The database belongs to another Slack workspace."""
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Who the bot's token says we are."""
-
-    team_id: str
-    bot_user_id: str
-    bot_id: str
-    url: str
-
-
 def web_client(
-    token: str, base_url: str, *, patient: bool = False, session: aiohttp.ClientSession | None = None
+    token: str,
+    base_url: str,
+    *,
+    patient: bool = False,
+    session: aiohttp.ClientSession | None = None,
+    badge: Badge | None = None,
 ) -> AsyncWebClient:
     """Return a client that never repeats a call by itself, but for what was not done at all (429).
 
     The SDK's default handler re-sends after a dropped connection, which can post twice. `patient` waits out
-    one 429; a listener must not. Without a `session` the SDK connects anew for every call.
+    one 429; a listener must not. Without a `session` the SDK connects anew for every call. With a `badge`
+    it calls nothing before that is proven.
     """
     handlers: list[Any] = [AsyncRateLimitErrorRetryHandler(max_retry_count=1)] if patient else []
-    return AsyncWebClient(
-        token=token, base_url=base_url, timeout=10, retry_handlers=handlers, session=session
-    )
+    given: dict[str, Any] = {
+        "token": token,
+        "base_url": base_url,
+        "timeout": 10,
+        "retry_handlers": handlers,
+        "session": session,
+    }
+    return AsyncWebClient(**given) if badge is None else ProvenClient(badge, **given)
 
 
 def web_session() -> aiohttp.ClientSession:
@@ -60,35 +56,17 @@ def web_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(keepalive_timeout=4, limit=0))
 
 
-async def identify(client: AsyncWebClient) -> Identity:
-    """Ask Slack who we are. Raises what the SDK raises."""
-    said = await client.auth_test()
-    return Identity(said["team_id"], said["user_id"], said["bot_id"], said["url"])
-
-
-async def bind_team(conn: Any, identity: Identity) -> None:
-    """Let the database remember its workspace; raises `ForeignTeam` where it has another one."""
-    found = await conn.execute(
-        _BIND,
-        {"team": identity.team_id, "user": identity.bot_user_id, "bot": identity.bot_id, "url": identity.url},
-    )
-    row = await found.fetchone()
-    if row is None:
-        raise ForeignTeam(
-            f"This database belongs to another workspace than {identity.team_id}; use a database of its own."
-        )
-
-
-def bolt_app(desk: Desk, intake: Intake, identity: Identity, signing_secret: str | None) -> AsyncApp:
+def bolt_app(desk: Desk, intake: Intake, badge: Badge, signing_secret: str | None) -> AsyncApp:
     """Build the app with every listener; the same serves Socket Mode and HTTP."""
 
     async def authorize(**_: Any) -> AuthorizeResult:
+        who = badge.identity
         return AuthorizeResult(
             enterprise_id=None,
-            team_id=identity.team_id,
+            team_id=who.team_id if who else None,
             bot_token=desk.client.token,
-            bot_id=identity.bot_id,
-            bot_user_id=identity.bot_user_id,
+            bot_id=who.bot_id if who else None,
+            bot_user_id=who.bot_user_id if who else None,
         )
 
     app = AsyncApp(
@@ -120,9 +98,3 @@ def bolt_app(desk: Desk, intake: Intake, identity: Identity, signing_secret: str
         return BoltResponse(status=500, body="")
 
     return app
-
-
-_BIND = """
-update slack_workspace set team_id = %(team)s, bot_user_id = %(user)s, bot_id = %(bot)s, url = %(url)s
-where team_id is null or team_id = %(team)s returning team_id
-"""

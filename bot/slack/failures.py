@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackApiError, SlackClientError
 
 Kind = Literal["ratelimited", "unknown", "not_now", "deleted", "frozen", "no_parent", "for_good"]
 """Wait as told; Slack may have done it; the whole set-up is at fault; the message is gone; it is there but
@@ -48,6 +48,10 @@ RATES = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 FROZEN = frozenset({"edit_window_closed", "cant_update_message", "block_mismatch", "update_failed"})
 
 
+class NotProven(SlackClientError):
+    """Slack was not called, since it has not said yet whose token ours is."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """Why a message was not drawn, and how to mend it where a person must."""
@@ -60,6 +64,8 @@ class Failure:
 
 def read_failure(error: BaseException) -> Failure:
     """Read what Slack said, or that it said nothing: a timeout, a dropped connection, a proxy's page."""
+    if isinstance(error, NotProven):
+        return Failure("not_now", str(error))
     if not isinstance(error, SlackApiError):
         return Failure("unknown", f"{type(error).__name__}: {error}".rstrip(": "))
     response = error.response

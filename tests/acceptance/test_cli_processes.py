@@ -16,12 +16,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from bot.emulator import Emulator
 from bot.roles import slack as roles_slack
 from bot.roles.child import keep_worker
 from bot.roles.http import PortTaken, bound, serve
-from bot.roles.roles import NothingToListenTo, run
-from bot.roles.slack import TokenRefused, drained, reachable
+from bot.roles.roles import NothingToListenTo, Reached, run
+from bot.roles.slack import drained
 from bot.settings import Settings
 
 # Says its pid to the socket that it is given, and lives for as long as its stdin does.
@@ -119,41 +118,10 @@ async def test_a_process_with_a_parent_stops_when_its_stdin_ends():
     assert await process.wait() == 0
 
 
-async def test_a_slack_that_is_away_is_waited_for():
-    rests: list[float] = []
-
-    async def rest(stop: asyncio.Event, seconds: float) -> None:
-        rests.append(seconds)
-
-    async with Emulator() as slack:
-        slack.fault("auth.test", "dropped", times=2)
-        slack.fault("auth.test", "server_error")
-        settings = Settings(**slack.environment())
-        assert await reachable(settings, asyncio.Event(), rest)
-
-    assert rests == [1.0, 2.0, 4.0]
-
-
-async def test_waiting_for_slack_ends_when_it_is_time_to_stop():
-    stop = asyncio.Event()
-
-    async def rest(stop: asyncio.Event, seconds: float) -> None:
-        stop.set()
-
-    settings = Settings(SLACK_BOT_TOKEN="xoxb-1", SLACK_API_URL="http://127.0.0.1:1/api/")
-    assert not await reachable(settings, stop, rest)
-
-
-async def test_a_token_that_slack_refuses_is_not_tried_again():
-    async with Emulator() as slack:
-        settings = Settings(**slack.environment() | {"SLACK_BOT_TOKEN": "xoxb-wrong"})
-        with pytest.raises(TokenRefused, match="invalid_auth"):
-            await reachable(settings, asyncio.Event())
-
-
 async def test_a_process_that_could_hear_no_click_does_not_start():
+    nowhere = "postgresql://127.0.0.1:1/x"
     with pytest.raises(NothingToListenTo):
-        await run(Settings(SLACK_BOT_TOKEN="xoxb-1"), "postgresql://127.0.0.1:1/x", asyncio.Event())
+        await run(Settings(SLACK_BOT_TOKEN="xoxb-1"), Reached(nowhere), asyncio.Event(), nowhere)
 
 
 def test_a_port_that_is_taken_is_said_in_one_line():

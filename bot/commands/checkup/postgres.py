@@ -1,4 +1,4 @@
-"""The database: reachable, no pooler, migrated, and somebody at work on it."""
+"""The database: reachable, no pooler for workers, migrated, and somebody at work on it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ PART = "database"
 async def examine(found: Database) -> AsyncIterator[Finding]:
     """Look at the database; an embedded one is migrated by the way, as every command does."""
     try:
-        await refuse_pooler(found.dsn)
-        conn = await AsyncConnection.connect(found.dsn, autocommit=True, connect_timeout=10)
+        await refuse_pooler(found.direct)
+        conn = await AsyncConnection.connect(
+            found.dsn, autocommit=True, prepare_threshold=None, connect_timeout=10
+        )
     except PooledConnection as error:
-        yield problem(PART, "DATABASE_URL leads to a transaction pooler", one_line(str(error)))
+        yield problem(PART, "Workers would go through a transaction pooler", one_line(str(error)))
         return
     except OperationalError as error:
         yield problem(PART, f"Postgres cannot be reached: {one_line(str(error))}", "Check DATABASE_URL.")
@@ -36,7 +38,7 @@ async def examine(found: Database) -> AsyncIterator[Finding]:
 async def _schema(conn: AsyncConnection[Any], found: Database) -> AsyncIterator[Finding]:
     try:
         if found.embedded:
-            await migrate(found.dsn)
+            await migrate(found.direct)
         await check(conn)
     except NotMigrated as error:
         yield problem(PART, one_line(str(error)), "Run `signoff migrate`.")

@@ -90,7 +90,9 @@ async def _app_token(client: AsyncWebClient, token: str) -> Finding:
 
 async def _team(dsn: str) -> str | None:
     try:
-        async with await AsyncConnection.connect(dsn, autocommit=True, connect_timeout=10) as conn:
+        async with await AsyncConnection.connect(
+            dsn, autocommit=True, prepare_threshold=None, connect_timeout=10
+        ) as conn:
             row = await (await conn.execute("select team_id from slack_workspace")).fetchone()
     except Error:  # what is wrong with the database has been said
         return None
