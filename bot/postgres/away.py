@@ -6,12 +6,14 @@ import asyncio
 
 from psycopg import AsyncConnection, OperationalError
 from psycopg.conninfo import make_conninfo
+from psycopg.errors import ConnectionTimeout
 from psycopg.pq import PGconn, Ping
 
 PASSES = ("server_login_retry", "server login", "query_wait_timeout", "pgbouncer cannot connect", "too many")
 """What a pooler says of a server that is away (its words are never translated), and one that is full."""
 
 _CONNECT_SECONDS = 5
+_ANSWER_SECONDS = 7
 
 
 async def away(dsn: str) -> str | None:
@@ -20,16 +22,23 @@ async def away(dsn: str) -> str | None:
     Raises `OperationalError` where it answered and will not have us: a wrong password, no such database.
     """
     try:
-        async with await AsyncConnection.connect(
-            dsn, autocommit=True, prepare_threshold=None, connect_timeout=_CONNECT_SECONDS
-        ) as conn:
-            await conn.execute("select 1")
+        async with asyncio.timeout(_ANSWER_SECONDS):  # a pooler keeps whoever asks waiting for minutes
+            async with await AsyncConnection.connect(
+                dsn, autocommit=True, prepare_threshold=None, connect_timeout=_CONNECT_SECONDS
+            ) as conn:
+                await conn.execute("select 1")
+    except TimeoutError:
+        return "it takes a connection and does not answer"
     except OperationalError as error:
         why = " ".join(str(error).split())
-        if any(said in why for said in PASSES) or not await _answers(dsn):
+        if _passes(error, why) or not await _answers(dsn):
             return why
         raise
     return None
+
+
+def _passes(error: OperationalError, why: str) -> bool:
+    return isinstance(error, ConnectionTimeout) or any(said in why for said in PASSES)
 
 
 async def _answers(dsn: str) -> bool:

@@ -89,6 +89,7 @@ class Badge:
             await _bind(conn, identity, said["url"])
         self.identity, self.missing = identity, None
         self.shown.set()
+        log.info("known_to_slack", team=identity.team_id)
 
 
 class ProvenClient(AsyncWebClient):
