@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 
 class Missing(Enum):
@@ -41,6 +41,11 @@ class Change:
         """Return plain JSON in which an absent side is an absent key."""
         sides = {"before": self.before, "after": self.after}
         return {"path": self.path, "kind": self.kind} | {k: v for k, v in sides.items() if v is not MISSING}
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote."""
+        return cls(str(item.get("path", "")), item.get("before", MISSING), item.get("after", MISSING))
 
 
 def changes(before: Any, after: Any) -> tuple[Change, ...]:

@@ -24,7 +24,8 @@ class Decision(BaseModel):
     """The outcome of one approval, version 1 (see the contract in docs/workflows.md).
 
     `proposal` is what was approved, after edits; `edited` names the fields that changed. A fallback that
-    runs the draft unanswered has `forced` and the reason `sla_timeout`. `decided_at` is aware.
+    runs the draft unanswered has `forced` and the reason `sla_timeout`. `basis` is that of the request that
+    was decided. `decided_at` is aware.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +42,7 @@ class Decision(BaseModel):
     reason: str | None = None
     decided_at: datetime
     votes: tuple[Vote, ...] = ()
+    basis: str | None = None
 
     @property
     def approved(self) -> bool:
@@ -51,8 +53,8 @@ class Decision(BaseModel):
         return self.verdict == "reject"
 
     def answer(self) -> dict[str, Any]:
-        """Return the plain JSON that resumes the graph."""
-        return self.model_dump(mode="json")
+        """Return the plain JSON that resumes the graph; `basis` only where the request had one."""
+        return self.model_dump(mode="json", exclude={"basis"} if self.basis is None else None)
 
 
 class Answer:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Annotated, Any, cast
 
 from langgraph.config import get_config
 from langgraph.types import interrupt
+from pydantic import ValidatorFunctionWrapHandler, WrapValidator
 
+from bot.approvals.basis import refuse_moved
 from bot.approvals.decision import Answer, Decision
 from bot.approvals.request import ApprovalRequest
+
+SENT = "__pregel_resume_map"
+"""Where a node's configuration has the answers that LangGraph's present run sends (contract-tested)."""
 
 
 def ask(request: ApprovalRequest, *, auto: str | None = None) -> Decision:
@@ -17,10 +22,14 @@ def ask(request: ApprovalRequest, *, auto: str | None = None) -> Decision:
     With `auto` (why, in a few words) the workflow's policy decides at once: recorded and resumed like any
     other decision, without a card. The node runs again from its top on resume: do nothing before this call
     that must not happen twice, and take what the request says from the state.
+
+    With `request.basis` an answer that was given on another basis than the node finds now is refused before
+    LangGraph stores it, and people are asked again, with what changed. A rejection is taken on any.
     """
     if auto is not None:
         request = request.model_copy(update={"auto": auto})
-    return cast("Decision", interrupt(request.payload(), response_schema=Answer))
+    expected = Answer if request.basis is None else _answer_on(request.basis)
+    return cast("Decision", interrupt(request.payload(), response_schema=expected))
 
 
 def effect_key(name: str) -> str:
@@ -30,3 +39,23 @@ def effect_key(name: str) -> str:
     key), and it happens once. Call it inside a node.
     """
     return f"{get_config()['configurable']['thread_id']}:{name}"
+
+
+def _answer_on(basis: str) -> Any:
+    """Return what to declare to LangGraph: an `Answer` that was given on this basis."""
+
+    def check(answer: Any, validate: ValidatorFunctionWrapHandler) -> Decision:
+        decision: Decision = validate(answer)
+        return refuse_moved(decision, basis) if _is_being_sent(answer) else decision
+
+    return Annotated[Answer, WrapValidator(check)]
+
+
+def _is_being_sent(answer: Any) -> bool:
+    """Tell an answer that this run brings from one that LangGraph has stored.
+
+    A stored one was checked when it came. It is given to the node again at each of its runs, so refusing it
+    then, for a world that moved later, would keep the node from ever running to its end.
+    """
+    sent = get_config()["configurable"].get(SENT)
+    return isinstance(sent, dict) and any(one is answer for one in sent.values())

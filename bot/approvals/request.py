@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from bot.approvals.basis import LONGEST
 from bot.approvals.canonical import canonical
 from bot.approvals.errors import BadRequest
 from bot.approvals.policy import Policy
@@ -32,7 +33,8 @@ class ApprovalRequest(BaseModel):
     it may be a pydantic model or plain JSON, with `proposal_schema` its JSON Schema. What `allow` leaves
     out is decided by the rest: options are chosen from, a proposal can be approved, rejected and edited,
     anything else approved and rejected. `destructive` draws Approve as dangerous; `risk="high"` asks to
-    confirm. `policy` and `sla` may only tighten the workflow's.
+    confirm. `policy` and `sla` may only tighten the workflow's. `basis` is a fingerprint of the world that it
+    was made from: an answer is taken only while the node that asks still finds the same.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +53,7 @@ class ApprovalRequest(BaseModel):
     auto: str | None = Field(default=None, min_length=1, max_length=500)
     policy: Policy | None = None
     sla: Sla | None = None
+    basis: str | None = Field(default=None, min_length=1, max_length=LONGEST)
 
     @model_validator(mode="before")
     @classmethod
@@ -60,8 +63,6 @@ class ApprovalRequest(BaseModel):
             data = {**data, "proposal": model.model_dump(mode="json")}
             if data.get("proposal_schema") is None:
                 data["proposal_schema"] = type(model).model_json_schema()
-        if isinstance(data, dict) and data.get("basis") is not None:
-            raise ValueError("basis is not supported by this version")
         return data
 
     @field_validator("title")
@@ -106,6 +107,8 @@ class ApprovalRequest(BaseModel):
         dumped = self.model_dump(mode="json", exclude={"policy", "sla"})
         dumped["policy"] = self.policy and self.policy.model_dump(mode="json", exclude_unset=True)
         dumped["sla"] = self.sla and self.sla.model_dump(mode="json", exclude_unset=True)
+        if self.basis is None:
+            del dumped["basis"]  # what was asked before there was one keeps its hash
         canonical(dumped)
         return dumped
 

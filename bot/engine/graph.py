@@ -8,14 +8,19 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import structlog
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.pregel import Pregel
 from langgraph.types import Command, Interrupt
 from psycopg import OperationalError
 
+from bot.approvals.basis import MOST_REFUSALS, is_moved
 from bot.approvals.errors import BadRequest
 from bot.engine.plan import Snapshot, StoppedSilently
 from bot.facts.pauses import Pause
+from bot.facts.supersede import KeepsChanging
+
+log = structlog.get_logger("signoff.engine")
 
 STRICT_RESUME = "__pregel_strict_resume"
 """LangGraph's private switch that makes it refuse an id that is not pending (contract-tested)."""
@@ -53,6 +58,7 @@ class GraphRun:
         # Not the graph's own copy(): that forgets which types its state may hold, and returns them as dicts.
         self._graph = copy.copy(graph)
         self._graph.checkpointer = self._saver
+        self._refused = 0
         self._config: Any = {"configurable": {"thread_id": thread_id, STRICT_RESUME: True}}
 
     async def read(self) -> Snapshot:
@@ -90,8 +96,22 @@ class GraphRun:
         return snapshot
 
     async def resume(self, answers: Mapping[str, Any]) -> Snapshot:
-        """Send each answer to its interrupt id. Never a bare value: that would answer whatever is pending."""
-        return await self._run(Command(resume=dict(answers)))
+        """Send each answer to its interrupt id. Never a bare value: that would answer whatever is pending.
+
+        Where a node refuses its answer, since its basis has moved, nothing of that is stored, and the others'
+        are: the graph is run on, so that the node asks about the world as it is. Raises `KeepsChanging` where
+        it does so again and again in one run.
+        """
+        try:
+            return await self._run(Command(resume=dict(answers)))
+        except NodeRaised as raised:
+            if not is_moved(raised.error):
+                raise
+            log.info("answer_refused", why="its basis has moved")
+        self._refused += 1
+        if self._refused >= MOST_REFUSALS:
+            raise KeepsChanging
+        return await self.drive()
 
     async def _run(self, given: Any) -> Snapshot:
         try:

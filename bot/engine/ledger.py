@@ -34,6 +34,7 @@ from bot.engine.thread_row import RECOVERED, ThreadRow
 from bot.facts.pauses import register, revise
 from bot.facts.settle import close
 from bot.facts.threads import RESUMED
+from bot.facts.supersede import supersede
 from bot.postgres.fact import Fact, NewMessage, fact
 from bot.postgres.jobs import Wakes
 from bot.postgres.rows import Approval, Thread
@@ -137,10 +138,13 @@ class Ledger:
             await self._orphan(recorded, approval, rows.now)
         for approval, pause in changes.revised:
             await revise(recorded, approval, pause, workflow)
-        for approval, _ in changes.superseded:
-            await self._supersede(recorded, approval, rows.now)
-        new = (*(pause for _, pause in changes.superseded), *changes.new)
-        decided = [await register(recorded, self.thread, workflow, pause, rows.now) for pause in new]
+        for approval, pause in changes.superseded:
+            await supersede(recorded, approval, pause, rows.now)
+        asked = (*changes.superseded, *((None, pause) for pause in changes.new))
+        decided = [
+            await register(recorded, self.thread, workflow, pause, rows.now, follows=before)
+            for before, pause in asked
+        ]
         if any(decided) or changes.vanished or changes.superseded:
             return (await standing(self._conn, self.thread.thread_id)).approvals
         return tuple(a for a in rows.approvals if a not in changes.applied)
@@ -176,7 +180,8 @@ class Ledger:
             if approval.decision is None:
                 raise LookupError(f"approval {approval.approval_id} is {approval.status} without a decision")
             asked = pause.asked
-            said = reply(approval.decision, asked.dialect, workflow.reply, asked.original)
+            decision = approval.decision.model_copy(update={"basis": approval.request.basis})
+            said = reply(decision, asked.dialect, workflow.reply, asked.original)
             if isinstance(said, End):
                 await self._stop(recorded, rows, "cancelled", said.reason)
                 return Finish()
@@ -193,21 +198,6 @@ class Ledger:
             f"signoff show {self.thread.thread_id}",
             approval,
         )
-
-    async def _supersede(self, recorded: Fact, approval: Approval, now: datetime) -> None:
-        why = "what was asked changed after the decision" if approval.decision else "it is asked again"
-        await close(recorded, approval, "superseded", why, now)
-        for vote in approval.decision.votes if approval.decision else ():
-            recorded.post(
-                NewMessage(
-                    f"told:{approval.approval_id}:{vote.user}",
-                    "told",
-                    target=vote.user,
-                    approval_id=approval.approval_id,
-                    thread_id=self.thread.thread_id,
-                    body={"event": "superseded"},
-                )
-            )
 
     async def _stop(
         self, recorded: Fact, rows: Standing, status: ThreadStatus, why: str, details: str | None = None

@@ -96,7 +96,8 @@ def follow(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Changes:
 
     A pause that is gone was applied where its row carries the mark, and is an orphan where not, or where its
     checkpoint still holds it. The same pause with another payload is a new revision while it waits; where
-    it was decided, the decision was on something else: it is superseded, and people are asked again.
+    it was decided, the decision was on something else: it is superseded, and people are asked again. But
+    what was rejected before its basis moved stays rejected.
     """
     rows = {a.interrupt_id: a for a in approvals if a.status != "superseded" and a.applied_at is None}
     pauses = {pause.interrupt_id: pause for pause in snapshot.pauses}
@@ -108,7 +109,7 @@ def follow(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Changes:
         new=tuple(pause for key, pause in pauses.items() if key not in rows),
         revised=tuple((a, pause) for a, pause in differs if a.status == "pending"),
         superseded=(
-            *((a, pause) for a, pause in differs if a.status != "pending"),
+            *((a, pause) for a, pause in differs if a.status != "pending" and not _stands(a, pause)),
             *((a, pauses[key]) for key, a in closed.items() if key in pauses),
         ),
         vanished=tuple(a for a in gone if not _was_sent(a, snapshot)),
@@ -153,3 +154,9 @@ def _was_sent(approval: Approval, snapshot: Snapshot) -> bool:
 
 def _differs(approval: Approval | None, pause: Pause) -> bool:
     return approval is not None and approval.payload_hash != pause.digest
+
+
+def _stands(approval: Approval, pause: Pause) -> bool:
+    """Whether a decision holds whatever its pause asks by now: its node takes a rejection on any basis."""
+    rejected = approval.decision is not None and approval.decision.rejected
+    return rejected and pause.asked.request.basis is not None

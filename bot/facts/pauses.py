@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,13 +13,16 @@ from psycopg.types.json import Json, Jsonb
 from bot import metrics
 from bot.approvals import sla as sla_rules
 from bot.approvals.canonical import payload_hash
+from bot.approvals.changes import Change
 from bot.approvals.decision import By, Decision
 from bot.approvals.dialects import Asked, read
 from bot.approvals.policy import Policy, tighten
 from bot.approvals.request import ApprovalRequest
+from bot.approvals.since import since
 from bot.approvals.sla import Fallback, Sla
 from bot.approvals.workflow import Workflow
 from bot.facts.settle import card_id
+from bot.facts.told import tell
 from bot.postgres.fact import HIGH_RISK, Fact, NewMessage
 from bot.postgres.rows import Approval, Thread
 
@@ -41,10 +45,19 @@ class Pause:
 
 
 async def register(
-    fact: Fact, thread: Thread, workflow: Workflow, pause: Pause, now: datetime
+    fact: Fact,
+    thread: Thread,
+    workflow: Workflow,
+    pause: Pause,
+    now: datetime,
+    *,
+    follows: Approval | None = None,
 ) -> Decision | None:
-    """Record a new pause; returns the policy's decision where the workflow declared one (`auto`)."""
-    approval = found(thread.thread_id, workflow, pause, now)
+    """Record a new pause; returns the policy's decision where the workflow declared one (`auto`).
+
+    `follows` is the approval of the same pause that was superseded.
+    """
+    approval = found(thread.thread_id, workflow, pause, now, follows=follows)
     decision = approval.decision
     await fact.conn.execute(
         _INSERT,
@@ -52,6 +65,9 @@ async def register(
             "approval_id": approval.approval_id,
             "thread_id": approval.thread_id,
             "interrupt_id": approval.interrupt_id,
+            "revision": approval.revision,
+            "asked_again": approval.asked_again,
+            "changed": _as_json(approval.changed),
             "status": approval.status,
             "dialect": approval.dialect,
             "request": Json(approval.asked),
@@ -75,8 +91,13 @@ async def register(
     return decision
 
 
-def found(thread_id: str, workflow: Workflow, pause: Pause, now: datetime) -> Approval:
-    """Return the approval of a new pause, decided already where its workflow leaves it to policy."""
+def found(
+    thread_id: str, workflow: Workflow, pause: Pause, now: datetime, *, follows: Approval | None = None
+) -> Approval:
+    """Return the approval of a new pause, decided already where its workflow leaves it to policy.
+
+    One that `follows` another counts its revisions on, and knows what changed since.
+    """
     request = pause.asked.request
     policy, sla, notices = in_force(workflow, request)
     auto = request.auto if workflow.declared else None
@@ -88,7 +109,7 @@ def found(thread_id: str, workflow: Workflow, pause: Pause, now: datetime) -> Ap
         thread_id=thread_id,
         interrupt_id=pause.interrupt_id,
         status="decided" if decision else "pending",
-        revision=1,
+        revision=follows.revision + 1 if follows else 1,
         dialect=pause.asked.dialect,
         asked=pause.payload,
         payload_hash=pause.digest,
@@ -109,6 +130,8 @@ def found(thread_id: str, workflow: Workflow, pause: Pause, now: datetime) -> Ap
         applying_at=None,
         applied_at=None,
         created_at=now,
+        changed=since(follows.request, request) if follows else (),
+        asked_again=follows.asked_again + 1 if follows and follows.decision else 0,
     )
 
 
@@ -131,7 +154,10 @@ def _audit(fact: Fact, thread: Thread, approval: Approval, pause: Pause) -> None
 
 
 async def revise(fact: Fact, approval: Approval, pause: Pause, workflow: Workflow) -> None:
-    """The same pause asks something else now: a new revision, earlier votes void, the card drawn again."""
+    """The same pause asks something else now: a new revision, and the card drawn again with what changed.
+
+    Earlier votes are void, and who cast them is told.
+    """
     now = revised(approval, pause, workflow)
     await fact.conn.execute(
         _REVISE,
@@ -144,8 +170,11 @@ async def revise(fact: Fact, approval: Approval, pause: Pause, workflow: Workflo
             "policy": Jsonb(now.policy.model_dump(mode="json")),
             "sla": Jsonb(now.sla.model_dump(mode="json")),
             "notices": list(now.notices),
+            "changed": _as_json(now.changed),
         },
     )
+    for user in await _voters(fact, approval):
+        tell(fact, approval, user, "revised")
     fact.redraw_cards(now.approval_id)
     fact.audit(
         now.thread_id,
@@ -175,6 +204,7 @@ def revised(approval: Approval, pause: Pause, workflow: Workflow) -> Approval:
         policy=policy.with_approvers(_escalated(approval)),
         sla=sla,
         notices=notices,
+        changed=since(approval.request, request),
     )
 
 
@@ -194,6 +224,16 @@ def in_force(workflow: Workflow, request: ApprovalRequest) -> tuple[Policy, Sla,
     if request.auto is not None and not workflow.declared:
         notices.append("auto: a graph without a declaration may not decide by itself")
     return policy, sla, tuple(notices)
+
+
+def _as_json(changed: Iterable[Change]) -> Json:
+    return Json([change.to_json() for change in changed])
+
+
+async def _voters(fact: Fact, approval: Approval) -> list[str]:
+    """Return who voted on the revision as it stands."""
+    found = await fact.conn.execute(_VOTERS, {"id": approval.approval_id, "revision": approval.revision})
+    return [row["user_id"] for row in await found.fetchall()]
 
 
 def _escalated(approval: Approval) -> list[str]:
@@ -227,16 +267,20 @@ def _card(approval: Approval) -> NewMessage:
 
 
 _INSERT = """
-insert into approvals (approval_id, thread_id, interrupt_id, status, dialect, request, payload_hash, proposal,
-                       policy, sla, notices, channel, next_at, due_at, decision, decided_at, created_at)
-values (%(approval_id)s, %(thread_id)s, %(interrupt_id)s, %(status)s, %(dialect)s, %(request)s, %(hash)s,
-        %(proposal)s, %(policy)s, %(sla)s, %(notices)s, %(channel)s, %(next_at)s, %(next_at)s, %(decision)s,
-        %(decided_at)s, %(now)s)
+insert into approvals (approval_id, thread_id, interrupt_id, revision, asked_again, changed, status, dialect,
+                       request, payload_hash, proposal, policy, sla, notices, channel, next_at, due_at,
+                       decision, decided_at, created_at)
+values (%(approval_id)s, %(thread_id)s, %(interrupt_id)s, %(revision)s, %(asked_again)s, %(changed)s,
+        %(status)s, %(dialect)s, %(request)s, %(hash)s, %(proposal)s, %(policy)s, %(sla)s, %(notices)s,
+        %(channel)s, %(next_at)s, %(next_at)s, %(decision)s, %(decided_at)s, %(now)s)
 """
 
 _REVISE = """
 update approvals
 set revision = revision + 1, dialect = %(dialect)s, request = %(request)s, payload_hash = %(hash)s,
-    proposal = %(proposal)s, policy = %(policy)s, sla = %(sla)s, notices = %(notices)s, edited_by = null
+    proposal = %(proposal)s, policy = %(policy)s, sla = %(sla)s, notices = %(notices)s, changed = %(changed)s,
+    edited_by = null
 where approval_id = %(id)s and status = 'pending'
 """
+
+_VOTERS = "select user_id from votes where approval_id = %(id)s and revision = %(revision)s order by user_id"

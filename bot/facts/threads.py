@@ -100,6 +100,7 @@ async def retry(conn: AsyncConnection[Any], queue: Queue, thread_id: str, actor:
         revived = await conn.execute(_RETRY, {"thread_id": thread_id})
         if revived.rowcount == 0:
             raise NothingToRetry(f"Thread {thread_id} is {thread.status}, not failed; nothing was changed.")
+        await conn.execute(_COUNT_ANEW, {"thread_id": thread_id})
         recorded.advance(thread_id)
         recorded.audit(thread_id, "thread.retried", actor, {"error": thread.error})
 
@@ -170,6 +171,9 @@ update threads set status = 'running', attempts = 0, retry_at = null, error = nu
                    ended_at = null, digested_in = null
 where thread_id = %(thread_id)s and status in ('failed', 'orphaned')
 """
+
+# So that a workflow which asked something else after each answer, and was mended, is not given up at once.
+_COUNT_ANEW = "update approvals set asked_again = 0 where thread_id = %(thread_id)s and applied_at is null"
 
 _REVIVE = """
 update messages set error = null, attempts = 0, retry_at = null where approval_id = %(id)s

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal, Self
 
+from bot.approvals.changes import Change
 from bot.approvals.decision import Decision
 from bot.approvals.dialects import Dialect
 from bot.approvals.policy import Policy, Vote
@@ -67,7 +68,11 @@ class Thread:
 
 @dataclass(frozen=True)
 class Approval:
-    """One pause of a thread: what is asked, of whom, by when, what came of it."""
+    """One pause of a thread: what is asked, of whom, by when, what came of it.
+
+    `changed` is how it differs from the request before it at the same pause, where there was one;
+    `asked_again` how many answers in a row were given to such requests in vain.
+    """
 
     approval_id: str
     thread_id: str
@@ -94,10 +99,13 @@ class Approval:
     applying_at: datetime | None
     applied_at: datetime | None
     created_at: datetime
+    changed: tuple[Change, ...] = ()
+    asked_again: int = 0
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Self:
         taken = {name: row[name] for name in cls.__dataclass_fields__ if name in row}
+        taken["changed"] = tuple(Change.of(one) for one in row.get("changed") or ())
         taken["asked"] = row["request"]
         taken["policy"] = Policy.model_validate(row["policy"])
         taken["sla"] = Sla.model_validate(row["sla"])

@@ -11,6 +11,7 @@ from bot.approvals.changes import changes
 from bot.approvals.policy import Vote, is_user
 from bot.postgres.rows import Approval, Thread
 from bot.slack import asking
+from bot.slack.anew import asked_anew
 from bot.slack.buttons import decision_buttons, described, whole_button
 from bot.slack.content import other_fields, proposal_now
 from bot.slack.drawn import Drawn, drawn
@@ -107,6 +108,7 @@ def _content(view: CardView) -> tuple[list[Block], bool]:
     short = {k: v for k, v in fields.items() if units(v) <= 150 and units(k) <= 50}
     pairs = [] if len(fields) <= 10 and len(short) == len(fields) else fields.items()
     pieces = [
+        asked_anew(approval),
         Piece(markdown(request.summary or "", _SUMMARY), units(request.summary or "") <= _SUMMARY),
         facts(pairs, _FACTS),
         _proposed(approval),
@@ -210,7 +212,7 @@ def _fallback(view: CardView) -> str:
     if settled:
         return f"{title}: {settled}".replace("*", "").replace("\n", " ")
     lines = [
-        f"Approval needed: {title}",
+        f"{'Asked again' if view.approval.asked_again else 'Approval needed'}: {title}",
         asking.asked_by(view.thread),
         asking.deadline(view.approval, view.now),
     ]

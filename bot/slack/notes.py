@@ -9,7 +9,7 @@ A message's `body` is plain JSON; its keys by kind, all optional unless marked w
 | note | `event`*: `vote`, `edited`, `decided`, `expired`, `failed`, `cancelled`, `superseded`, `orphaned`; |
 |      | `user`, `verdict`, `choice`, `comment`, `text`; `changes`: a list of `Change.to_json()` |
 | outcome | `permalink`: of the card |
-| told | `event`: `superseded` or another of note's; `text`: words of ours; `permalink` |
+| told | `event`: `superseded`, `revised` or another of note's; `text`: words of ours; `permalink` |
 | ops | `problem`*: one line; `detail`: more of it; `command`: what mends it; `permalink` |
 | stray | `permalink`: of the live card |
 
@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from bot.approvals.changes import MISSING, Change, changes
+from bot.approvals.changes import Change, changes
 from bot.postgres.rows import Approval, Message, Thread
 from bot.slack import asking
 from bot.slack.drawn import Drawn, drawn
@@ -99,7 +99,7 @@ def _link(body: Mapping[str, Any]) -> str | None:
 
 def _under_card(body: Mapping[str, Any], approval: Approval | None, thread: Thread | None) -> list[Block]:
     """Keep the card's thread as its record: who did what, in which words, with which changes."""
-    told, changed = body, [_change(item) for item in body.get("changes") or ()]
+    told, changed = body, [Change.of(item) for item in body.get("changes") or ()]
     decision = approval.decision if approval else None
     if approval and decision and body.get("event") not in _BEFORE_THE_END:
         told = {"comment": decision.comment, "text": decision.text}
@@ -111,10 +111,6 @@ def _under_card(body: Mapping[str, Any], approval: Approval | None, thread: Thre
         blocks.append(rich_text(paragraph(words("before → after", italic=True)), *shown.elements))
     blocks += [rich_text(quote(str(told[key]))) for key in ("comment", "text") if told.get(key)]
     return blocks
-
-
-def _change(item: Mapping[str, Any]) -> Change:
-    return Change(str(item.get("path", "")), item.get("before", MISSING), item.get("after", MISSING))
 
 
 def _event(body: Mapping[str, Any], approval: Approval | None, thread: Thread | None) -> str:
@@ -165,6 +161,8 @@ def _told(body: Mapping[str, Any], approval: Approval | None, thread: Thread | N
         text = (
             "Your decision was not used: what was asked changed before it took effect. A new card asks again."
         )
+    elif body.get("event") == "revised":
+        text = "Your vote no longer counts: what is asked has changed, and its card shows how. Look again."
     else:
         text = (outcome(approval, thread) if approval and thread else None) or "This is settled."
     return [section(f"*{_title(approval)}*\n{text}"), *_closing(None, _link(body))]

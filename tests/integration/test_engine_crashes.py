@@ -25,10 +25,11 @@ class State(TypedDict, total=False):
 
 
 class Outside:
-    """The world that nodes change; it takes each effect once under its key."""
+    """The world: nodes change it, each effect once under its key, and it moves once a person has decided."""
 
     def __init__(self) -> None:
         self.effects: list[str] = []
+        self.moved: set[str] = set()
 
     def change(self, name: str) -> None:
         key = effect_key(name)
@@ -97,7 +98,22 @@ def fanned_out(world):
     return builder
 
 
-SHAPES = {in_a_row: 1, twice_in_a_node: 3, in_parallel: 4, in_a_subgraph: 5, fanned_out: 5}
+def moved_after_the_approval(world):
+    def moving(state):
+        basis = "w2" if effect_key("moved") in world.moved else "w1"
+        return {"log": [("moving", basis, ask(ApprovalRequest(title="moving?", basis=basis)).verdict)]}
+
+    return chain(State, moving, paying(world))
+
+
+SHAPES = {
+    moved_after_the_approval: 1,
+    in_a_row: 1,
+    twice_in_a_node: 3,
+    in_parallel: 4,
+    in_a_subgraph: 5,
+    fanned_out: 5,
+}
 """Each with how many statements lie between two deaths; SIGNOFF_EVERY_CRASH=1 tries every one of all."""
 
 
@@ -136,7 +152,7 @@ def dying(after: int):
         yield death
 
 
-async def to_the_end(it: Bench, thread_id: str, after: int) -> bool:
+async def to_the_end(it: Bench, world: Outside, thread_id: str, after: int) -> bool:
     """Answer whatever is asked; the worker dies once, after so many statements. Returns whether it did."""
     with dying(after) as death:
         for _ in range(30):
@@ -152,6 +168,7 @@ async def to_the_end(it: Bench, thread_id: str, after: int) -> bool:
                 continue
             title = min(pending)
             await it.decide(pending[title], "reject" if title == "two?" else "approve")
+            world.moved.add(f"{thread_id}:moved")
     raise AssertionError(await it.thread(thread_id))
 
 
@@ -160,14 +177,14 @@ async def test_a_worker_may_die_before_any_statement(database, shape):
     world, step = Outside(), 1 if os.environ.get("SIGNOFF_EVERY_CRASH") else SHAPES[shape]
     async with bench(database, flow(shape(world))) as it:
         whole = await it.start()
-        assert not await to_the_end(it, whole, 10_000)
+        assert not await to_the_end(it, world, whole, 10_000)
         expected = await _outcome(it, whole)
         assert expected["status"] == "done"
 
         after, died = 0, True
         while died:
             thread_id = await it.start()
-            died = await to_the_end(it, thread_id, after)
+            died = await to_the_end(it, world, thread_id, after)
             assert await _outcome(it, thread_id) == expected, f"died before statement {after}"
             assert world.effects.count(f"{thread_id}:payment") == 1
             after += step

@@ -13,12 +13,15 @@ import pytest
 from conftest import create, drop
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.config import get_config
 from langgraph.errors import NodeInterrupt, UnknownInterruptError, is_invalid_resume
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send, interrupt
 from psycopg.conninfo import make_conninfo
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
+from pydantic_core import PydanticCustomError
 
+from bot.approvals.pausing import SENT
 from bot.engine.graph import STRICT_RESUME
 from bot.postgres.pools import runs_pool
 
@@ -376,6 +379,92 @@ async def test_a_task_shows_its_old_error_although_it_has_finished_since(run):
 
         assert tasks["mended"].error is not None
         assert tasks["mended"].result == {"log": ["mended"]}
+
+
+# What `basis` leans on.
+
+
+def answering(basis, log, *titles):
+    """A node that refuses an answer given on another basis, and notes which answers its run brings."""
+
+    async def node(state):
+        def check(answer):
+            sent = get_config()["configurable"].get(SENT)
+            log.append((answer["v"], sent and any(one is answer for one in sent.values())))
+            if log[-1][1] and answer["on"] != basis[0]:
+                raise PydanticCustomError("moved", "moved")
+            return answer
+
+        schema = Annotated[dict, BeforeValidator(check)]
+        return {"log": [interrupt(f"{t} {basis[0]}", response_schema=schema)["v"] for t in titles]}
+
+    node.__name__ = titles[0]
+    return node
+
+
+def on(basis, value):
+    return {"v": value, "on": basis}
+
+
+async def test_an_answer_that_a_node_refuses_is_not_stored_and_its_question_is_asked_anew_by_the_same_id(run):
+    basis, log = ["w1"], []
+    async with run(chain(answering(basis, log, "pay"))) as thread:
+        asked = interrupts(await thread.begin())["pay w1"]
+        basis[0] = "w2"
+        with pytest.raises(ValueError, match="moved") as refused:
+            await thread.answer({asked: on("w1", "yes")})
+        assert is_invalid_resume(refused.value)
+        assert [i.value for i in (await thread.state()).interrupts] == ["pay w1"], "until it has run again"
+        assert interrupts(await thread.drive()) == {"pay w2": asked}
+        basis[0] = "w1"
+        assert interrupts(await thread.drive()) == {"pay w1": asked}, "the first answer is nowhere"
+        assert (await thread.answer({asked: on("w1", "no")}))["log"] == ["no"]
+
+
+async def test_a_refused_answer_leaves_those_of_its_siblings_in_the_same_step(run):
+    basis, log = ["w1"], []
+    graph = side_by_side(answering(basis, log, "pay"), answering(["w1"], log, "beside"))
+    for inner in (graph, chain_of(graph)):
+        async with run(inner) as thread:
+            basis[0] = "w1"
+            asked = interrupts(await thread.begin())
+            basis[0] = "w2"
+            with pytest.raises(ValueError, match="moved"):
+                await thread.answer(
+                    {asked["pay w1"]: on("w1", "yes"), asked["beside w1"]: on("w1", "beside")}
+                )
+            assert interrupts(await thread.drive()) == {"pay w2": asked["pay w1"]}
+            done = await thread.answer({asked["pay w1"]: on("w2", "no")})
+            assert sorted(done["log"]) == ["beside", "no"]
+
+
+async def test_a_node_is_shown_which_answers_its_run_brings_and_which_are_stored(run):
+    basis, log = ["w1"], []
+    for graph in (
+        chain(answering(basis, log, "one", "two")),
+        chain_of(chain(answering(basis, log, "one", "two"))),
+    ):
+        async with run(graph) as thread:
+            basis[0] = "w1"
+            asked = interrupts(await thread.begin())["one w1"]
+            second = interrupts(await thread.answer({asked: on("w1", "a")}))["two w1"]
+            basis[0] = "w2"
+            log.clear()
+            assert interrupts(await thread.drive()) == {"two w2": second}
+            assert log == [("a", None)]
+
+            with pytest.raises(ValueError, match="moved"):
+                await thread.answer({second: on("w1", "b")})
+            assert log[1:] == [("a", False), ("b", True)]
+            assert (await thread.answer({second: on("w2", "c")}))["log"] == ["a", "c"]
+
+
+def chain_of(inner):
+    """The same graph as a node of another."""
+    builder = StateGraph(State)
+    builder.add_node("inner", inner)
+    builder.add_edge(START, "inner")
+    return builder.compile()
 
 
 # Where a thread stands.

@@ -66,6 +66,8 @@ def approval(request: ApprovalRequest = REQUEST, **changes: Any) -> Approval:
         "steps_done": 0,
         "due_at": NOW + timedelta(hours=5),
         "created_at": NOW,
+        "changed": (),
+        "asked_again": 0,
     }
     return Approval(**dict.fromkeys(Approval.__dataclass_fields__) | values | changes)
 

@@ -1,0 +1,21 @@
+"""What a card says of the request before its own: that it was asked, perhaps answered, and what changed."""
+
+from __future__ import annotations
+
+from bot.approvals.since import BASIS
+from bot.postgres.rows import Approval
+from bot.slack.rich import paragraph, words
+from bot.slack.values import Piece, edits, titles
+
+_AFTER_AN_ANSWER = "Asked again, since the answer was no longer about how things stand"
+_WHILE_IT_WAITED = "Changed since it was first asked"
+
+
+def asked_anew(approval: Approval) -> Piece:
+    """Show how an approval differs from the one that was asked before it at the same pause."""
+    called = {BASIS: "Based on", **titles(approval.request.proposal_schema)}
+    piece = edits(approval.changed, called=called)
+    if not piece.elements:
+        return piece
+    why = _AFTER_AN_ANSWER if approval.asked_again else _WHILE_IT_WAITED
+    return Piece([paragraph(words(why, bold=True), words(": before → after")), *piece.elements], piece.whole)
