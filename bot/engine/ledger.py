@@ -33,8 +33,8 @@ from bot.engine.standing import Standing, mark_applied, standing
 from bot.engine.thread_row import RECOVERED, ThreadRow
 from bot.facts.pauses import register, revise
 from bot.facts.settle import close
-from bot.facts.threads import RESUMED
 from bot.facts.supersede import supersede
+from bot.facts.threads import RESUMED
 from bot.postgres.fact import Fact, NewMessage, fact
 from bot.postgres.jobs import Wakes
 from bot.postgres.rows import Approval, Thread

@@ -158,5 +158,6 @@ def _differs(approval: Approval | None, pause: Pause) -> bool:
 
 def _stands(approval: Approval, pause: Pause) -> bool:
     """Whether a decision holds whatever its pause asks by now: its node takes a rejection on any basis."""
-    rejected = approval.decision is not None and approval.decision.rejected
-    return rejected and pause.asked.request.basis is not None
+    if pause.asked.request.basis is None:
+        return False
+    return approval.decision is not None and approval.decision.rejected

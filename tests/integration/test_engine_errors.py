@@ -344,7 +344,7 @@ async def test_errors_hold_no_characters_that_postgres_refuses(database):
 async def test_a_statement_of_ours_that_postgres_refuses_is_counted_and_leaves_the_connection_well(
     database, monkeypatch
 ):
-    async def register(fact, *_):
+    async def register(fact, *_, **__):
         await fact.conn.execute("select 1 / 0")
 
     def node(state):

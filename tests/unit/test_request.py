@@ -121,3 +121,8 @@ def test_a_request_cannot_be_changed_after_it_was_made() -> None:
 def test_a_payload_too_large_to_ask_about_is_refused() -> None:
     with pytest.raises(BadRequest, match="bytes"):
         ApprovalRequest(title="Pay", proposal={"x": "y" * 600_000}).payload()
+
+
+def test_a_request_without_a_basis_keeps_the_hash_that_it_had_before_there_was_one() -> None:
+    assert "basis" not in ApprovalRequest(title="pay?").payload()
+    assert ApprovalRequest(title="pay?", basis="w1").payload()["basis"] == "w1"

@@ -28,6 +28,7 @@ from slack_rows import (
     vote,
 )
 
+from bot.approvals.changes import Change
 from bot.approvals.policy import Policy
 from bot.approvals.request import ApprovalRequest, Option
 from bot.slack.card import CardView, Drawn, card
@@ -248,3 +249,33 @@ def test_a_pending_card_tells_of_its_workflows_failure_only(status: str) -> None
     shown = read(draw(approval(), thread=thread(status=status, error="boom")).blocks)
 
     assert ("The workflow failed meanwhile: boom" in shown) == (status == "failed")
+
+
+def test_what_is_asked_again_says_what_changed_by_the_names_that_people_know() -> None:
+    asked = REQUEST.model_copy(
+        update={"proposal_schema": {"properties": {"amount": {"title": "Total"}}}, "basis": "beef"}
+    )
+    changed = (Change("amount", 1.0, 12400.0), Change("basis", "f00d", "beef"))
+    again = draw(approval(asked, revision=2, changed=changed, asked_again=1))
+
+    judge(again.blocks)
+    told = " ".join(read(again.blocks).split())
+    assert "Asked again, since the answer was no longer about how things stand : before → after" in told
+    assert "Total : 1.0 → 12400.0 Based on : f00d → beef" in told
+    assert again.text.startswith("Asked again: Pay Acme")
+
+
+def test_what_changed_while_it_waited_does_not_speak_of_an_answer() -> None:
+    revised = draw(approval(revision=2, changed=(Change("amount", 1.0, 12400.0),)))
+
+    assert "Changed since it was first asked" in read(revised.blocks)
+    assert revised.text.startswith("Approval needed: ")
+
+
+def test_a_thousand_changes_leave_the_buttons() -> None:
+    changed = tuple(Change(f"k{n}", "<!here>" * 50, "*" * 3000) for n in range(1000))
+    drawn = draw(approval(changed=changed, asked_again=1))
+
+    judge(drawn.blocks)
+    assert "signoff.approve" in actions(drawn.blocks)
+    assert "more changes" in read(drawn.blocks)

@@ -102,6 +102,7 @@ def test_the_requester_is_told_what_by_whom_why_and_where() -> None:
 
 def test_a_decider_is_told_that_a_decision_was_not_used() -> None:
     assert "Your decision was not used" in tell("told", decided(decision()), event="superseded")
+    assert "Your vote no longer counts" in tell("told", approval(), event="revised")
     assert "&lt;!channel&gt; \u2217x\u2217" in tell("told", approval(), text="<!channel> *x*")
 
 

@@ -1,0 +1,123 @@
+"""What was asked is no longer so when it is clicked, or when the answer arrives: from card to effect."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import moving_world
+import pytest
+from fixtures_house import FINANCE, MAYA, ROSA, Row, Running, running_house
+
+DEPLOY, ANNOUNCE = "Deploy the shop?", "Announce it?"
+
+
+@pytest.fixture
+async def house(database: str) -> AsyncIterator[Running]:
+    moving_world.world["head"] = "f00d"
+    async with running_house(database, extra=(moving_world.MODULE,)) as running:
+        yield running
+
+
+def card(house: Running, title: str, nth: int = -1) -> Row:
+    """One of the cards that ask this, oldest first."""
+    return [m for m in house.cards(FINANCE) if title in m["blocks"][0]["text"]["text"]][nth]
+
+
+def words(value: Any) -> str:
+    """All text of a message."""
+    match value:
+        case dict():
+            return " ".join(
+                words(v) for k, v in value.items() if k in ("text", "blocks", "elements", "fields")
+            )
+        case list():
+            return " ".join(map(words, value))
+        case _:
+            return value if isinstance(value, str) else ""
+
+
+async def answer(house: Running, title: str, action: str = "approve", user: str = MAYA) -> None:
+    ack = await house.slack.click(user, card(house, title), f"signoff.{action}")
+    assert ack.acked
+
+
+async def reject(house: Running, title: str) -> None:
+    await answer(house, title, "reject")
+    await house.slack.until(lambda: bool(house.slack.views(MAYA)))
+    await house.slack.submit(MAYA, house.slack.views(MAYA)[-1], {"words": "not this one"})
+
+
+async def test_a_commit_that_changed_after_the_approval_is_asked_about_again_and_the_rejection_wins(house):
+    thread_id = await house.run("moving", {"log": []})
+    await answer(house, DEPLOY)
+    moving_world.world["head"] = "beef"
+    await house.drain()
+
+    again = words(card(house, DEPLOY))
+    assert again.startswith(f"Asked again: {DEPLOY}")
+    assert "Asked again, since the answer was no longer about how things stand : before → after" in again
+    assert "commit :  f00d  →  beef" in again
+    assert "Based on :  f00d  →  beef" in again
+    before = words(card(house, DEPLOY, 0))
+    assert "Superseded" in before
+    assert f"The decision by <@{MAYA}> was not used" in before
+    assert "Your decision was not used" in words(house.slack.messages(MAYA))
+
+    await reject(house, DEPLOY)
+    moving_world.world["head"] = "f00d"
+    await answer(house, ANNOUNCE)
+    await house.drain()
+    thread = await house.thread(thread_id)
+    assert thread.status == "done"
+    assert sorted(thread.result["log"]) == ["announce: approve", "deploy: reject"]
+
+
+async def test_what_a_node_says_of_its_world_is_escaped_on_the_card(house):
+    await house.run("moving", {"log": []})
+    await answer(house, DEPLOY)
+    moving_world.world["head"] = "<!channel> *b*"
+    await house.drain()
+
+    asked = card(house, DEPLOY)
+    assert "<!channel>" not in json.dumps([b for b in asked["blocks"] if b["type"] != "rich_text"])
+    plain = [b for b in asked["blocks"] if b["type"] == "rich_text"]
+    assert {"type": "text", "text": "<!channel> *b*"} in list(_leaves(plain))
+    assert all(leaf["type"] != "broadcast" for leaf in _leaves(plain))
+
+
+async def test_a_click_on_what_has_changed_since_is_refused_and_the_card_was_redrawn(house):
+    thread_id = await house.run("moving", {"log": []})
+    shown = copy.deepcopy(house.slack.click_payload(MAYA, card(house, DEPLOY), "signoff.approve"))
+    moving_world.world["head"] = "beef"
+    await answer(house, ANNOUNCE, user=ROSA)
+    await house.drain()
+
+    ack = await house.slack.deliver(shown)
+    assert ack.acked
+    await house.slack.until(lambda: bool(house.slack.ephemerals(MAYA)))
+    assert "out of date" in house.slack.ephemerals(MAYA)[-1]["text"]
+    redrawn = card(house, DEPLOY)
+    assert redrawn["ts"] == shown["message"]["ts"]
+    assert "Changed since it was first asked : before → after" in words(redrawn)
+    assert "f00d  →  beef" in words(redrawn)
+    (waiting,) = [a for a in await house.approvals(thread_id) if a.status == "pending"]
+    assert waiting.revision == 2
+    refused = [e["data"]["why"] for e in await house.audit(thread_id) if e["event"] == "approval.refused"]
+    assert refused == ["outdated"]
+
+    await answer(house, DEPLOY)
+    await house.drain()
+    assert sorted((await house.thread(thread_id)).result["log"]) == ["announce: approve", "deploy: approve"]
+
+
+def _leaves(value: Any) -> Any:
+    if isinstance(value, list):
+        for item in value:
+            yield from _leaves(item)
+    elif isinstance(value, dict) and "elements" in value:
+        yield from _leaves(value["elements"])
+    elif isinstance(value, dict):
+        yield {k: v for k, v in value.items() if k in ("type", "text")}
