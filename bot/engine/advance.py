@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 import structlog
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool
 
@@ -21,6 +20,7 @@ from bot.engine.graph import GraphRun, NodeRaised
 from bot.engine.ledger import Ledger
 from bot.engine.plan import Begin, Drive, Finish, Move, Orphan, Send, Snapshot, Wait
 from bot.engine.raised import line
+from bot.engine.saver import ThreadSaver
 from bot.facts.threads import NoSuchThread
 from bot.postgres.jobs import Wakes
 from bot.postgres.rows import Thread
@@ -95,8 +95,10 @@ class Engine:
         if entry is None:
             await ledger.hold(f"Workflow {thread.workflow} is not in this worker's catalog")
             return
-        saver = AsyncPostgresSaver(conn)
-        graph = GraphRun(entry.graph, saver, thread.thread_id, lost=lambda: conn.closed)
+        saver = ThreadSaver(conn, thread.thread_id, untouched=untouched)
+        graph = GraphRun(
+            entry.graph, saver, thread.thread_id, lost=lambda: conn.closed, settled=saver.settled
+        )
         try:
             try:
                 await run_to_rest(graph, ledger, entry.workflow, untouched=untouched)

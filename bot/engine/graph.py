@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
@@ -43,7 +43,8 @@ class NodeRaised(Exception):
 class GraphRun:
     """A thread's graph with a saver of its own, over what holds the thread's lock.
 
-    `lost` says whether that lock is gone, with all that could still be written.
+    `lost` says whether that lock is gone, with all that could still be written. `settled` awaits a run until
+    the saver has stored all of it.
     """
 
     def __init__(
@@ -51,10 +52,13 @@ class GraphRun:
         graph: Pregel[Any, Any, Any, Any],
         saver: BaseCheckpointSaver[Any],
         thread_id: str,
+        *,
         lost: Callable[[], bool],
+        settled: Callable[[Awaitable[Any]], Awaitable[Any]] = lambda run: run,
     ) -> None:
         self._saver = saver
         self._lost = lost
+        self._settled = settled
         # Not the graph's own copy(): that forgets which types its state may hold, and returns them as dicts.
         self._graph = copy.copy(graph)
         self._graph.checkpointer = self._saver
@@ -115,9 +119,8 @@ class GraphRun:
 
     async def _run(self, given: Any) -> Snapshot:
         try:
-            result = await self._graph.ainvoke(
-                given, self._config, durability="sync", output_keys=self._whole_state()
-            )
+            run = self._graph.ainvoke(given, self._config, durability="sync", output_keys=self._whole_state())
+            result = await self._settled(run)
         except asyncio.CancelledError as error:
             if _is_cancelled() or self._lost():
                 raise

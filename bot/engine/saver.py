@@ -1,0 +1,136 @@
+"""The checkpoints of one thread, for whoever holds its lock: written in fewer statements, read once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    get_serializable_checkpoint_metadata,
+)
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.checkpoint.serde.types import _DeltaSnapshot
+from psycopg import AsyncConnection, AsyncCursor
+from psycopg.types.json import Jsonb
+
+from bot.engine.unsaved import Unsaved, arrays
+
+_Result = TypeVar("_Result")
+
+_READABLE = 4
+"""The oldest format of a checkpoint that needs no migration when it is read."""
+
+_SIMPLE = (str, int, float, bool, type(None))
+
+_NEWEST = "where thread_id = %s and checkpoint_ns = %s order by checkpoint_id desc limit 1"
+
+
+class ThreadSaver(AsyncPostgresSaver):
+    """LangGraph's own saver, on a connection that holds the lock of the one thread it saves.
+
+    Nobody else writes these checkpoints, so what was read last is still true, and a thread that is
+    `untouched` has none. A checkpoint is stored before its `aput` returns. The writes of a task wait for it,
+    `HELD_SECONDS` at most, and go in the same statement: until then a crash runs the task again, as it would
+    have a moment earlier. The tables are langgraph-checkpoint-postgres's (contract-tested against its saver).
+    LangGraph runs a graph on a shallow copy of its saver; both share one `Unsaved`.
+    """
+
+    def __init__(self, conn: AsyncConnection[Any], thread_id: str, *, untouched: bool = False) -> None:
+        super().__init__(conn)
+        self._unsaved = Unsaved(conn, thread_id, self.lock, empty=untouched)
+
+    async def settled(self, run: Awaitable[_Result]) -> _Result:
+        """Await a run, and leave nothing behind that waits: the connection is somebody else's soon."""
+        try:
+            result = await run
+        except Exception:
+            await self._unsaved.settle()
+            raise
+        except BaseException:
+            self._unsaved.forget()
+            raise
+        await self._unsaved.settle()
+        return result
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        place = config["configurable"]
+        if place.get("checkpoint_id"):
+            return await super().aget_tuple(config)
+        if self._unsaved.empty:
+            return None
+        row = await self._newest(place["thread_id"], place.get("checkpoint_ns", ""))
+        if row is not None and row["checkpoint"]["v"] < _READABLE:
+            return await super().aget_tuple(config)
+        return None if row is None else await self._load_checkpoint_tuple(row)
+
+    async def _newest(self, thread_id: str, namespace: str) -> dict[str, Any] | None:
+        if namespace in self._unsaved.read:
+            return self._unsaved.read.pop(namespace)
+        async with self._cursor() as cursor:
+            await cursor.execute(self.SELECT_SQL + _NEWEST, (thread_id, namespace), binary=True)
+            row = await cursor.fetchone()
+        if row is not None:
+            # Kept apart: a run changes the checkpoint that it was given.
+            self._unsaved.read[namespace] = {**row, "checkpoint": copy.deepcopy(row["checkpoint"])}
+        return row
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        values = checkpoint["channel_values"]
+        if any(isinstance(value, _DeltaSnapshot) for value in values.values()):
+            return await super().aput(config, checkpoint, metadata, new_versions)
+        # The library's rule: what JSON holds as it is stays in the checkpoint's own row.
+        blobs = {key: value for key, value in values.items() if not isinstance(value, _SIMPLE)}
+        rest = {key: value for key, value in values.items() if key not in blobs}
+        place = config["configurable"]
+        rows = [
+            (channel, version, *self.serde.dumps_typed(blobs[channel]))
+            for channel, version in new_versions.items()
+            if channel in blobs
+        ]
+        await self._unsaved.put(
+            {
+                "namespace": place["checkpoint_ns"],
+                "id": checkpoint["id"],
+                "parent": place.get("checkpoint_id"),
+                "checkpoint": Jsonb({**checkpoint, "channel_values": rest}),
+                "metadata": Jsonb(get_serializable_checkpoint_metadata(config, metadata)),
+                **arrays("blob", ("channel", "version", "type", "blob"), rows),
+            }
+        )
+        stored = {key: place[key] for key in ("thread_id", "checkpoint_ns")}
+        return {"configurable": {**stored, "checkpoint_id": checkpoint["id"]}}
+
+    async def aput_writes(
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str = "",
+    ) -> None:
+        place = config["configurable"]
+        replaces = all(channel in WRITES_IDX_MAP for channel, _ in writes)
+        for n, (channel, value) in enumerate(writes):
+            at = (place["checkpoint_ns"], place["checkpoint_id"], task_id, WRITES_IDX_MAP.get(channel, n))
+            kept = (task_path, channel, *self.serde.dumps_typed(value))
+            self._unsaved.hold(at, kept, replaces=replaces)
+
+    @asynccontextmanager
+    async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[AsyncCursor[Any]]:
+        """Open a cursor as the library does, once what waits is stored: whoever asks would miss it."""
+        await self._unsaved.settle()
+        async with super()._cursor(pipeline=pipeline) as cursor:
+            yield cursor

@@ -1,0 +1,168 @@
+"""The engine's saver stores what LangGraph's own does, in fewer statements: a later LangGraph must agree."""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+from typing import Annotated, Any, TypedDict
+
+import psycopg
+import pytest
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Command, Send, interrupt
+from psycopg.rows import dict_row
+
+from bot.engine.saver import ThreadSaver
+
+STORED = {
+    "checkpoints": "select metadata - 'run_id' - 'parents' as metadata, checkpoint_ns = '' as root, "
+    "checkpoint -> 'channel_values' as held from checkpoints order by checkpoint_id",
+    "writes": "select task_path, idx, channel, type, w.checkpoint_ns = '' as root from checkpoint_writes w "
+    "order by checkpoint_id, task_path, idx, channel",
+    "blobs": "select channel, split_part(version, '.', 1) as version, type, blob from checkpoint_blobs "
+    "where channel <> '__pregel_tasks' order by channel, version, blob",
+}
+
+
+class State(TypedDict, total=False):
+    name: str
+    log: Annotated[list[str], operator.add]
+
+
+def first(state):
+    return {"name": "x", "log": ["first"]}
+
+
+def question(state):
+    return {"log": [interrupt("?")]}
+
+
+def fan(state):
+    return [Send("part", {"name": str(n)}) for n in range(3)]
+
+
+def part(state):
+    return {"log": [state["name"]]}
+
+
+def graph() -> StateGraph[State]:
+    inner = StateGraph(State)
+    inner.add_node("inner_question", question)
+    inner.add_edge(START, "inner_question")
+    builder = StateGraph(State)
+    builder.add_node("first", first)
+    builder.add_node("left", question)
+    builder.add_node("right", part)
+    builder.add_node("part", part)
+    builder.add_node("sub", inner.compile())
+    builder.add_edge(START, "first")
+    builder.add_edge("first", "left")
+    builder.add_edge("first", "right")
+    builder.add_edge(["left", "right"], "sub")
+    builder.add_conditional_edges("sub", fan, ["part"])
+    builder.add_edge("part", END)
+    return builder
+
+
+async def connect(database: str) -> Any:
+    return await psycopg.AsyncConnection.connect(database, autocommit=True, row_factory=dict_row)
+
+
+async def run(saver: AsyncPostgresSaver) -> list[Any]:
+    """Run to the first pause, over the second, and to the end."""
+    compiled = graph().compile(checkpointer=saver)
+    config: Any = {"configurable": {"thread_id": "one"}}
+    said = []
+    for given in ({"log": ["begin"]}, Command(resume="a"), Command(resume="b")):
+        work = compiled.ainvoke(given, config, durability="sync")
+        result = await (saver.settled(work) if isinstance(saver, ThreadSaver) else work)
+        said.append((result["log"], [i.value for i in result.get("__interrupt__", ())]))
+    return said
+
+
+async def stored(conn: Any) -> dict[str, list[dict[str, Any]]]:
+    return {name: await (await conn.execute(query)).fetchall() for name, query in STORED.items()}
+
+
+async def test_it_stores_what_the_library_stores(database):
+    async with await connect(database) as conn:
+        expected, kept = await run(AsyncPostgresSaver(conn)), await stored(conn)
+        for table in ("checkpoints", "checkpoint_writes", "checkpoint_blobs"):
+            await conn.execute(f"delete from {table}")
+
+        assert await run(ThreadSaver(conn, "one", untouched=True)) == expected
+
+        assert await stored(conn) == kept
+
+
+async def test_what_it_stored_the_library_reads_the_same(database):
+    config: Any = {"configurable": {"thread_id": "one"}}
+    async with await connect(database) as conn:
+        await run(ThreadSaver(conn, "one"))
+
+        ours = await ThreadSaver(conn, "one").aget_tuple(config)
+
+        assert ours == await AsyncPostgresSaver(conn).aget_tuple(config)
+        assert ours is not None
+        assert ours.checkpoint["channel_values"]["log"][-3:] == ["0", "1", "2"]
+
+
+async def test_a_run_that_was_given_a_read_checkpoint_does_not_change_what_is_read_next(database):
+    config: Any = {"configurable": {"thread_id": "one"}}
+    async with await connect(database) as conn:
+        await run(ThreadSaver(conn, "one"))
+        saver = ThreadSaver(conn, "one")
+        first_read = await saver.aget_tuple(config)
+        assert first_read is not None
+        first_read.checkpoint["versions_seen"].clear()
+
+        again = await saver.aget_tuple(config)
+
+        assert again is not None
+        assert again.checkpoint["versions_seen"]
+
+
+async def test_a_finished_task_is_stored_while_its_sibling_still_runs(database):
+    async with await connect(database) as conn, await connect(database) as other:
+
+        async def slow(state):
+            async with asyncio.timeout(30):
+                while not await _writes_of(other, "log"):
+                    pass
+            return {"log": ["slow"]}
+
+        builder = StateGraph(State)
+        builder.add_node("quick", lambda _: {"log": ["quick"]})
+        builder.add_node("slow", slow)
+        builder.add_edge(START, "quick")
+        builder.add_edge(START, "slow")
+        saver = ThreadSaver(conn, "one")
+        compiled = builder.compile(checkpointer=saver)
+
+        result = await saver.settled(compiled.ainvoke({}, {"configurable": {"thread_id": "one"}}))
+
+        assert sorted(result["log"]) == ["quick", "slow"]
+
+
+async def test_the_error_of_a_node_is_stored_when_the_run_has_come_back(database):
+    def raises(state):
+        raise RuntimeError("no")
+
+    builder = StateGraph(State)
+    builder.add_node("raises", raises)
+    builder.add_edge(START, "raises")
+    async with await connect(database) as conn, await connect(database) as other:
+        saver = ThreadSaver(conn, "one")
+        compiled = builder.compile(checkpointer=saver)
+
+        with pytest.raises(RuntimeError):
+            await saver.settled(compiled.ainvoke({}, {"configurable": {"thread_id": "one"}}))
+
+        assert await _writes_of(other, "__error__")
+
+
+async def _writes_of(conn: Any, channel: str) -> list[Any]:
+    found = await conn.execute("select task_path from checkpoint_writes where channel = %s", (channel,))
+    rows: list[Any] = await found.fetchall()
+    return rows
