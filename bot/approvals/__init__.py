@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from bot.approvals.breakpoints import Breakpoints
 from bot.approvals.decision import By, Decision
 from bot.approvals.policy import Policy, Vote
 from bot.approvals.request import ApprovalRequest, Option
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ApprovalRequest",
+    "Breakpoints",
     "By",
     "Decision",
     "Fallback",

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel
 
+from bot.approvals.breakpoints import Breakpoints
 from bot.approvals.decision import Decision
 from bot.approvals.errors import SignoffError
 from bot.approvals.policy import Policy
 from bot.approvals.secrets import Secrets
 from bot.approvals.sla import Sla
+from bot.approvals.states import Autonomy
 
 Reply = Literal["dict", "bool", "text"] | Callable[[Decision], Any]
 
@@ -34,6 +36,10 @@ class Workflow:
     `retries` counts how often a node that raised is tried again. `reply` says what a graph that does not
     speak Signoff's request expects back; undeclared, a refusal never resumes it. `secrets` are names of
     state fields, at any depth, that the audit and the log show masked, beside those that are plainly secret.
+    `breakpoints` says how its static breakpoints are asked about, all alike or by node. `node_interrupt`
+    turns a decision, and the value of a legacy `NodeInterrupt`, into the state update after which its node
+    runs again. `autonomy` lists what a run may be started with: `full` (policy decides whatever is asked)
+    only where it is named here.
     """
 
     name: str
@@ -46,6 +52,9 @@ class Workflow:
     reply: Reply | None = None
     secrets: tuple[str, ...] = ()
     description: str = ""
+    breakpoints: Breakpoints | Mapping[str, Breakpoints] = field(default_factory=Breakpoints)
+    node_interrupt: Callable[[Decision, Any], dict[str, Any]] | None = None
+    autonomy: tuple[Autonomy, ...] = ("on_action", "step_by_step")
     declared: bool = True
     """False for a bare graph out of SIGNOFF_WORKFLOWS: its payloads may not decide themselves (`auto`)."""
 
@@ -60,3 +69,14 @@ class Workflow:
             raise BadWorkflow(f"{self.name!r} is no workflow name: use a-z, 0-9, _ and -, a letter first.")
         if self.retries < 0:
             raise BadWorkflow(f"Workflow {self.name}: retries is {self.retries}; use 0 or more.")
+        if "on_action" not in self.autonomy or not set(self.autonomy) <= set(get_args(Autonomy)):
+            known = ", ".join(get_args(Autonomy))
+            raise BadWorkflow(
+                f"Workflow {self.name}: autonomy is {self.autonomy}; list on_action and others of {known}."
+            )
+
+    def breakpoint_of(self, node: str) -> Breakpoints:
+        """Return what is declared of a guarded node's breakpoint."""
+        if isinstance(self.breakpoints, Breakpoints):
+            return self.breakpoints
+        return self.breakpoints.get(node, Breakpoints())

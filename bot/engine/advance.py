@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 import structlog
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool
 
@@ -14,11 +15,12 @@ from bot import metrics
 from bot.approvals.errors import SignoffError
 from bot.approvals.states import THREAD_ENDED
 from bot.approvals.workflow import Workflow
-from bot.engine.catalog import Catalog
+from bot.engine.catalog import Catalog, Entry
 from bot.engine.errands import Errands
 from bot.engine.graph import GraphRun, NodeRaised
+from bot.engine.guarded import GuardedRun
 from bot.engine.ledger import Ledger
-from bot.engine.plan import Begin, Drive, Finish, Move, Orphan, Send, Snapshot, Wait
+from bot.engine.plan import Begin, Drive, Finish, Move, Orphan, Send, Snapshot, Step, Wait
 from bot.engine.raised import line
 from bot.engine.saver import ThreadSaver
 from bot.facts.threads import NoSuchThread
@@ -96,9 +98,7 @@ class Engine:
             await ledger.hold(f"Workflow {thread.workflow} is not in this worker's catalog")
             return
         saver = ThreadSaver(conn, thread.thread_id, untouched=untouched)
-        graph = GraphRun(
-            entry.graph, saver, thread.thread_id, lost=lambda: conn.closed, settled=saver.settled
-        )
+        graph = graph_run(entry, saver, thread, lost=lambda: conn.closed, settled=saver.settled)
         try:
             try:
                 await run_to_rest(graph, ledger, entry.workflow, untouched=untouched)
@@ -108,6 +108,15 @@ class Engine:
             raise  # the database went away, and the lock with it: the next run continues from the checkpoint
         except Exception as error:  # noqa: BLE001  a stored state, or a declared reply, may raise anything
             await ledger.raised(error, entry.workflow)
+
+
+def graph_run(entry: Entry, saver: BaseCheckpointSaver[Any], thread: Thread, **how: Any) -> GraphRun:
+    """Return a thread's graph, ready to be read and run; only what can stop unasked costs another read."""
+    every_step = thread.autonomy == "step_by_step"
+    if not (entry.guarded or every_step):
+        return GraphRun(entry.graph, saver, thread.thread_id, **how)
+    guards: dict[str, Any] = {"workflow": entry.workflow, "every_step": every_step}
+    return GuardedRun(entry.graph, saver, thread.thread_id, **guards, **how)
 
 
 class Rows(Protocol):
@@ -133,6 +142,8 @@ async def run_to_rest(graph: GraphRun, rows: Rows, workflow: Workflow, *, untouc
                 snapshot = await graph.drive()
             case Send() as send:
                 snapshot = await graph.resume(send.answers)
+            case Step() as step:
+                snapshot = await graph.step(step.writes)
             case Wait() | Finish() | Orphan():
                 return
 

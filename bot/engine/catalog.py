@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from langgraph.graph import StateGraph
@@ -32,6 +33,14 @@ class Entry:
 
     workflow: Workflow
     graph: Pregel[Any, Any, Any, Any]
+
+    @cached_property
+    def guarded(self) -> bool:
+        """Whether its graph can stop without an interrupt of its own: at a breakpoint, or a NodeInterrupt."""
+        levels: list[Any] = [self.graph, *(inner for _, inner in self.graph.get_subgraphs(recurse=True))]
+        return self.workflow.node_interrupt is not None or any(
+            level.interrupt_before_nodes or level.interrupt_after_nodes for level in levels
+        )
 
 
 @dataclass
@@ -73,23 +82,13 @@ def compiled(workflow: Workflow) -> Pregel[Any, Any, Any, Any]:
         graph = graph.compile()
     if not isinstance(graph, Pregel):
         raise BadWorkflow(f"its graph is a {type(graph).__name__}; give a StateGraph or a compiled graph.")
-    _refuse_breakpoints(graph, workflow.name)
     for path, inner in graph.get_subgraphs(recurse=True):
-        _refuse_breakpoints(inner, path)
         if getattr(inner, "checkpointer", None):
             raise BadWorkflow(f"the subgraph {path} has a checkpointer of its own; compile it without one.")
     if graph.checkpointer:
         graph = copy.copy(graph)
         graph.checkpointer = None
     return graph
-
-
-def _refuse_breakpoints(graph: Any, where: str) -> None:
-    if graph.interrupt_before_nodes or graph.interrupt_after_nodes:
-        raise BadWorkflow(
-            f"{where} has static breakpoints (interrupt_before or interrupt_after), which look like a crash; "
-            "call ask() in a node instead."
-        )
 
 
 def _modules(package: str, catalog: Catalog) -> list[str]:

@@ -10,7 +10,7 @@ import structlog
 
 from bot.approvals.difference import Told, difference, worded
 from bot.approvals.workflow import Workflow
-from bot.engine.plan import Drive, Move, Send, Snapshot
+from bot.engine.plan import Drive, Move, Send, Snapshot, Step
 from bot.engine.result import as_plain
 from bot.facts.threads import RESUMED
 from bot.postgres.rows import Approval
@@ -44,7 +44,7 @@ def departure(move: Move, snapshot: Snapshot, approvals: tuple[Approval, ...]) -
     What runs on after an error or a crash may be what makes of an answer something that was sent before.
     """
     match move:
-        case Send():
+        case Send() | Step():
             return Departure(snapshot.values, tuple(approval.approval_id for approval, _ in move.decided))
         case Drive():
             sent = tuple(a.approval_id for a in approvals if a.applying_at is not None)

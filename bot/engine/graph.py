@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import copy
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import structlog
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.pregel import Pregel
-from langgraph.types import Command, Interrupt
+from langgraph.types import Command, Interrupt, StateSnapshot
 from psycopg import OperationalError
 
 from bot.approvals.basis import MOST_REFUSALS, is_moved
 from bot.approvals.errors import BadRequest
 from bot.engine.plan import Snapshot, StoppedSilently
+from bot.engine.stops import Write
 from bot.facts.pauses import Pause
 from bot.facts.supersede import KeepsChanging
 
@@ -47,6 +49,11 @@ class GraphRun:
     the saver has stored all of it.
     """
 
+    nameless = False
+    """Whether a NodeInterrupt, which has no id, is asked about all the same."""
+    stops: Mapping[str, Any] = MappingProxyType({})
+    """Where a run stops beside the breakpoints that its graph was compiled with."""
+
     def __init__(
         self,
         graph: Pregel[Any, Any, Any, Any],
@@ -67,9 +74,11 @@ class GraphRun:
 
     async def read(self) -> Snapshot:
         """Read where the graph stands; one that cannot be asked about is run again, as after an error."""
-        state = await self._graph.aget_state(self._config)
+        return await self._snapshot(await self._graph.aget_state(self._config))
+
+    async def _snapshot(self, state: StateSnapshot) -> Snapshot:
         try:
-            found, readable = pauses(state.interrupts), True
+            found, readable = self._pauses(state.interrupts), True
         except BadRequest:
             found, readable = (), False
         # A worker may die when the last task of a step has written, but before the step's checkpoint: nothing
@@ -91,8 +100,8 @@ class GraphRun:
     async def drive(self) -> Snapshot:
         """Run on from the checkpoint; raises `StoppedSilently` where that gets nowhere.
 
-        A graph that returns without an end and without a pause stands at a breakpoint, which looks just like
-        a crash: it is never stepped over.
+        A graph that returns without an end and without a pause has stopped in a way that looks just like a
+        crash: it is never stepped over.
         """
         snapshot = await self._run(None)
         if not snapshot.pauses and (await self.read()).unfinished:
@@ -117,10 +126,26 @@ class GraphRun:
             raise KeepsChanging
         return await self.drive()
 
+    async def step(self, writes: Iterable[Write]) -> Snapshot:
+        """Write what was decided at breakpoints to the state, and run on past them."""
+        for write in writes:
+            if write.updates:
+                await self._unless_lost(self.write(write))
+        return await self._run(None)
+
+    async def write(self, write: Write) -> None:
+        """Change the state; only a graph that can stand at a breakpoint is ever asked to."""
+        raise NotImplementedError(write)
+
     async def _run(self, given: Any) -> Snapshot:
+        running = self._graph.ainvoke(
+            given, self._config, durability="sync", output_keys=self._whole_state(), **self.stops
+        )
+        return await self._ran(await self._unless_lost(running))
+
+    async def _unless_lost(self, work: Awaitable[Any]) -> Any:
         try:
-            run = self._graph.ainvoke(given, self._config, durability="sync", output_keys=self._whole_state())
-            result = await self._settled(run)
+            return await self._settled(work)
         except asyncio.CancelledError as error:
             if _is_cancelled() or self._lost():
                 raise
@@ -129,7 +154,29 @@ class GraphRun:
             if self._lost():
                 raise OperationalError("The thread's connection, and its lock, are gone.") from error
             raise NodeRaised(error) from error
-        return _after_run(result, self._given_out)
+
+    async def _ran(self, result: Any) -> Snapshot:
+        """Read what a run that returned says of itself, which saves asking the checkpointer.
+
+        Its pauses are all that are pending. Without any it has ended, unless it can stand at a breakpoint,
+        of which it says nothing (see `GuardedRun`). Raises `BadRequest` for a pause that cannot be asked
+        about.
+        """
+        values = dict(result) if isinstance(result, dict) else {"result": result}
+        found = self._pauses(values.pop(_INTERRUPT, ()))
+        return Snapshot(
+            started=True,
+            unfinished=bool(found),
+            failed=False,
+            pauses=found,
+            values=values,
+            result=self._given_out(values),
+            returned=True,
+        )
+
+    def _pauses(self, interrupts: Iterable[Interrupt]) -> tuple[Pause, ...]:
+        """Read interrupts; raises `BadRequest` where one has no id (NodeInterrupt) or cannot be asked."""
+        return tuple(_pause(each) for each in interrupts if has_id(each) or not self.nameless)
 
     def _whole_state(self) -> list[str] | None:
         """Return the names of all fields of the state; None for a graph that has no fields."""
@@ -161,32 +208,15 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _after_run(result: Any, given_out: Callable[[Any], Any]) -> Snapshot:
-    """Read what a run that returned says of itself, which saves asking the checkpointer.
-
-    Its pauses are all that are pending. Without any it has ended: graphs that could stop otherwise (static
-    breakpoints) are refused when they are loaded. Raises `BadRequest` for a pause that cannot be asked about.
-    """
-    values = dict(result) if isinstance(result, dict) else {"result": result}
-    found = pauses(values.pop(_INTERRUPT, ()))
-    return Snapshot(
-        started=True,
-        unfinished=bool(found),
-        failed=False,
-        pauses=found,
-        values=values,
-        result=given_out(values),
-        returned=True,
-    )
-
-
-def pauses(interrupts: Any) -> tuple[Pause, ...]:
-    """Read interrupts; raises `BadRequest` where one has no id (NodeInterrupt) or cannot be asked."""
-    return tuple(_pause(interrupt) for interrupt in interrupts)
+def has_id(interrupt: Interrupt) -> bool:
+    return bool(_INTERRUPT_ID.fullmatch(interrupt.id))
 
 
 def _pause(interrupt: Interrupt) -> Pause:
-    if not _INTERRUPT_ID.fullmatch(interrupt.id):
-        raise BadRequest("The graph raised NodeInterrupt, which has no id to answer; call ask() instead.")
+    if not has_id(interrupt):
+        raise BadRequest(
+            "The graph raised NodeInterrupt, which has no id to answer; call ask() instead, or declare "
+            "what an answer writes to the state (Workflow(node_interrupt=…))."
+        )
     schema = interrupt.response_schema
     return Pause.of(interrupt.id, interrupt.value, schema if isinstance(schema, dict) else None)

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from psycopg import AsyncConnection
 
+from bot.approvals.decision import Decision
 from bot.approvals.dialects import End, reply
 from bot.approvals.states import ThreadStatus
 from bot.approvals.workflow import Workflow
@@ -24,12 +25,14 @@ from bot.engine.plan import (
     Orphan,
     Send,
     Snapshot,
+    Step,
     Wait,
     follow,
     next_move,
 )
 from bot.engine.raised import gives_up, line, trace
 from bot.engine.standing import Standing, mark_applied, standing
+from bot.engine.stops import Write, written
 from bot.engine.thread_row import RECOVERED, ThreadRow
 from bot.facts.pauses import register, revise
 from bot.facts.settle import close
@@ -76,6 +79,8 @@ class Ledger:
             match move:
                 case Send():
                     move = await self._send(recorded, move, rows, workflow)
+                case Step():
+                    move = await self._step(recorded, move, snapshot, rows, workflow)
                 case Wait():
                     await self.row.waits()
                 case Finish():
@@ -83,8 +88,7 @@ class Ledger:
                 case Orphan():
                     await self._end(recorded, "orphaned", why="a pause vanished without an answer")
                 case Drive() if snapshot.died:
-                    deaths = await self.row.recovers(rows.now)
-                    recorded.audit(self.thread.thread_id, RECOVERED, "signoff", {"deaths": deaths})
+                    await self._recover(recorded, rows)
                 case Begin() | Drive():
                     await self.row.runs()
             self._departed = departure(move, snapshot, approvals)
@@ -177,10 +181,8 @@ class Ledger:
         """Write the mark that proves an answer was sent; or end where the answer must not be sent at all."""
         answers: dict[str, Any] = {}
         for approval, pause in send.decided:
-            if approval.decision is None:
-                raise LookupError(f"approval {approval.approval_id} is {approval.status} without a decision")
             asked = pause.asked
-            decision = approval.decision.model_copy(update={"basis": approval.request.basis})
+            decision = decision_of(approval).model_copy(update={"basis": approval.request.basis})
             said = reply(decision, asked.dialect, workflow.reply, asked.original)
             if isinstance(said, End):
                 await self._stop(recorded, rows, "cancelled", said.reason)
@@ -188,6 +190,29 @@ class Ledger:
             answers[approval.interrupt_id] = said.value
         await self.row.sends([approval.approval_id for approval, _ in send.decided])
         return replace(send, answers=answers)
+
+    async def _step(
+        self, recorded: Fact, step: Step, snapshot: Snapshot, rows: Standing, workflow: Workflow
+    ) -> Move:
+        """Write the mark before the state is changed and the graph run past its breakpoints; or end there."""
+        writes: list[Write] = []
+        for approval, pause in step.decided:
+            said = written(snapshot.stops[pause.interrupt_id], decision_of(approval), pause.asked, workflow)
+            if isinstance(said, End):
+                await self._stop(recorded, rows, "cancelled", said.reason)
+                return Finish()
+            writes.append(said)
+        if any(approval.applying_at is None for approval, _ in step.decided):
+            await self.row.sends([approval.approval_id for approval, _ in step.decided])
+        elif snapshot.died:
+            await self._recover(recorded, rows)
+        else:
+            await self.row.runs()
+        return replace(step, writes=tuple(writes))
+
+    async def _recover(self, recorded: Fact, rows: Standing) -> None:
+        deaths = await self.row.recovers(rows.now)
+        recorded.audit(self.thread.thread_id, RECOVERED, "signoff", {"deaths": deaths})
 
     async def _orphan(self, recorded: Fact, approval: Approval, now: datetime) -> None:
         await close(recorded, approval, "orphaned", "the graph no longer has this pause", now)
@@ -241,3 +266,10 @@ class Ledger:
                 body={"problem": problem, "command": command},
             )
         )
+
+
+def decision_of(approval: Approval) -> Decision:
+    """Return what an approval that is decided or expired came to."""
+    if approval.decision is None:
+        raise LookupError(f"approval {approval.approval_id} is {approval.status} without a decision")
+    return approval.decision

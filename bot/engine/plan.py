@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.approvals.dialects import Dialect
 from bot.approvals.errors import SignoffError
+from bot.engine.stops import Stop, Write
 from bot.facts.pauses import Pause
 from bot.postgres.rows import Approval
 
@@ -21,7 +23,8 @@ class Snapshot:
 
     `returned` says that it is what a run came back with: nothing that was sent earlier is under way in it.
     `values` is the whole state, and `result` what of it the graph gives out.
-    `stranded` are interrupts that the checkpoint holds and no node of the graph asks any more.
+    `stranded` are interrupts that the checkpoint holds and no node of the graph asks any more. `stops` are
+    the places behind those of its `pauses` that LangGraph has no interrupt for, by id.
     """
 
     started: bool
@@ -32,6 +35,7 @@ class Snapshot:
     result: Any = None
     returned: bool = False
     stranded: frozenset[str] = frozenset()
+    stops: Mapping[str, Stop] = field(default_factory=dict)
 
     @property
     def died(self) -> bool:
@@ -63,6 +67,14 @@ class Send:
 
 
 @dataclass(frozen=True)
+class Step:
+    """Run on past the breakpoints that the graph stands at: each was decided, and `writes` comes first."""
+
+    decided: tuple[tuple[Approval, Pause], ...]
+    writes: tuple[Write, ...] = ()
+
+
+@dataclass(frozen=True)
 class Wait:
     """Every pause waits for people."""
 
@@ -77,7 +89,7 @@ class Orphan:
     """The graph looks done, but a pause that was not answered has vanished: a rename, or foreign hands."""
 
 
-Move = Begin | Drive | Send | Wait | Finish | Orphan
+Move = Begin | Drive | Send | Step | Wait | Finish | Orphan
 
 
 @dataclass(frozen=True)
@@ -118,25 +130,46 @@ def follow(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Changes:
 
 
 def next_move(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Move:
-    """Decide what to do with a graph whose rows follow it."""
+    """Decide what to do with a graph whose rows follow it.
+
+    Whatever runs a graph on runs it past the breakpoints that it stands at, so these are decided before
+    anything else is done with it, errors included. The state that a NodeInterrupt waits for is written last:
+    that takes back what else the graph asks.
+    """
     if not snapshot.started:
         return Begin()
+    if stops := _of("breakpoint", snapshot):
+        return _step(stops, approvals)
+    if any(a.status == "orphaned" and a.dialect == "breakpoint" for a in approvals):
+        return Orphan()
     if snapshot.failed:
         return Drive()
-    if snapshot.pauses:
+    nameless = _of("node_interrupt", snapshot)
+    if len(snapshot.pauses) > len(nameless):
         return _answer(snapshot, approvals)
+    if nameless:
+        return _step(nameless, approvals)
     if snapshot.unfinished:
         return Drive()
     return Orphan() if any(a.status == "orphaned" for a in approvals) else Finish()
 
 
+def _of(dialect: Dialect, snapshot: Snapshot) -> dict[str, Pause]:
+    return {pause.interrupt_id: pause for pause in snapshot.pauses if pause.asked.dialect == dialect}
+
+
+def _step(stops: Mapping[str, Pause], approvals: tuple[Approval, ...]) -> Move:
+    decided = tuple((a, stops[a.interrupt_id]) for a in approvals if a.interrupt_id in stops and _is_due(a))
+    return Step(decided) if len(decided) == len(stops) else Wait()
+
+
+def _is_due(approval: Approval) -> bool:
+    return approval.status in ("decided", "expired") and approval.applied_at is None
+
+
 def _answer(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Move:
-    pauses = {pause.interrupt_id: pause for pause in snapshot.pauses}
-    decided = tuple(
-        (a, pauses[a.interrupt_id])
-        for a in approvals
-        if a.interrupt_id in pauses and a.status in ("decided", "expired") and a.applied_at is None
-    )
+    pauses = {p.interrupt_id: p for p in snapshot.pauses if p.interrupt_id not in snapshot.stops}
+    decided = tuple((a, pauses[a.interrupt_id]) for a in approvals if a.interrupt_id in pauses and _is_due(a))
     if not decided:
         return Wait()
     if not snapshot.returned and any(a.applying_at is not None for a, _ in decided):

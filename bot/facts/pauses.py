@@ -39,7 +39,11 @@ class Pause:
     @classmethod
     def of(cls, interrupt_id: str, value: Any, response_schema: dict[str, Any] | None = None) -> Pause:
         """Read an interrupt; raises `BadRequest` where it cannot be asked about."""
-        asked = read(value, response_schema)
+        return cls.asking(interrupt_id, read(value, response_schema))
+
+    @classmethod
+    def asking(cls, interrupt_id: str, asked: Asked) -> Pause:
+        """Take what an interrupt asks; raises `BadRequest` where that cannot be shown or stored."""
         payload = asked.request.payload()
         return cls(interrupt_id, asked, payload, payload_hash(payload))
 

@@ -17,7 +17,7 @@ from psycopg.rows import DictRow, dict_row
 
 from bot.approvals.errors import SignoffError
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """What the header of a migration, `-- oldest code: N`, is compared with. Raise it with what a file needs."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

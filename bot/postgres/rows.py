@@ -13,7 +13,7 @@ from bot.approvals.dialects import Dialect
 from bot.approvals.policy import Policy, Vote
 from bot.approvals.request import ApprovalRequest
 from bot.approvals.sla import Sla
-from bot.approvals.states import ApprovalStatus, DeliveryStatus, ThreadStatus
+from bot.approvals.states import ApprovalStatus, Autonomy, DeliveryStatus, ThreadStatus
 
 MessageKind = Literal[
     "card",  # shows an approval in its channel
@@ -49,6 +49,7 @@ class Thread:
     traceback: str | None
     created_at: datetime
     ended_at: datetime | None
+    autonomy: Autonomy = "on_action"
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Self:

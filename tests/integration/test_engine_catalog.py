@@ -44,7 +44,7 @@ MODULES = {
     "none": "workflow = 'not one'",
     "empty": "",
     "stops": "workflow = Workflow(name='stops', graph=builder().compile(interrupt_before=['a']))",
-    "stops_after": "workflow = Workflow(name='stops', graph=builder().compile(interrupt_after='*'))",
+    "stops_after": "workflow = Workflow(name='stops_after', graph=builder().compile(interrupt_after='*'))",
     "stops_inside": (
         "inner = around(builder().compile(interrupt_after=['a'])).compile()\n"
         "workflow = Workflow(name='inside', graph=around(inner))"
@@ -65,10 +65,9 @@ MODULES = {
     "bare": "plain = builder(); _made = builder().compile(checkpointer=InMemorySaver()); nothing = None",
 }
 
+STOP = {"stops", "stops_after", "inside"}
+
 REFUSED = {
-    "stops": "static breakpoints",
-    "stops_after": "static breakpoints",
-    "stops_inside": "static breakpoints",
     "keeps": "checkpointer of its own",
     "keeps_own": "checkpointer of its own",
     "missing": "no_such_module",
@@ -97,7 +96,13 @@ def package(tmp_path, monkeypatch):
 
 
 def test_the_good_ones_are_offered_whatever_the_others_are(package):
-    assert set(load(package=package).entries) == {"good", "other"}
+    assert set(load(package=package).entries) == {"good", "other", *STOP}
+
+
+def test_what_can_stop_at_a_breakpoint_is_known_when_it_is_loaded_wherever_in_it_that_is(package):
+    entries = load(package=package).entries
+
+    assert {name for name, entry in entries.items() if entry.guarded} == STOP
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -137,7 +142,7 @@ def test_a_source_that_names_no_graph_is_one_line_in_the_problems(package, sourc
     catalog = load([source], package=package)
 
     assert "\n" not in catalog.problems[source]
-    assert set(catalog.entries) == {"good", "other"}
+    assert set(catalog.entries) == {"good", "other", *STOP}
 
 
 async def test_a_bare_graph_with_a_checkpointer_of_its_own_is_kept_in_our_postgres(database):

@@ -20,6 +20,7 @@ class Row:
 
     interrupt_id: str = ID
     status: str = "pending"
+    dialect: str = "plain"
     payload_hash: str = PAUSE.digest
     applying_at: datetime | None = None
     applied_at: datetime | None = None

@@ -7,7 +7,9 @@ from typing import Any, Literal, Self
 
 from bot.approvals.request import ApprovalRequest
 
-Dialect = Literal["signoff", "batched", "per_call", "inbox", "schema", "plain", "raw"]
+Dialect = Literal[
+    "signoff", "batched", "per_call", "inbox", "schema", "plain", "raw", "breakpoint", "node_interrupt"
+]
 """`docs/dialects.md` shows each with its interrupt, its card and its answer."""
 
 

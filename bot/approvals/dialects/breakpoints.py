@@ -33,13 +33,19 @@ class Update:
 BreakpointMove = StepOn | Update | End
 
 
-def breakpoint_request(node: str, when: When, state_part: dict[str, Any]) -> ApprovalRequest:
-    """Ask at a breakpoint of `node`; `state_part` is the declared part of the state, as plain JSON."""
+def breakpoint_request(
+    node: str, when: When, state_part: dict[str, Any], schema: dict[str, Any] | None = None
+) -> ApprovalRequest:
+    """Ask at a breakpoint of `node`; `state_part` is the declared part of the state, as plain JSON.
+
+    `schema` is its JSON Schema, where one is declared.
+    """
     verb = "Run" if when == "before" else "Go on after"
     return ApprovalRequest(
         title=one_line(f"{verb} {node}", "Go on?"),
         summary=f"The workflow stops {when} this step.",
         proposal=state_part or None,
+        proposal_schema=schema if state_part else None,
         allow=("approve", "reject", "edit") if state_part else ("approve", "reject"),
     )
 

@@ -33,6 +33,8 @@ def reply(
             return _fitting(inbox.reply_inbox(decision, expected, _needed(original)), original)
         case "schema":
             return schema.reply_schema(decision, expected, _needed(original))
+        case "breakpoint" | "node_interrupt":
+            return Resume(None)  # nothing is sent: the engine changes the state, or runs the graph on
         case _:
             assert_never(dialect)
 
