@@ -10,4 +10,11 @@ class BadRequest(SignoffError):
 
 
 class BadAnswer(SignoffError):
-    """An answer does not fit what was asked; nothing was sent to the graph."""
+    """An answer does not fit what was asked; nothing was sent to the graph.
+
+    `key` is the field of the proposal that is wrong, where it is one.
+    """
+
+    def __init__(self, why: str, key: str | None = None) -> None:
+        super().__init__(why)
+        self.key = key

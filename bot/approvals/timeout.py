@@ -6,6 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from bot.approvals.decision import By, Decision
+from bot.approvals.dialects.answering import Answering
+from bot.approvals.dialects.asked import End
+from bot.approvals.errors import BadAnswer
 from bot.approvals.request import ApprovalRequest
 from bot.approvals.sla import Fallback
 
@@ -13,25 +16,59 @@ TIMEOUT = "sla_timeout"
 NEVER_DELIVERED = "never_delivered"
 
 
-def timed_out(request: ApprovalRequest, fallback: Fallback, *, delivered: bool, at: datetime) -> Decision:
-    """Return the decision of the fallback; what was never delivered, or cannot be chosen, is rejected.
+def timed_out(
+    request: ApprovalRequest,
+    fallback: Fallback,
+    *,
+    delivered: bool,
+    at: datetime,
+    answering: Answering | None = None,
+) -> Decision:
+    """Return the decision of the fallback; what was never delivered is rejected.
 
-    A fallback that runs something runs what the workflow drafted: an edit that too few people stood behind
-    is dropped.
+    So is what the request does not offer, or its graph does not take for an answer. A fallback that runs
+    something runs what the workflow drafted: an edit that too few people stood behind is dropped.
     """
-    chosen: dict[str, Any] = {"verdict": "reject", "reason": TIMEOUT if delivered else NEVER_DELIVERED}
-    if delivered:
-        chosen |= _chosen(request, fallback)
+    if not delivered:
+        return _decision(request, at, {"verdict": "reject", "reason": NEVER_DELIVERED})
+    decision = _decision(request, at, {"reason": TIMEOUT} | _chosen(fallback))
+    if decision.rejected or (_is_offered(request, decision, answering) and _is_taken(decision, answering)):
+        return decision
+    return _decision(request, at, {"verdict": "reject", "reason": TIMEOUT})
+
+
+def fell_short(decision: Decision, fallback: Fallback) -> bool:
+    """Whether the declared fallback would run something, but was no answer to what was asked."""
+    return decision.rejected and decision.reason == TIMEOUT and fallback.runs_something
+
+
+def _decision(request: ApprovalRequest, at: datetime, chosen: dict[str, Any]) -> Decision:
     return Decision(by=By(kind="timeout"), proposal=request.proposal, decided_at=at, **chosen)
 
 
-def _chosen(request: ApprovalRequest, fallback: Fallback) -> dict[str, Any]:
+def _chosen(fallback: Fallback) -> dict[str, Any]:
     match fallback.kind:
         case "approve":
             return {"verdict": "approve"}
         case "as_drafted":
             return {"verdict": "approve", "forced": True}
-        case "choose" if any(option.id == fallback.choice for option in request.options):
+        case "choose":
             return {"verdict": "choose", "choice": fallback.choice}
-        case _:
-            return {}
+        case "reject" | "cancel":
+            return {"verdict": "reject"}
+
+
+def _is_offered(request: ApprovalRequest, decision: Decision, answering: Answering | None) -> bool:
+    """Whether people could have decided so; of our own requests, a workflow may declare to approve any."""
+    if decision.verdict == "choose":
+        return any(option.id == decision.choice for option in request.options)
+    own = answering is None or answering.dialect == "signoff"
+    return own or not {"approve", "edit"}.isdisjoint(request.allow)
+
+
+def _is_taken(decision: Decision, answering: Answering | None) -> bool:
+    """Whether the graph gets it: what would end the thread instead is better told as a no."""
+    try:
+        return answering is None or not isinstance(answering.judge(decision), End)
+    except BadAnswer:
+        return False

@@ -9,6 +9,8 @@ from psycopg.types.json import Json, Jsonb
 
 from bot.approvals.changes import Change, changes
 from bot.approvals.decision import By, Decision
+from bot.approvals.dialects.checking import check
+from bot.approvals.errors import BadAnswer
 from bot.approvals.policy import Vote, tally
 from bot.approvals.standing import Standing
 from bot.facts.case import Case
@@ -41,15 +43,14 @@ class Counted:
     edits: tuple[Change, ...]
 
 
-async def count(recorded: Fact, case: Case, click: Click, by: Standing) -> Recorded:
+async def count(recorded: Fact, case: Case, counted: Counted) -> Recorded:
     """Record a vote on a pending approval whose row the caller holds locked."""
-    counted = with_vote(case, click, by)
     approval, vote = counted.approval, counted.vote
     await recorded.conn.execute(
         _VOTE,
         {
             "id": approval.approval_id,
-            "user": click.user,
+            "user": vote.user,
             "revision": approval.revision,
             "vote": Jsonb(vote.model_dump(mode="json")),
         },
@@ -81,6 +82,23 @@ def with_vote(case: Case, click: Click, by: Standing) -> Counted:
         decision = _decision(approval, winner, votes, case.now)
         approval = replace(approval, status="decided", decision=decision, decided_at=decision.decided_at)
     return Counted(approval, vote, votes, edits)
+
+
+def misfit(counted: Counted) -> BadAnswer | None:
+    """Return why the vote would be no answer to what was asked; None where it is one.
+
+    None, too, where only the engine can tell: a workflow's own `reply` function runs in workers alone.
+    """
+    approval, vote = counted.approval, counted.vote
+    schema = approval.request.proposal_schema
+    try:
+        if counted.edits and schema:
+            check(schema, approval.proposal, "The proposal")
+        if approval.answering:
+            approval.answering.judge(_decision(approval, vote, counted.votes, vote.at))
+    except BadAnswer as error:
+        return error
+    return None
 
 
 def _edited(approval: Approval, click: Click) -> tuple[Approval, tuple[Change, ...]]:

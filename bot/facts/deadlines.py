@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from bot.approvals.decision import Decision
 from bot.approvals.policy import Policy
 from bot.approvals.sla import Sla, Step, timetable
-from bot.approvals.timeout import timed_out
+from bot.approvals.timeout import fell_short, timed_out
 from bot.facts.settle import card_id, settle
 from bot.postgres.fact import Fact, NewMessage
 from bot.postgres.rows import Approval, Thread
@@ -113,7 +113,10 @@ def expired(approval: Approval, now: datetime) -> tuple[Decision, str | None]:
     delivered, fallback = approval.delivered_at is not None, approval.sla.fallback
     ends = delivered and fallback.kind == "cancel"
     why = f"nobody answered in time: {approval.request.title}" if ends else None
-    return timed_out(approval.request, fallback, delivered=delivered, at=now), why
+    decision = timed_out(
+        approval.request, fallback, delivered=delivered, at=now, answering=approval.answering
+    )
+    return decision, why
 
 
 async def _expire(fact: Fact, approval: Approval, thread: Thread, now: datetime) -> None:
@@ -125,20 +128,37 @@ async def _expire(fact: Fact, approval: Approval, thread: Thread, now: datetime)
             (why, thread.thread_id),
         )
     if approval.delivered_at is None:
-        fact.post(
-            NewMessage(
-                f"ops:{approval.approval_id}:never_delivered",
-                "ops",
-                target="",
-                approval_id=approval.approval_id,
-                thread_id=thread.thread_id,
-                body={
-                    "problem": "A request was never delivered, so it was rejected",
-                    "detail": approval.delivery_error or "Slack could not be reached",
-                    "command": "signoff doctor",
-                },
-            )
+        _tell_ops(
+            fact,
+            approval,
+            "never_delivered",
+            problem="A request was never delivered, so it was rejected",
+            detail=approval.delivery_error or "Slack could not be reached",
+            command="signoff doctor",
         )
+    elif fell_short(decision, approval.sla.fallback):
+        kind = approval.sla.fallback.kind
+        _tell_ops(
+            fact,
+            approval,
+            "fell_short",
+            problem=f"Nobody answered, and the fallback that is declared ({kind}) is no answer to what was"
+            " asked, so it was rejected",
+            command=f"signoff show {thread.thread_id}",
+        )
+
+
+def _tell_ops(fact: Fact, approval: Approval, key: str, **body: str) -> None:
+    fact.post(
+        NewMessage(
+            f"ops:{approval.approval_id}:{key}",
+            "ops",
+            target="",
+            approval_id=approval.approval_id,
+            thread_id=approval.thread_id,
+            body=body,
+        )
+    )
 
 
 async def _remind(fact: Fact, approval: Approval, step: Step, voted: frozenset[str]) -> None:

@@ -11,7 +11,8 @@ from psycopg.types.json import Jsonb
 
 from bot.approvals.decision import Decision
 from bot.approvals.digest import Digest, Line
-from bot.approvals.timeout import NEVER_DELIVERED
+from bot.approvals.sla import Fallback
+from bot.approvals.timeout import TIMEOUT, fell_short
 from bot.postgres.fact import Fact
 
 LOOK_AHEAD = timedelta(hours=8)
@@ -70,7 +71,7 @@ def _expired(row: dict[str, Any]) -> Line:
 
 def _ran(decision: Decision, row: dict[str, Any]) -> str:
     """Say which fallback ran, or what was done where it could not."""
-    kind = row["sla"]["fallback"]["kind"]
+    fallback = Fallback.model_validate(row["sla"]["fallback"])
     match decision.verdict:
         case "approve" if decision.forced:
             return "went out as drafted (forced)"
@@ -78,10 +79,12 @@ def _ran(decision: Decision, row: dict[str, Any]) -> str:
             return "ran unapproved, as declared"
         case "choose":
             return f"chose {decision.choice}"
-        case _ if decision.reason == NEVER_DELIVERED or kind not in ("cancel", "choose"):
-            return "rejected"
+        case _ if fell_short(decision, fallback):
+            return "rejected, since the declared fallback is no answer"
+        case _ if fallback.kind == "cancel" and decision.reason == TIMEOUT:
+            return "ended the workflow"
         case _:
-            return "ended the workflow" if kind == "cancel" else "rejected, since its option is not offered"
+            return "rejected"
 
 
 def _due(row: dict[str, Any]) -> Line:

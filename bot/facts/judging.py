@@ -11,7 +11,7 @@ from bot.approvals.standing import NoStanding, Refused, Standing, standing
 from bot.facts.case import Case
 from bot.facts.deadlines import is_over
 
-Refusal = NoStanding | Literal["unknown", "settled", "outdated", "stray", "not_allowed"]
+Refusal = NoStanding | Literal["unknown", "settled", "outdated", "stray", "not_allowed", "unfit"]
 """Why a verdict does not count, as the person is told and as the audit keeps it."""
 
 Judgement = Standing | Refusal | Literal["overdue", "repeated"]

@@ -15,7 +15,7 @@ from bot.approvals import sla as sla_rules
 from bot.approvals.canonical import payload_hash
 from bot.approvals.changes import Change
 from bot.approvals.decision import By, Decision
-from bot.approvals.dialects import Asked, read
+from bot.approvals.dialects import Answering, Asked, read
 from bot.approvals.policy import Policy, tighten
 from bot.approvals.request import ApprovalRequest
 from bot.approvals.since import since
@@ -74,6 +74,7 @@ async def register(
             "changed": _as_json(approval.changed),
             "status": approval.status,
             "dialect": approval.dialect,
+            "answering": _kept(approval),
             "request": Json(approval.asked),
             "hash": approval.payload_hash,
             "proposal": Json(approval.proposal),
@@ -136,6 +137,7 @@ def found(
         created_at=now,
         changed=since(follows.request, request) if follows else (),
         asked_again=follows.asked_again + 1 if follows and follows.decision else 0,
+        answering=Answering.to(pause.asked, workflow.reply),
     )
 
 
@@ -168,6 +170,7 @@ async def revise(fact: Fact, approval: Approval, pause: Pause, workflow: Workflo
         {
             "id": now.approval_id,
             "dialect": now.dialect,
+            "answering": _kept(now),
             "request": Json(now.asked),
             "hash": now.payload_hash,
             "proposal": Json(now.proposal),
@@ -201,6 +204,7 @@ def revised(approval: Approval, pause: Pause, workflow: Workflow) -> Approval:
         approval,
         revision=approval.revision + 1,
         dialect=pause.asked.dialect,
+        answering=Answering.to(pause.asked, workflow.reply),
         asked=pause.payload,
         payload_hash=pause.digest,
         proposal=request.proposal,
@@ -210,6 +214,10 @@ def revised(approval: Approval, pause: Pause, workflow: Workflow) -> Approval:
         notices=notices,
         changed=since(approval.request, request),
     )
+
+
+def _kept(approval: Approval) -> Json | None:
+    return Json(approval.answering.to_json()) if approval.answering else None
 
 
 def in_force(workflow: Workflow, request: ApprovalRequest) -> tuple[Policy, Sla, tuple[str, ...]]:
@@ -272,18 +280,18 @@ def _card(approval: Approval) -> NewMessage:
 
 _INSERT = """
 insert into approvals (approval_id, thread_id, interrupt_id, revision, asked_again, changed, status, dialect,
-                       request, payload_hash, proposal, policy, sla, notices, channel, next_at, due_at,
-                       decision, decided_at, created_at)
+                       answering, request, payload_hash, proposal, policy, sla, notices, channel, next_at,
+                       due_at, decision, decided_at, created_at)
 values (%(approval_id)s, %(thread_id)s, %(interrupt_id)s, %(revision)s, %(asked_again)s, %(changed)s,
-        %(status)s, %(dialect)s, %(request)s, %(hash)s, %(proposal)s, %(policy)s, %(sla)s, %(notices)s,
-        %(channel)s, %(next_at)s, %(next_at)s, %(decision)s, %(decided_at)s, %(now)s)
+        %(status)s, %(dialect)s, %(answering)s, %(request)s, %(hash)s, %(proposal)s, %(policy)s, %(sla)s,
+        %(notices)s, %(channel)s, %(next_at)s, %(next_at)s, %(decision)s, %(decided_at)s, %(now)s)
 """
 
 _REVISE = """
 update approvals
-set revision = revision + 1, dialect = %(dialect)s, request = %(request)s, payload_hash = %(hash)s,
-    proposal = %(proposal)s, policy = %(policy)s, sla = %(sla)s, notices = %(notices)s, changed = %(changed)s,
-    edited_by = null
+set revision = revision + 1, dialect = %(dialect)s, answering = %(answering)s, request = %(request)s,
+    payload_hash = %(hash)s, proposal = %(proposal)s, policy = %(policy)s, sla = %(sla)s,
+    notices = %(notices)s, changed = %(changed)s, edited_by = null
 where approval_id = %(id)s and status = 'pending'
 """
 

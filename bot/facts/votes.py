@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from psycopg import AsyncConnection
 
+from bot.approvals.errors import BadAnswer
 from bot.approvals.policy import Vote
 from bot.approvals.standing import Standing
 from bot.facts.case import Case, read_case
-from bot.facts.counting import Recorded, count
+from bot.facts.counting import Counted, Recorded, count, misfit, with_vote
 from bot.facts.deadlines import catch_up
 from bot.facts.judging import Click, Refusal, judge
 from bot.postgres.fact import Fact, NewMessage, fact
@@ -38,12 +40,16 @@ class Unchecked(Exception):
 
 @dataclass(frozen=True)
 class NotRecorded:
-    """Nothing changed (but the audit), and why. `approval` is None where there is no such one."""
+    """Nothing changed (but the audit), and why. `approval` is None where there is no such one.
+
+    `wrong` is what is wrong with an answer that is `unfit`.
+    """
 
     why: Refusal
     approval: Approval | None = None
     thread: Thread | None = None
     votes: tuple[Vote, ...] = ()
+    wrong: BadAnswer | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,18 @@ async def cast(
         case = found.case
         if found.by is None:
             return Recorded(case.approval, case.thread, case.votes, decided=False)
-        return await count(recorded, case, found.click, found.by)
+        counted = with_vote(case, found.click, found.by)
+        wrong = await _misfit(counted)
+        if wrong is not None:
+            return _refused(recorded, case, found.click, "unfit", case.approval, wrong)
+        return await count(recorded, case, counted)
+
+
+async def _misfit(counted: Counted) -> BadAnswer | None:
+    if counted.approval.dialect == "signoff" and not counted.edits:
+        return None
+    # Off the event loop: a hostile schema can take half a second to check.
+    return await asyncio.to_thread(misfit, counted)
 
 
 async def may_begin(
@@ -113,7 +130,14 @@ def _unknown(recorded: Fact, click: Click) -> NotRecorded:
     return NotRecorded("unknown")
 
 
-def _refused(recorded: Fact, case: Case, click: Click, why: Refusal, approval: Approval) -> NotRecorded:
+def _refused(
+    recorded: Fact,
+    case: Case,
+    click: Click,
+    why: Refusal,
+    approval: Approval,
+    wrong: BadAnswer | None = None,
+) -> NotRecorded:
     recorded.audit(
         approval.thread_id,
         "approval.refused",
@@ -124,11 +148,12 @@ def _refused(recorded: Fact, case: Case, click: Click, why: Refusal, approval: A
             "verdict": click.verdict,
             "why": why,
             "team": click.team,
+            **({"wrong": str(wrong)} if wrong else {}),
         },
     )
     if why == "stray" and click.channel and click.ts:
         recorded.post(stray(approval, click.channel, click.ts))
-    return NotRecorded(why, approval, case.thread, case.votes)
+    return NotRecorded(why, approval, case.thread, case.votes, wrong)
 
 
 def stray(approval: Approval, channel: str, ts: str) -> NewMessage:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from bot.approvals.changes import Change
 from bot.approvals.decision import Decision
-from bot.approvals.dialects import Dialect
+from bot.approvals.dialects import Answering, Dialect
 from bot.approvals.policy import Policy, Vote
 from bot.approvals.request import ApprovalRequest
 from bot.approvals.sla import Sla
@@ -102,6 +102,8 @@ class Approval:
     created_at: datetime
     changed: tuple[Change, ...] = ()
     asked_again: int = 0
+    answering: Answering | None = None
+    """How its graph takes the answer; None where that was not kept, and only the engine can tell."""
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Self:
@@ -110,6 +112,7 @@ class Approval:
         taken["asked"] = row["request"]
         taken["policy"] = Policy.model_validate(row["policy"])
         taken["sla"] = Sla.model_validate(row["sla"])
+        taken["answering"] = Answering.of(row["dialect"], row["answering"])
         taken["notices"] = tuple(row["notices"])
         taken["decision"] = row["decision"] and Decision.model_validate(row["decision"])
         return cls(**taken)

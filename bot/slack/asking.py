@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import assert_never
 
 from bot.approvals.policy import Policy, Verdict, Vote
-from bot.approvals.sla import Fallback, timetable
+from bot.approvals.sla import timetable
+from bot.approvals.timeout import fell_short, timed_out
 from bot.postgres.rows import Approval, Thread
 from bot.slack.outcome import choice
 from bot.slack.text import count, duration, listing, mention, mention_approver, said, when
@@ -52,8 +53,12 @@ def deadline(approval: Approval, now: datetime) -> str:
     return f"Due *{when(due)}*"
 
 
-def silence(fallback: Fallback, approval: Approval) -> str:
+def silence(approval: Approval, now: datetime) -> str:
     """Say what happens if nobody answers in time."""
+    fallback = approval.sla.fallback
+    decision = timed_out(approval.request, fallback, delivered=True, at=now, answering=approval.answering)
+    if fell_short(decision, fallback):
+        return "If nobody answers, I will not run it."
     match fallback.kind:
         case "reject":
             return "If nobody answers, I will not run it."

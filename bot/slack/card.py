@@ -186,7 +186,7 @@ def _footer(view: CardView) -> Iterator[str]:
     if escalated:
         yield escalated
     if approval.sla.respond_within is not None:
-        yield asking.silence(approval.sla.fallback, approval)
+        yield asking.silence(approval, view.now)
     if approval.delivery == "failed":
         yield f"⚠️ Not delivered to its channel: {said(approval.delivery_error or 'unknown', 300)}"
     failed = aftermath(approval, view.thread)

@@ -6,7 +6,7 @@ import re
 from typing import Any, assert_never
 
 from bot.approvals.decision import Decision
-from bot.approvals.timeout import NEVER_DELIVERED
+from bot.approvals.timeout import NEVER_DELIVERED, fell_short
 from bot.postgres.rows import Approval, Thread
 from bot.slack.text import listing, mention, said, when
 
@@ -170,6 +170,11 @@ def _expired(approval: Approval) -> str:
     if decision is not None and decision.reason == NEVER_DELIVERED:
         why = said(approval.delivery_error or "", 300)
         return f"⏱️ *Never delivered*{f' ({why})' if why else ''}: nobody was asked. I did not run it."
+    if decision is not None and fell_short(decision, approval.sla.fallback):
+        return (
+            "⏱️ *Timed out*, nobody answered. What its workflow declares for that is no answer to this, "
+            "so I did not run it."
+        )
     if decision is None or decision.verdict in ("reject", "respond"):
         ended = ", and ended the workflow" if approval.sla.fallback.kind == "cancel" else ""
         return f"⏱️ *Timed out*, nobody answered. I did not run it{ended}."

@@ -19,6 +19,7 @@ Refusal = (
         "unknown",  # no such button, token or approval
         "stray",  # a copy of a card that is not the live one
         "not_allowed",  # the request does not allow this action
+        "unfit",  # what was answered is no answer to what the graph asks
         "busy",  # the database did not answer in time
     ]
 )
@@ -27,6 +28,7 @@ Refusal = (
 
 _UNKNOWN = "I do not know this button; it may come from an older version. Nothing was changed."
 _NOT_ALLOWED = "This request cannot be answered that way. Nothing was changed."
+_UNFIT = "So it was not recorded: the workflow could not have taken it. Another answer may fit."
 _BUSY = "I could not record that just now, so nothing was changed. Please try again in a moment."
 
 
@@ -35,8 +37,12 @@ def refusal(
     approval: Approval | None = None,
     groups: Mapping[str, str] | None = None,
     permalink: str | None = None,
+    wrong: str = "",
 ) -> str:
-    """Word a refusal as mrkdwn, for one person. `groups` knows the Slack id of each `@handle`."""
+    """Word a refusal as mrkdwn, for one person.
+
+    `groups` knows the Slack id of each `@handle`; `wrong` says what an unfit answer is wrong in.
+    """
     match kind:
         case "settled":
             text = _settled(approval)
@@ -48,6 +54,8 @@ def refusal(
             text = f"This is an old copy of the card, and its buttons do nothing. {_live(permalink)}"
         case "not_allowed":
             text = _NOT_ALLOWED
+        case "unfit":
+            text = f"{said(wrong, 500)} {_UNFIT}".strip()
         case "busy":
             text = _BUSY
         case _:

@@ -6,10 +6,11 @@ import re
 from typing import Any
 
 from bot.approvals.canonical import canonical
-from bot.approvals.errors import BadRequest
+from bot.approvals.errors import BadAnswer, BadRequest
 from bot.postgres.rows import Approval
 from bot.slack import modals
-from bot.slack.form import Errors, read
+from bot.slack.form import Errors, block_of, read
+from bot.slack.text import cut, line
 
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -42,6 +43,14 @@ def words(view: dict[str, Any]) -> str:
     if not text:
         raise Mistyped({modals.WORDS_BLOCK: "Please write a few words."})
     return text
+
+
+def misfit(approval: Approval, view: dict[str, Any], wrong: BadAnswer) -> Mistyped:
+    """Say at the field that it is about why an answer is none; at the first where it is about no field."""
+    first = first_input(view)
+    block = block_of(approval.request.proposal_schema, approval.proposal or {}, wrong.key)
+    shown = any(one.get("block_id") == block for one in view["blocks"])
+    return Mistyped({block if block and shown else first: cut(line(str(wrong)), 300)})
 
 
 def first_input(view: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware
@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
+from pydantic import Field
 
 ran: list[tuple[str, Any]] = []
 """What the tools did; each test empties it."""
@@ -64,3 +65,18 @@ MAIL = {"name": "mail", "args": {"to": "rosa@example.com"}}
 payer = agent("batched", WIRE)
 both = agent("batched", WIRE, MAIL)
 one_by_one = agent("per_call", WIRE, MAIL)
+
+
+@tool
+def refund(amount: Annotated[float, Field(multiple_of=5)], to: str) -> str:
+    """Give money back, in steps of five."""
+    ran.append(("refund", (amount, to)))
+    return "refunded"
+
+
+refunder = create_agent(
+    Script(calls=[{"name": "refund", "args": {"amount": 20, "to": "Rosa"}, "id": "c0", "type": "tool_call"}]),
+    [refund],
+    middleware=[HumanInTheLoopMiddleware(interrupt_on={"refund": True}, interrupt_mode="per_call")],
+    checkpointer=InMemorySaver(),
+)

@@ -95,7 +95,10 @@ async def test_several_clocks_at_once_make_one_digest(ops: Running) -> None:
         (Fallback.reject(), "nobody answered: rejected"),
         (Fallback.approve(), "nobody answered: ran unapproved"),
         (Fallback.choose("a"), "nobody answered: chose a"),
-        (Fallback.choose("gone"), "nobody answered: rejected, since its option is not offered"),
+        (
+            Fallback.choose("gone"),
+            "nobody answered: rejected, since the declared fallback is no answer",
+        ),
         (Fallback.as_drafted(), "nobody answered: went out as drafted (forced)"),
         (Fallback.cancel(), "nobody answered: ended the workflow"),
     ],

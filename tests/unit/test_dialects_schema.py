@@ -170,7 +170,7 @@ def test_a_recursive_model_is_asked():
         ({"type": "object", "properties": {"a": {"$ref": "https://evil.example/x.json"}}}, "points at"),
         ({"type": "object", "properties": {"a": {"$ref": "#/$defs/none"}}}, "points at"),
         ({"type": "object", "properties": {"a": {"type": "wrong"}}}, "not a valid JSON Schema"),
-        ({"type": "object", "properties": {"a": {"$ref": "#/properties/a"}}}, "takes too long"),
+        ({"type": "object", "properties": {"a": {"$ref": "#/properties/a"}}}, "in circles"),
     ],
 )
 def test_what_cannot_be_checked_is_not_sent(schema, reason):
@@ -189,7 +189,8 @@ def test_a_pattern_cannot_hang_the_answer():
     }
     asked = read("?", schema)
     started = time.monotonic()
-    answer(asked, decided(asked, "approve", proposal={"a": "a" * 50 + "!", "a" * 50 + "!": 1}))
+    with pytest.raises(BadAnswer, match="does not fit"):
+        answer(asked, decided(asked, "approve", proposal={"a": "a" * 50 + "!", "a" * 50 + "!": 1}))
 
     assert time.monotonic() - started < 1
 

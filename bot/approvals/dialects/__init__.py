@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.approvals.dialects.answering import Answering
 from bot.approvals.dialects.asked import Asked, Dialect, End, Original, Resume
 from bot.approvals.dialects.breakpoints import (
     BreakpointMove,
@@ -15,6 +16,7 @@ from bot.approvals.dialects.reading import read
 from bot.approvals.dialects.replying import reply
 
 __all__ = [
+    "Answering",
     "Asked",
     "BreakpointMove",
     "Dialect",

@@ -134,11 +134,11 @@ def answered(action: Action, words: str | None) -> str:
     return words
 
 
-def refuse(decision: Decision, why: str) -> End:
+def refuse(decision: Decision, why: str, key: str | None = None) -> End:
     """End what the clock decided and the graph has no words for; a person is told what to do instead."""
     if decision.by.kind == "timeout":
         return End(why_ended(decision))
-    raise BadAnswer(why)
+    raise BadAnswer(why, key)
 
 
 def _past(action: Action, args: Any) -> str:

@@ -24,6 +24,7 @@ def read(value: Any, response_schema: dict[str, Any] | None = None) -> Asked:
     if isinstance(value, dict) and "signoff" in value:
         return Asked(parse_request(value), "signoff")
     original = Original(value, response_schema)
+    canonical(response_schema)
     recognised = _recognised(value, original)
     if recognised is not None:
         return recognised
@@ -31,7 +32,6 @@ def read(value: Any, response_schema: dict[str, Any] | None = None) -> Asked:
     said = plain.told_raw(value) if unfit else plain.told(value)
     kept = Original(None if unfit else value, response_schema)
     if response_schema is not None and schema.answer_to(response_schema) is not None:
-        canonical(response_schema)
         return schema.read_schema(said, response_schema, kept)
     if unfit:
         return Asked(plain.request(said, ("respond", "reject")), "raw", kept)

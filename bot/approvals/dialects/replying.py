@@ -6,6 +6,7 @@ from typing import assert_never
 
 from bot.approvals.decision import Decision
 from bot.approvals.dialects import inbox, langchain, plain, schema
+from bot.approvals.dialects.actions import refuse
 from bot.approvals.dialects.asked import Dialect, End, Original, Resume
 from bot.approvals.dialects.checking import check
 from bot.approvals.errors import BadAnswer
@@ -24,13 +25,13 @@ def reply(
         case "signoff":
             return Resume(decision.answer())
         case "plain" | "raw":
-            return _fitting(plain.answer(decision, expected), original)
+            return _fitting(plain.answer(decision, expected), decision, original)
         case "batched":
-            return _fitting(langchain.reply_batched(decision, _needed(original)), original)
+            return _fitting(langchain.reply_batched(decision, _needed(original)), decision, original)
         case "per_call":
-            return langchain.reply_per_call(decision, _needed(original))
+            return _fitting(langchain.reply_per_call(decision, _needed(original)), decision, original)
         case "inbox":
-            return _fitting(inbox.reply_inbox(decision, expected, _needed(original)), original)
+            return _fitting(inbox.reply_inbox(decision, expected, _needed(original)), decision, original)
         case "schema":
             return schema.reply_schema(decision, expected, _needed(original))
         case "breakpoint" | "node_interrupt":
@@ -45,8 +46,12 @@ def _needed(original: Original | None) -> Original:
     return original
 
 
-def _fitting(said: Resume | End, original: Original | None) -> Resume | End:
+def _fitting(said: Resume | End, decision: Decision, original: Original | None) -> Resume | End:
     """Check an answer by the schema that the interrupt came with, if it came with one."""
-    if isinstance(said, Resume) and original is not None and original.response_schema:
+    if isinstance(said, End) or original is None or not original.response_schema:
+        return said
+    try:
         check(original.response_schema, said.value, "The answer")
+    except BadAnswer as error:
+        return refuse(decision, str(error))  # what is wrong is a field of the answer, and of no form
     return said

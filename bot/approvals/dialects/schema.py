@@ -78,18 +78,28 @@ def reply_schema(decision: Decision, expected: Reply | None, original: Original)
     """
     schema = original.response_schema or {}
     kind = answer_to(schema)
-    if kind == "yes_or_no":
-        return Resume(decision.approved)
     if decision.verdict == "reject":
-        return _fits(schema, declared(decision, expected)) if callable(expected) else End(why_ended(decision))
+        return _refused(decision, schema, kind, expected)
     try:
         return _fits(schema, _answer(decision, kind, local(schema, schema)))
     except BadAnswer as error:
-        return refuse(decision, str(error))
+        return refuse(decision, str(error), VALUE if kind == "value" else error.key)
+
+
+def _refused(decision: Decision, schema: Schema, kind: Answer | None, expected: Reply | None) -> Resume | End:
+    """Say no in the schema's words, or the function's; one that takes no "no" is not answered at all."""
+    if kind != "yes_or_no":
+        return _fits(schema, declared(decision, expected)) if callable(expected) else End(why_ended(decision))
+    try:
+        return _fits(schema, value=False)
+    except BadAnswer:
+        return End(why_ended(decision))
 
 
 def _answer(decision: Decision, kind: Answer | None, root: Schema) -> Any:
     match decision.verdict, kind:
+        case "approve", "yes_or_no":
+            return True
         case "respond", "text":
             return decision.text
         case "choose", "choice":

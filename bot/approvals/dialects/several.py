@@ -70,23 +70,26 @@ def _ruled(actions: tuple[Action, ...], form: Any, decision: Decision) -> tuple[
     try:
         return tuple(_one(a, k, form, decision) for a, k in zip(actions, every, strict=True))
     except BadAnswer as error:
-        return refuse(decision, str(error))
+        return refuse(decision, str(error), error.key)
 
 
 def _one(action: Action, keys: _Keys, form: dict[str, Any], decision: Decision) -> Ruling:
     verb, words = form.get(keys.decide), form.get(keys.words)
     name = f"{keys.place}. {action.name}"
     if verb not in action.allowed:
-        raise BadAnswer(f"{name}: decide {' or '.join(action.allowed)}.")
+        raise BadAnswer(f"{name}: decide {' or '.join(action.allowed)}.", keys.decide)
     if words is not None and not isinstance(words, str):
-        raise BadAnswer(f"{name}: its words are not text.")
+        raise BadAnswer(f"{name}: its words are not text.", keys.words)
     match verb:
         case "approve" | "edit":
             return _run(action, keys, form, decision)
         case "reject":
             return Ruling("reject", action.args, words or why_rejected(decision))
         case _:
-            return Ruling("respond", action.args, answered(action, words))
+            try:
+                return Ruling("respond", action.args, answered(action, words))
+            except BadAnswer as error:
+                raise BadAnswer(str(error), keys.words) from None
 
 
 def _run(action: Action, keys: _Keys, form: dict[str, Any], decision: Decision) -> Ruling:
@@ -95,8 +98,11 @@ def _run(action: Action, keys: _Keys, form: dict[str, Any], decision: Decision) 
     if untouched(action, args, decision) and "approve" in action.allowed:
         return Ruling("approve", action.args)
     if "edit" not in action.allowed:
-        raise BadAnswer(f"{keys.place}. {action.name}: its arguments may not be edited.")
-    return Ruling("edit", fitting(action, args))
+        raise BadAnswer(f"{keys.place}. {action.name}: its arguments may not be edited.", keys.decide)
+    try:
+        return Ruling("edit", fitting(action, args))
+    except BadAnswer as error:
+        raise BadAnswer(str(error), keys.args.get(error.key or "")) from None
 
 
 def _told(place: int, action: Action) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.slack.form.layout import form
+from bot.slack.form.layout import block_of, form
 from bot.slack.form.reading import Errors, Filled, read
 
-__all__ = ["Errors", "Filled", "form", "read"]
+__all__ = ["Errors", "Filled", "block_of", "form", "read"]

@@ -1,44 +1,14 @@
-"""The whole proposal against its JSON Schema, with bounds on what a hostile schema may cost."""
+"""What is wrong with a whole proposal by its JSON Schema, each thing with the fields that it concerns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import lru_cache
-from itertools import islice
-from typing import Annotated, Any
+from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, UnknownType, ValidationError, best_match
-from jsonschema.protocols import Validator
-from jsonschema.validators import create
-from pydantic import Field, TypeAdapter
-from pydantic import ValidationError as NoMatch
-from pydantic_core import SchemaError as BadPattern
-from referencing import Registry
-from referencing.exceptions import Unresolvable
+from jsonschema.exceptions import ValidationError, best_match
 
+from bot.approvals.checking import misfits
 from bot.slack.form.complaints import complaint
-from bot.slack.form.formats import format_checker
-
-_STEPS = 20_000
-"""Keywords that one check may apply: ends what references make exponential, in well under a second."""
-
-_MOST_PROBLEMS = 50
-_LONGEST_PATTERN = 1_000
-_LONGEST_MATCHED = 10_000
-
-Found = Iterator[ValidationError]
-Keyword = Callable[[Any, Any, Any, Any], Found]
-
-
-class Uncheckable(Exception):
-    """The schema itself is broken, points outside or costs too much; the message says which."""
-
-
-class _TooCostly(Exception):
-    pass
 
 
 @dataclass(frozen=True)
@@ -50,24 +20,8 @@ class Problem:
 
 
 def problems(schema: dict[str, Any], value: dict[str, Any]) -> list[Problem]:
-    """Check by Draft 2020-12 with our formats; raises `Uncheckable` rather than pass what was not checked.
-
-    Patterns run on pydantic's linear-time engine, never on Python's, which a crafted pattern can hang for
-    hours. What that engine does not know (look-around, back-references), and patterns or texts too long for
-    it, are left to the workflow's own model.
-    """
-    try:
-        Draft202012Validator.check_schema(schema)
-        validator = _counted(schema)(schema, registry=Registry(), format_checker=format_checker())
-        return [_problem(error, value) for error in islice(validator.iter_errors(value), _MOST_PROBLEMS)]
-    except _TooCostly as error:
-        raise Uncheckable("the proposal's schema takes too long to check") from error
-    except RecursionError as error:
-        raise Uncheckable("the proposal's schema goes round in circles") from error
-    except Unresolvable as error:
-        raise Uncheckable("the proposal's schema points at something that is not in it") from error
-    except (SchemaError, UnknownType, ValueError) as error:
-        raise Uncheckable("the proposal's schema is not a valid JSON Schema") from error
+    """Return all that is wrong; raises `Uncheckable` rather than pass what was not checked."""
+    return [_problem(error, value) for error in misfits(schema, value)]
 
 
 def _problem(error: ValidationError, value: dict[str, Any]) -> Problem:
@@ -77,82 +31,3 @@ def _problem(error: ValidationError, value: dict[str, Any]) -> Problem:
         needed: Any = leaf.validator_value
         return Problem(tuple(key for key in needed if key not in value), complaint(leaf))
     return Problem((str(path[0]),) if path else (), complaint(leaf))
-
-
-def _counted(schema: dict[str, Any]) -> type[Validator]:
-    """Return a validator class that gives up after `_STEPS` keywords."""
-    steps = iter(range(_STEPS))
-
-    def counted(keyword: Any) -> Any:
-        def check(validator: Any, value: Any, instance: Any, schema: Any) -> Found:
-            if next(steps, None) is None:
-                raise _TooCostly
-            yield from keyword(validator, value, instance, schema) or ()
-
-        return check
-
-    keywords: dict[str, Any] = {**Draft202012Validator.VALIDATORS, **_OWN}
-    if "patternProperties" in repr(schema):
-        # It would run those patterns on Python's engine, out of our reach.
-        del keywords["unevaluatedProperties"]
-    return create(Draft202012Validator.META_SCHEMA, {name: counted(word) for name, word in keywords.items()})
-
-
-def _pattern(validator: Any, pattern: Any, instance: Any, _schema: Any) -> Found:
-    if validator.is_type(instance, "string") and _matches(pattern, instance) is False:
-        yield ValidationError("does not match")
-
-
-def _pattern_properties(validator: Any, patterns: Any, instance: Any, _schema: Any) -> Found:
-    if validator.is_type(instance, "object"):
-        for pattern, schema in patterns.items():
-            for key in [key for key in instance if _matches(pattern, key)]:
-                yield from validator.descend(instance[key], schema, path=key, schema_path=pattern)
-
-
-def _additional_properties(validator: Any, allowed: Any, instance: Any, schema: Any) -> Found:
-    if not validator.is_type(instance, "object"):
-        return
-    patterns = schema.get("patternProperties", {})
-    for key in [key for key in instance if key not in schema.get("properties", {})]:
-        # A pattern that cannot be run may match: what it might allow is not refused.
-        if any(_matches(pattern, key) is not False for pattern in patterns):
-            continue
-        yield from validator.descend(instance[key], allowed, path=key)
-
-
-def _multiple_of(validator: Any, step: Any, instance: Any, _schema: Any) -> Found:
-    """Divide exactly: in floats 0.3 is no multiple of 0.1."""
-    if validator.is_type(instance, "number") and Fraction(repr(instance)) % Fraction(repr(step)) != 0:
-        yield ValidationError("is no multiple")
-
-
-_OWN: dict[str, Keyword] = {
-    "pattern": _pattern,
-    "patternProperties": _pattern_properties,
-    "additionalProperties": _additional_properties,
-    "multipleOf": _multiple_of,
-}
-
-
-def _matches(pattern: str, text: str) -> bool | None:
-    """Search the text in linear time; None where the pattern cannot be run so."""
-    short = len(pattern) <= _LONGEST_PATTERN and len(text) <= _LONGEST_MATCHED
-    matcher = _matcher(pattern) if short else None
-    if matcher is None:
-        return None
-    try:
-        matcher.validate_python(text)
-    except NoMatch:
-        return False
-    return True
-
-
-@lru_cache(maxsize=256)
-def _matcher(pattern: str) -> TypeAdapter[str] | None:
-    # Older pydantic guards a Decimal's pattern with this look-ahead; numbers are read before they get here.
-    without_guard = pattern.replace("(?!^[-+.]*$)", "")
-    try:
-        return TypeAdapter(Annotated[str, Field(pattern=without_guard)])
-    except BadPattern:
-        return None

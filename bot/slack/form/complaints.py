@@ -6,7 +6,7 @@ from typing import Any
 
 from jsonschema.exceptions import ValidationError
 
-from bot.slack.form.formats import WORDS
+from bot.approvals.formats import WORDS
 from bot.slack.text import cut, line
 
 _TYPES = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from bot.approvals.formats import WORDS, as_moment, is_email, is_uri
 from bot.slack.form.choices import MOST, Choice, Choices, options, yes_or_no
-from bot.slack.form.formats import WORDS, as_moment, is_email, is_uri
 from bot.slack.form.kind import NOTHING, Kind
 from bot.slack.form.moments import Clock, Day, Moment
 from bot.slack.form.numeric import Bounds, Number, as_decimal

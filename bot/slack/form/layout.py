@@ -69,6 +69,12 @@ def form(schema: dict[str, Any] | None, value: dict[str, Any], *, hint: str | No
     return blocks + _rest(shown, MOST_BLOCKS - len(blocks))
 
 
+def block_of(schema: dict[str, Any] | None, value: dict[str, Any], key: str | None) -> str | None:
+    """Return the id of the input that edits a key of the proposal; None where no input does."""
+    edited, _ = inputs(schema, value)
+    return next((one.field.block_id for one in edited if one.field.key == key), None)
+
+
 def _rest(shown: tuple[Field, ...], places: int) -> list[Block]:
     """Show what stays as it is, each in a block of its own while there is room, then by name."""
     blocks: list[Block] = []

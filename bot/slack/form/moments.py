@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.slack.form.formats import as_date, as_moment, as_time
+from bot.approvals.formats import as_date, as_moment, as_time
 from bot.slack.form.kind import NOTHING, Block, Reply, Unfit, emptied
 
 _EARLIEST, _LATEST = 1_000_000_000, 9_999_999_999

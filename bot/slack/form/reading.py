@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bot.slack.form.checking import Problem, Uncheckable, problems
+from bot.approvals.checking import Uncheckable
+from bot.slack.form.checking import Problem, problems
 from bot.slack.form.fields import Field
 from bot.slack.form.kind import NOTHING, Reply, Unfit
 from bot.slack.form.layout import ACTION, Input, inputs
@@ -81,7 +82,7 @@ def _checked(
     try:
         found = problems(schema, filled)
     except Uncheckable as why:
-        return f"An edit cannot be checked: {why}. Approve or reject it as it stands."
+        return f"An edit cannot be checked: the proposal's schema {why}. Approve or reject it as it stands."
     general = None
     for problem in found:
         shown = [blocks[key] for key in problem.keys if key in blocks]

@@ -138,7 +138,7 @@ class Desk:
     async def wording(self, outcome: NotRecorded) -> str:
         """Word why nothing was recorded, with who may and where the live card is."""
         groups, link = await self.ask(lambda conn: _mentions(conn, outcome.approval))
-        return refusal(outcome.why, outcome.approval, groups, link)
+        return refusal(outcome.why, outcome.approval, groups, link, str(outcome.wrong or ""))
 
     async def whisper(self, person: Person, text: str) -> None:
         """Tell one person privately, directly where they cannot be told in the channel. Never raises."""

@@ -13,7 +13,8 @@ from bot.slack import modals
 from bot.slack.listeners.desk import UNSURE, DatabaseAway, Desk, Person, person_of
 from bot.slack.listeners.home import publish
 from bot.slack.refusals import refusal
-from bot.slack.submitted import Mistyped, edited_proposal, first_input, words
+from bot.slack.submitted import Mistyped, edited_proposal, first_input, misfit, words
+from bot.slack.text import said
 from bot.slack.token import Token
 
 Reading = Callable[[dict[str, Any]], dict[str, Any]]
@@ -61,7 +62,7 @@ async def _submit(desk: Desk, ack: AsyncAck, body: dict[str, Any], reading: Read
 async def _keep_open(ack: AsyncAck, errors: dict[str, str]) -> None:
     """Show errors at their fields; a form without a single field has room for one line alone."""
     if "" in errors:
-        await ack(response_action="update", view=modals.refusal_view(errors[""]))
+        await ack(response_action="update", view=modals.refusal_view(said(errors[""], 1000)))
     else:
         await ack(response_action="errors", errors=errors)
 
@@ -80,6 +81,8 @@ async def _record(
     outcome = await desk.cast(_click(person, token, said))
     if not isinstance(outcome, NotRecorded):
         return None
+    if outcome.approval is not None and outcome.wrong is not None:
+        raise misfit(outcome.approval, view, outcome.wrong)
     if outcome.approval is not None and outcome.why in ("settled", "outdated"):
         return modals.taken_modal(outcome.approval, outcome.approval.edited_by, _typed(view))
     return modals.refusal_view(await desk.wording(outcome))

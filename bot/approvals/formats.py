@@ -1,4 +1,4 @@
-"""JSON Schema's formats, as far as the form knows them; every pattern here runs in linear time."""
+"""JSON Schema's formats, as far as people are asked for them; every pattern here runs in linear time."""
 
 from __future__ import annotations
 
