@@ -17,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 
 from bot.postgres import embedded
 from bot.postgres.migrate import migrate
+from bot.testing import plugin
 
 if TYPE_CHECKING:
     from fixtures_house import Running
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 # Nothing here is timed: a busy machine must not fail a property.
 settings.register_profile("signoff", deadline=None)
 settings.load_profile("signoff")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Load our own plugin also where the checkout was installed before it had one."""
+    if not config.pluginmanager.has_plugin("signoff"):
+        config.pluginmanager.register(plugin, "signoff")
 
 
 @pytest.fixture(scope="session")

@@ -129,9 +129,14 @@ def _named(source: str, bare: BareGraph) -> Workflow:
         return found
     if isinstance(found, CompiledStateGraph) and found.checkpointer:
         _warn_checkpointer(source)
+    return undeclared(attribute.lower().strip("_"), found, bare)
+
+
+def undeclared(name: str, graph: Any, bare: BareGraph) -> Workflow:
+    """Declare a bare graph, which knows nothing of Signoff."""
     return Workflow(
-        name=attribute.lower().strip("_"),
-        graph=found,
+        name=name,
+        graph=graph,
         channel=bare.channel,
         policy=Policy(approvers=bare.approvers),
         reply=bare.reply,

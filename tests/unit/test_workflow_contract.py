@@ -4,9 +4,10 @@ import sys
 import types
 
 import pytest
+from effect_ledger import Ledger
 from pydantic import ValidationError
-from workflow_run import Ledger, Run
 
+from bot.testing import Run
 from workflows import effects, model
 from workflows.contract import samples, workflow
 from workflows.contract_clauses import Clause, digest, drafted
@@ -26,12 +27,22 @@ def ledger(monkeypatch):
     return ledger
 
 
-async def started(sample: str = "hosting", **changes) -> Run:
-    return await Run(workflow).start(samples[sample] | changes)
+@pytest.fixture
+def started(signoff):
+    signoff.group("@compliance", "U06CLEO")
+
+    def started(sample: str = "hosting", **changes) -> Run:
+        return signoff.start(workflow, samples[sample] | changes)
+
+    return started
 
 
-async def at_limits() -> Run:
-    return await (await started()).approve("U06CLEO")
+@pytest.fixture
+def at_limits(started):
+    def at_limits() -> Run:
+        return started().approve(by="U06CLEO")
+
+    return at_limits
 
 
 def asked(run: Run) -> str:
@@ -42,13 +53,13 @@ def deal(**changes) -> Deal:
     return Deal.model_validate(samples["hosting"] | changes)
 
 
-async def test_counsel_is_asked_about_each_clause_that_touches_liability_and_no_other(ledger):
-    run = await started()
+def test_counsel_is_asked_about_each_clause_that_touches_liability_and_no_other(started, ledger):
+    run = started()
     seen = []
-    while run.paused:
+    while run.pauses:
         seen.append(asked(run))
         assert ledger.effects == []
-        await run.approve("U06CLEO")
+        run.approve(by="U06CLEO")
 
     assert seen == HOSTING
     assert run.state["result"] == "assembled"
@@ -57,15 +68,15 @@ async def test_counsel_is_asked_about_each_clause_that_touches_liability_and_no_
         "10 clauses, 4 of them read by U06CLEO."
     )
     (effect,) = ledger.effects
-    assert effect.key == f"{run.thread}:document"
+    assert effect.key == f"{run.thread_id}:document"
     assert effect.data["sha256"] == digest(run.state["document"])
     assert list(effect.data["reviewed"]) == HOSTING
 
 
-async def test_the_document_holds_every_clause_in_order():
-    run = await started("workshop")
-    while run.paused:
-        await run.approve("U06CLEO")
+def test_the_document_holds_every_clause_in_order(started):
+    run = started("workshop")
+    while run.pauses:
+        run.approve(by="U06CLEO")
     headings = [line for line in run.state["document"].splitlines() if line[:1].isdigit()]
     assert headings == [
         "1. Services",
@@ -78,8 +89,8 @@ async def test_the_document_holds_every_clause_in_order():
     ]
 
 
-async def test_the_request_says_what_is_at_stake_and_can_be_edited_sent_back_or_refused():
-    request = (await at_limits()).request
+def test_the_request_says_what_is_at_stake_and_can_be_edited_sent_back_or_refused(at_limits):
+    request = (at_limits()).request
     assert request.title.startswith("Limits of liability: clause 6 of the contract of Northwind Hosting Ltd")
     assert "It touches liability, damages" in request.summary
     assert "After it: Indemnity, Special term 1." in request.summary
@@ -89,19 +100,19 @@ async def test_the_request_says_what_is_at_stake_and_can_be_edited_sent_back_or_
     assert request.risk == "high"
 
 
-async def test_an_edit_is_what_the_document_says(ledger):
-    run = await at_limits()
-    await run.approve("U06CLEO", text="Liability is limited to EUR 10.00.\n\nIn total.")
-    while run.paused:
-        await run.approve("U06CLEO")
+def test_an_edit_is_what_the_document_says(at_limits, ledger):
+    run = at_limits()
+    run.edit({"text": "Liability is limited to EUR 10.00.\n\nIn total."}, by="U06CLEO")
+    while run.pauses:
+        run.approve(by="U06CLEO")
     assert "Liability is limited to EUR 10.00.\n\nIn total." in run.state["document"]
     assert "48,000.00. Nothing" not in run.state["document"]
 
 
-async def test_a_clause_sent_back_is_redrafted_and_asked_about_again(ledger):
-    run = await at_limits()
+def test_a_clause_sent_back_is_redrafted_and_asked_about_again(at_limits, ledger):
+    run = at_limits()
 
-    await run.respond("U06CLEO", "Cap it at EUR 250,000 please")
+    run.respond("Cap it at EUR 250,000 please", by="U06CLEO")
 
     assert asked(run) == "Limits of liability"
     assert "U06CLEO asked: “Cap it at EUR 250,000 please”" in run.request.summary
@@ -109,25 +120,25 @@ async def test_a_clause_sent_back_is_redrafted_and_asked_about_again(ledger):
     assert "limited to EUR 250,000.00." in run.request.proposal["text"]
     assert run.request.fields["Drafted by"] == "rules"
 
-    await run.respond("U06CLEO", 'strike "wilful acts"')
+    run.respond('strike "wilful acts"', by="U06CLEO")
     assert asked(run) == "Limits of liability"
     assert "fraud" not in run.request.proposal["text"]
 
-    await run.approve("U06CLEO")
+    run.approve(by="U06CLEO")
     assert asked(run) == "Indemnity"
     assert "asked:" not in run.request.summary
     assert ledger.effects == []
 
 
-async def test_a_clause_that_lost_its_words_on_liability_is_still_read_by_who_sent_it_back():
-    run = await started("workshop")
-    await run.respond("U06CLEO", 'replace "warrants" with "says"')
+def test_a_clause_that_lost_its_words_on_liability_is_still_read_by_who_sent_it_back(started):
+    run = started("workshop")
+    run.respond('replace "warrants" with "says"', by="U06CLEO")
     assert asked(run) == "Warranty"
     assert "touches nothing any more" in run.request.summary
 
 
-async def test_a_rejected_clause_ends_it_without_a_document(ledger):
-    run = await (await at_limits()).reject("U06CLEO", "uncapped or not")
+def test_a_rejected_clause_ends_it_without_a_document(at_limits, ledger):
+    run = at_limits().reject("uncapped or not", by="U06CLEO")
     assert run.state["result"] == "rejected"
     assert run.state["outcome"] == (
         "No contract was made: the clause on limits of liability, rejected by U06CLEO: uncapped or not."
@@ -136,40 +147,40 @@ async def test_a_rejected_clause_ends_it_without_a_document(ledger):
 
 
 @pytest.mark.parametrize(("delivered", "why"), [(True, "nobody answered"), (False, "could not be delivered")])
-async def test_an_unanswered_clause_ends_it_and_is_not_told_as_a_no(ledger, delivered, why):
-    run = await (await at_limits()).time_out(delivered=delivered)
+def test_an_unanswered_clause_ends_it_and_is_not_told_as_a_no(signoff, at_limits, ledger, delivered, why):
+    signoff.delivers = delivered
+    run = at_limits().time_out()
     assert run.state["result"] == "expired"
     assert why in run.state["outcome"]
     assert "rejected" not in run.state["outcome"]
     assert ledger.effects == []
 
 
-async def test_an_empty_edit_is_asked_about_again(ledger):
-    run = await (await at_limits()).approve("U06CLEO", text="  ")
+def test_an_empty_edit_is_asked_about_again(careless_form, at_limits, ledger):
+    run = at_limits().edit({"text": "  "}, by="U06CLEO")
     assert asked(run) == "Limits of liability"
     assert "What was approved is no clause" in run.request.summary
 
 
-async def test_a_second_run_of_assembling_makes_one_document(ledger):
-    run = await started("workshop")
-    while run.paused:
-        await run.approve("U06CLEO")
-    await run.again("assemble")
+def test_a_second_run_of_assembling_makes_one_document(started, ledger):
+    run = started("workshop")
+    while run.pauses:
+        run.approve(by="U06CLEO")
+    run.again("assemble")
     assert (ledger.attempts, len(ledger.effects)) == (2, 1)
 
 
-async def test_a_run_that_starts_again_asks_for_the_same():
-    run = await at_limits()
-    before = run.request.payload()
-    assert (await run.again("counsel")).request.payload() == before
+def test_a_run_that_starts_again_asks_for_the_same(at_limits):
+    run = at_limits()
+    run.ask_again()
 
 
-async def test_a_special_term_is_judged_by_its_words():
-    run = await started("workshop", special=["The rooms are warm", "Baker & Co pays damages if it is late"])
+def test_a_special_term_is_judged_by_its_words(started):
+    run = started("workshop", special=["The rooms are warm", "Baker & Co pays damages if it is late"])
     seen = []
-    while run.paused:
+    while run.pauses:
         seen.append(asked(run))
-        await run.approve("U06CLEO")
+        run.approve(by="U06CLEO")
     assert seen[2:] == ["Special term 2"]
 
 

@@ -9,10 +9,10 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from effect_ledger import Ledger
 from pydantic import ValidationError
-from workflow_run import AT, Ledger, Run
 
-from bot.approvals import By, Decision
+from bot.testing import Run
 from workflows import effects, model
 from workflows.datasource_data import REGIONS, folder, select
 from workflows.datasource_intent import chosen, narrowed, understood
@@ -44,13 +44,14 @@ def data(made, monkeypatch):
     return folder()
 
 
-async def asked(question: str) -> Run:
-    return await Run(workflow).start({"question": question, "as_of": TODAY.isoformat()})
+@pytest.fixture
+def asked(signoff):
+    signoff.group("@finance-managers", "U01MAYA")
 
+    def asked(question: str) -> Run:
+        return signoff.start(workflow, {"question": question, "as_of": TODAY.isoformat()})
 
-async def choose(run: Run, choice: str, user: str = "U05ROSA") -> Run:
-    by = By(kind="human", user=user)
-    return await run._answer(Decision(verdict="choose", by=by, choice=choice, decided_at=AT))
+    return asked
 
 
 def sums(data, column: str, start: str, end: str, region: str | None = None) -> Decimal:
@@ -59,8 +60,8 @@ def sums(data, column: str, start: str, end: str, region: str | None = None) -> 
     return sum((Decimal(row["amount"]) for row in found if region in (None, row["region"])), Decimal(0))
 
 
-async def test_an_ambiguous_question_becomes_a_question_back_with_what_each_answer_means():
-    run = await asked("What was our revenue in October 2026?")
+def test_an_ambiguous_question_becomes_a_question_back_with_what_each_answer_means(asked):
+    run = asked("What was our revenue in October 2026?")
     request = run.request
     assert request.title == "Which figure do you mean by “What was our revenue in October 2026?”?"
     assert [option.id for option in request.options] == ["booked", "invoiced", "received"]
@@ -68,8 +69,8 @@ async def test_an_ambiguous_question_becomes_a_question_back_with_what_each_answ
     assert request.allow == ("respond",)
 
 
-async def test_the_answer_goes_on_with_the_conversation_and_refers_to_the_question(data, ledger):
-    run = await choose(await asked("What was our revenue in October 2026?"), "received")
+def test_the_answer_goes_on_with_the_conversation_and_refers_to_the_question(asked, data, ledger):
+    run = asked("What was our revenue in October 2026?").choose("received", by="U05ROSA")
 
     expected = sums(data, "paid_on", "2026-10-01", "2026-10-31")
     assert run.state["result"] == "answered"
@@ -79,21 +80,21 @@ async def test_the_answer_goes_on_with_the_conversation_and_refers_to_the_questi
     )
     assert [turn["who"] for turn in run.state["conversation"]] == ["asker", "signoff", "U05ROSA", "signoff"]
     (effect,) = ledger.effects
-    assert effect.key == f"{run.thread}:answer"
+    assert effect.key == f"{run.thread_id}:answer"
     assert effect.data.items() >= {"question": "What was our revenue in October 2026?"}.items()
 
 
-async def test_each_choice_gives_another_answer():
+def test_each_choice_gives_another_answer(asked):
     answers = set()
     for choice in ("booked", "invoiced", "received"):
-        run = await choose(await asked("What was our revenue in October 2026?"), choice)
+        run = asked("What was our revenue in October 2026?").choose(choice, by="U05ROSA")
         answers.add(run.state["answer"].partition("2026: ")[2].partition(" EUR")[0])
     assert len(answers) == 3
 
 
-async def test_what_is_unclear_in_two_ways_is_asked_one_after_the_other(data):
-    run = await asked("What was our revenue last quarter in the north?")
-    await choose(run, "invoiced")
+def test_what_is_unclear_in_two_ways_is_asked_one_after_the_other(asked, data):
+    run = asked("What was our revenue last quarter in the north?")
+    run.choose("invoiced", by="U05ROSA")
 
     assert run.request.title.startswith("Which time do you mean by “What was our revenue last quarter")
     assert "So far: Revenue by invoices issued." in run.request.summary
@@ -102,42 +103,42 @@ async def test_what_is_unclear_in_two_ways_is_asked_one_after_the_other(data):
         "2026-08-01 to 2026-10-31",
     ]
 
-    await choose(run, "fiscal 2026-08")
+    run.choose("fiscal 2026-08", by="U05ROSA")
 
     expected = sums(data, "issued_on", "2026-08-01", "2026-10-31", "north")
     assert f"north: {expected:,.2f} EUR" in run.state["answer"]
 
 
-async def test_an_answer_in_words_is_understood():
-    run = await asked("What was our revenue in October 2026?")
-    await run.respond("U05ROSA", "the cash that came in")
+def test_an_answer_in_words_is_understood(asked):
+    run = asked("What was our revenue in October 2026?")
+    run.respond("the cash that came in", by="U05ROSA")
     assert run.state["answer"].startswith("Revenue by money received")
 
 
-async def test_an_answer_in_words_that_does_not_tell_is_asked_again():
-    run = await asked("What was our revenue in October 2026?")
-    await run.respond("U05ROSA", "whatever")
-    assert run.paused
+def test_an_answer_in_words_that_does_not_tell_is_asked_again(asked):
+    run = asked("What was our revenue in October 2026?")
+    run.respond("whatever", by="U05ROSA")
+    assert run.pauses
     assert "“whatever” does not tell which of them" in run.request.summary
-    await choose(run, "booked")
+    run.choose("booked", by="U05ROSA")
     assert run.state["result"] == "answered"
 
 
-async def test_words_that_leave_two_readings_ask_about_those_two():
-    run = await asked("What was our revenue in October 2026?")
-    await run.respond("U05ROSA", "invoiced or paid")
+def test_words_that_leave_two_readings_ask_about_those_two(asked):
+    run = asked("What was our revenue in October 2026?")
+    run.respond("invoiced or paid", by="U05ROSA")
     assert [option.id for option in run.request.options] == ["invoiced", "received"]
 
 
-async def test_a_clear_question_asks_nobody():
-    run = await asked("How many orders did we have in October 2026?")
-    assert not run.paused
+def test_a_clear_question_asks_nobody(asked):
+    run = asked("How many orders did we have in October 2026?")
+    assert not run.pauses
     assert run.state["answer"].startswith("Orders, October 2026: ")
 
 
-async def test_a_question_over_two_sources_is_answered_from_both_by_region(data):
-    run = await asked(samples["tickets"]["question"])
-    assert not run.paused
+def test_a_question_over_two_sources_is_answered_from_both_by_region(asked, data):
+    run = asked(samples["tickets"]["question"])
+    assert not run.pauses
     told = run.state["answer"]
     assert all(f"{region}: " in told for region in REGIONS)
     scope = Scope(date(2026, 10, 1), date(2026, 10, 31), "west")
@@ -145,42 +146,35 @@ async def test_a_question_over_two_sources_is_answered_from_both_by_region(data)
     assert f"west: {100 * tickets / orders:.1f} tickets per 100 orders" in told
 
 
-async def test_a_question_that_the_data_know_nothing_of_is_said_so(ledger):
-    run = await asked("How is the weather in Kiel?")
+def test_a_question_that_the_data_know_nothing_of_is_said_so(asked, ledger):
+    run = asked("How is the weather in Kiel?")
     assert run.state["result"] == "not understood"
     assert "can only tell of: revenue, customers, tickets" in run.state["outcome"]
     assert ledger.effects == []
 
 
 @pytest.mark.parametrize(("delivered", "why"), [(True, "nobody answered"), (False, "could not be delivered")])
-async def test_an_unanswered_question_back_ends_without_a_guess(ledger, delivered, why):
-    run = await (await asked("What was our revenue in October 2026?")).time_out(delivered=delivered)
+def test_an_unanswered_question_back_ends_without_a_guess(signoff, asked, ledger, delivered, why):
+    signoff.delivers = delivered
+    run = asked("What was our revenue in October 2026?").time_out()
     assert run.state["result"] == "expired"
     assert run.state["outcome"].startswith("You asked: “What was our revenue in October 2026?” Not answered")
     assert why in run.state["outcome"]
     assert ledger.effects == []
 
 
-async def test_a_refusal_to_answer_ends_without_a_guess(ledger):
-    run = await (await asked("How many customers do we have?")).reject("U01MAYA", "not for this channel")
-    assert run.state["result"] == "given up"
-    assert "rejected by U01MAYA: not for this channel" in run.state["outcome"]
-    assert ledger.effects == []
-
-
-async def test_a_second_run_of_the_answer_gives_it_once(ledger):
-    run = await choose(await asked("What was our revenue in October 2026?"), "booked")
-    await run.again("answer")
+def test_a_second_run_of_the_answer_gives_it_once(asked, ledger):
+    run = asked("What was our revenue in October 2026?").choose("booked", by="U05ROSA")
+    run.again("answer")
     assert (ledger.attempts, len(ledger.effects)) == (2, 1)
 
 
-async def test_a_run_that_starts_again_asks_for_the_same():
-    run = await asked("What was our revenue last quarter?")
-    before = run.request.payload()
-    assert (await run.again("asker")).request.payload() == before
+def test_a_run_that_starts_again_asks_for_the_same(asked):
+    run = asked("What was our revenue last quarter?")
+    run.ask_again()
 
 
-async def test_whoever_asked_may_answer():
+def test_whoever_asked_may_answer():
     assert workflow.policy.self_approval
     assert "U05ROSA" in workflow.policy.approvers
 

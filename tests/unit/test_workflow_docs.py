@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from workflow_run import Ledger, Run
+from effect_ledger import Ledger
 
 from bot.approvals import ApprovalRequest, Decision, Policy, Sla
 from workflows import effects
@@ -35,42 +35,46 @@ def workflow(tmp_path, monkeypatch):
     return module.workflow
 
 
+@pytest.fixture(autouse=True)
+def leads(signoff):
+    signoff.group("@sales-leads", "U01MAYA")
+
+
 @pytest.fixture
 def given():
     (command,) = re.findall(r"^signoff start discount (.*)$", PAGE, re.MULTILINE)
     return json.loads(shlex.split(command)[1])
 
 
-async def test_the_workflow_on_the_page_asks_and_does_what_was_approved(workflow, given, ledger):
-    run = await Run(workflow).start(given)
+def test_the_workflow_on_the_page_asks_and_does_what_was_approved(signoff, workflow, given, ledger):
+    run = signoff.start(workflow, given)
     assert run.request.title == "Give Acme 25 % off"
     assert set(run.request.allow) == {"approve", "reject", "edit"}
 
-    await run.approve("U01MAYA", months=6)
+    run.edit({"months": 6}, by="U01MAYA")
 
     assert run.state["outcome"] == "Acme pays 25 % less for 6 months."
-    await run.again("apply")
+    run.again("apply")
     assert [effect.data for effect in ledger.effects] == [{"percent": 25, "months": 6}]
 
 
-async def test_the_workflow_on_the_page_does_nothing_when_refused(workflow, given, ledger):
-    run = await Run(workflow).start(given)
-    await run.reject("U01MAYA")
+def test_the_workflow_on_the_page_does_nothing_when_refused(signoff, workflow, given, ledger):
+    run = signoff.start(workflow, given)
+    run.reject(by="U01MAYA")
     assert run.state["outcome"] == "No discount for Acme: U01MAYA said no."
     assert ledger.effects == []
 
 
-async def test_the_workflow_on_the_page_does_nothing_when_unanswered(workflow, given, ledger):
-    run = await Run(workflow).start(given)
-    await run.time_out()
+def test_the_workflow_on_the_page_does_nothing_when_unanswered(signoff, workflow, given, ledger):
+    run = signoff.start(workflow, given)
+    run.time_out()
     assert run.state["outcome"] == "No discount for Acme: nobody answered in time."
     assert ledger.effects == []
 
 
-async def test_the_workflow_on_the_page_leaves_small_ones_to_policy(workflow, given):
-    run = await Run(workflow).start(given | {"percent": 5})
-    assert run.request.auto == "10 % or less"
-    await run.by_policy()
+def test_the_workflow_on_the_page_leaves_small_ones_to_policy(signoff, workflow, given):
+    run = signoff.start(workflow, given | {"percent": 5})
+    assert run.decisions[0].reason == "10 % or less"
     assert run.state["outcome"] == "Acme pays 5 % less for 12 months."
 
 

@@ -5,9 +5,10 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from effect_ledger import Ledger
 from pydantic import ValidationError
-from workflow_run import Ledger, Run
 
+from bot.testing import Run
 from workflows import effects
 from workflows.expense import samples, workflow
 from workflows.expense_claim import ExpenseClaim, category_of, in_euro, people_needed
@@ -23,44 +24,48 @@ def ledger(monkeypatch):
     return ledger
 
 
-async def started(sample: str, **changes) -> Run:
-    return await Run(workflow).start(samples[sample] | changes)
+@pytest.fixture
+def started(signoff):
+    signoff.group("@finance-managers", "U01MAYA", "U02FINN")
+
+    def started(sample: str, **changes) -> Run:
+        return signoff.start(workflow, samples[sample] | changes)
+
+    return started
 
 
-async def test_a_small_payment_is_left_to_policy_and_then_made(ledger):
-    run = await started("lunch")
-    assert run.request.auto == "under 500.00 EUR, and not paid before"
-
-    await run.by_policy()
-
+def test_a_small_payment_is_left_to_policy_and_then_made(started, ledger):
+    run = started("lunch")
+    (decision,) = run.decisions
+    assert (decision.by.kind, decision.reason) == ("policy", "under 500.00 EUR, and not paid before")
     assert run.state["result"] == "paid"
     assert "approved by policy (under 500.00 EUR" in run.state["outcome"]
-    assert [effect.key for effect in ledger.effects] == [f"{run.thread}:payment"]
+    assert [effect.key for effect in ledger.effects] == [f"{run.thread_id}:payment"]
 
 
 @pytest.mark.parametrize(("amount", "auto"), [("499.99", True), ("500.00", False)])
-async def test_the_limit_of_policy_is_500_euro_exactly(amount, auto):
-    run = await started("lunch", amount=amount)
-    assert (run.request.auto is not None) is auto
+def test_the_limit_of_policy_is_500_euro_exactly(started, amount, auto):
+    run = started("lunch", amount=amount)
+    assert (run.status == "done") is auto
 
 
-async def test_a_manager_approves_and_exactly_what_was_shown_is_paid(ledger):
-    run = await started("hotel")
+def test_a_manager_approves_and_exactly_what_was_shown_is_paid(started, ledger):
+    run = started("hotel")
     request = run.request
     assert request.title == "Pay Hotel Adler 1,240.00 EUR"
     assert (request.risk, request.policy, request.auto) == ("low", None, None)
     assert set(request.allow) == {"approve", "reject", "edit"}
 
-    await run.approve("U01MAYA")
+    run.approve(by="U01MAYA")
 
     assert run.state["outcome"] == "Paid Hotel Adler 1,240.00 EUR on 2026-11-23, approved by U01MAYA."
     (payment,) = ledger.effects
     assert payment.data.items() >= request.proposal.items()
 
 
-async def test_an_edit_is_what_gets_paid(ledger):
-    run = await started("hotel")
-    await run.approve("U02FINN", amount="1200", note="Minibar struck out", category="other")
+def test_an_edit_is_what_gets_paid(started, ledger):
+    run = started("hotel")
+    run.edit({"amount": "1200", "note": "Minibar struck out", "category": "other"}, by="U02FINN")
 
     (payment,) = ledger.effects
     paid = {name: payment.data[name] for name in ("amount", "note", "category", "vendor")}
@@ -72,8 +77,8 @@ async def test_an_edit_is_what_gets_paid(ledger):
     }
 
 
-async def test_a_large_payment_asks_for_two_people_and_tells_both(ledger):
-    run = await started("acme")
+def test_a_large_payment_asks_for_two_people_and_tells_both(started, ledger):
+    run = started("acme")
     request = run.request
     assert request.risk == "high"
     assert request.policy is not None
@@ -81,37 +86,37 @@ async def test_a_large_payment_asks_for_two_people_and_tells_both(ledger):
     assert request.policy.approvals == 2
     assert request.fields["Counts as"] == "11780.00 EUR"
 
-    await run.approve("U01MAYA", "U02FINN")
+    run.approve(by="U01MAYA").approve(by="U02FINN")
 
     assert run.state["outcome"].endswith("approved by U01MAYA and U02FINN.")
     assert len(ledger.effects) == 1
 
 
-async def test_an_edit_above_the_limit_of_one_person_is_asked_again_of_two(ledger):
-    run = await started("hotel")
-    await run.approve("U02FINN", amount="12400")
+def test_an_edit_above_the_limit_of_one_person_is_asked_again_of_two(started, ledger):
+    run = started("hotel")
+    run.edit({"amount": "12400"}, by="U02FINN")
 
-    assert run.paused
+    assert run.pauses
     assert ledger.effects == []
     assert run.request.policy.approvals == 2
     assert run.request.proposal["amount"] == "12400.00"
     assert "U02FINN changed the amount from 1,240.00 to 12,400.00 EUR" in run.request.summary
 
-    await run.approve("U01MAYA", "U02FINN")
+    run.approve(by="U01MAYA").approve(by="U02FINN")
 
     assert run.state["result"] == "paid"
     assert ledger.effects[0].data["amount"] == "12400.00"
 
 
-async def test_an_edit_among_two_people_that_stays_above_the_limit_is_not_asked_again(ledger):
-    run = await started("acme")
-    await run.approve("U01MAYA", "U02FINN", amount="20000.00")
+def test_an_edit_among_two_people_that_stays_above_the_limit_is_not_asked_again(started, ledger):
+    run = started("acme")
+    run.edit({"amount": "20000.00"}, by="U01MAYA").approve(by="U02FINN")
     assert run.state["result"] == "paid"
 
 
-async def test_a_rejection_pays_nothing_and_keeps_the_words(ledger):
-    run = await started("hotel")
-    await run.reject("U01MAYA", "wrong cost centre")
+def test_a_rejection_pays_nothing_and_keeps_the_words(started, ledger):
+    run = started("hotel")
+    run.reject("wrong cost centre", by="U01MAYA")
 
     assert run.state["result"] == "rejected"
     assert run.state["outcome"].endswith("rejected by U01MAYA: wrong cost centre.")
@@ -119,9 +124,12 @@ async def test_a_rejection_pays_nothing_and_keeps_the_words(ledger):
 
 
 @pytest.mark.parametrize(("delivered", "why"), [(True, "nobody answered"), (False, "could not be delivered")])
-async def test_a_payment_that_nobody_answered_is_not_made_and_not_told_as_a_no(ledger, delivered, why):
-    run = await started("hotel")
-    await run.time_out(delivered=delivered)
+def test_a_payment_that_nobody_answered_is_not_made_and_told_as_no_no(
+    signoff, started, ledger, delivered, why
+):
+    signoff.delivers = delivered
+    run = started("hotel")
+    run.time_out()
 
     assert run.state["result"] == "expired"
     assert why in run.state["outcome"]
@@ -129,66 +137,66 @@ async def test_a_payment_that_nobody_answered_is_not_made_and_not_told_as_a_no(l
     assert ledger.effects == []
 
 
-async def test_an_approved_proposal_that_is_not_valid_is_not_paid(ledger):
-    run = await started("hotel")
-    await run.approve("U01MAYA", amount="-5")
+def test_an_approved_proposal_that_is_not_valid_is_not_paid(careless_form, started, ledger):
+    run = started("hotel")
+    run.edit({"amount": "-5"}, by="U01MAYA")
 
     assert run.state["result"] == "rejected"
     assert "not valid, amount: Input should be greater than 0" in run.state["outcome"]
     assert ledger.effects == []
 
 
-async def test_what_looks_paid_already_is_never_left_to_policy():
-    await (await started("lunch")).by_policy()
+def test_what_looks_paid_already_is_never_left_to_policy(started):
+    started("lunch")
 
-    run = await started("lunch", vendor="TRATTORIA LUCIA")
+    run = started("lunch", vendor="TRATTORIA LUCIA")
 
     assert run.request.auto is None
     assert run.request.risk == "high"
     assert "Looks like a payment made before: Trattoria Lucia, 84.50" in run.request.summary
 
 
-async def test_the_same_invoice_under_another_amount_looks_paid_already():
-    await (await started("hotel")).approve("U01MAYA")
-    run = await started("hotel", amount="99.00")
+def test_the_same_invoice_under_another_amount_looks_paid_already(started):
+    started("hotel").approve(by="U01MAYA")
+    run = started("hotel", amount="99.00")
     assert run.request.auto is None
 
 
-async def test_a_twin_that_was_paid_while_people_thought_is_asked_about_again(ledger):
-    run, twin = await started("hotel"), await started("hotel")
-    await twin.approve("U01MAYA")
+def test_a_twin_that_was_paid_while_people_thought_is_asked_about_again(started, ledger):
+    run, twin = started("hotel"), started("hotel")
+    twin.approve(by="U01MAYA")
 
-    await run.approve("U01MAYA")
+    run.approve(by="U01MAYA")
 
-    assert run.paused
+    assert run.pauses
     assert "the last card did not show" in run.request.summary
     assert len(ledger.effects) == 1
-    await run.reject("U01MAYA", "paid already")
+    run.reject("paid already", by="U01MAYA")
     assert run.state["result"] == "rejected"
     assert len(ledger.effects) == 1
 
 
-async def test_a_second_run_of_the_payment_pays_once(ledger):
-    run = await started("hotel")
-    await run.approve("U01MAYA")
+def test_a_second_run_of_the_payment_pays_once(started, ledger):
+    run = started("hotel")
+    run.approve(by="U01MAYA")
 
-    await run.again("pay")
+    run.again("pay")
 
     assert run.state["result"] == "paid"
     assert ledger.attempts == 2
     assert len(ledger.effects) == 1
 
 
-async def test_a_run_that_starts_again_asks_for_the_same():
-    run = await started("acme")
-    before = run.request.payload()
-    assert (await run.again("approval")).request.payload() == before
+def test_a_run_that_starts_again_asks_for_the_same(started):
+    run = started("acme")
+    run.ask_again()
 
 
 @pytest.mark.parametrize("sample", samples)
-async def test_every_sample_ends_paid_once_approved(sample, ledger):
-    run = await started(sample)
-    await (run.by_policy() if run.request.auto else run.approve("U01MAYA", "U02FINN"))
+def test_every_sample_ends_paid_once_approved(started, sample, ledger):
+    run = started(sample)
+    while run.pauses:
+        run.approve()
     assert run.state["result"] == "paid"
 
 

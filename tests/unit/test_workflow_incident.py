@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 from typing import get_args
 
 import pytest
+from effect_ledger import AT, Ledger
 from pydantic import ValidationError
-from workflow_run import AT, Ledger, Run
 
+from bot.testing import Run
 from workflows import effects
 from workflows.alertmanager import Alert, Webhook
 from workflows.incident import samples, workflow
@@ -22,8 +23,14 @@ def ledger(monkeypatch):
     return ledger
 
 
-async def started(sample: str) -> Run:
-    return await Run(workflow).start(samples[sample])
+@pytest.fixture
+def started(signoff):
+    signoff.group("@on-call", "U04OKEY")
+
+    def started(sample: str) -> Run:
+        return signoff.start(workflow, samples[sample])
+
+    return started
 
 
 def running(service: str) -> int:
@@ -39,33 +46,33 @@ def alert(name: str, service: str, severity: str = "critical", **labels: str) ->
     return Alert(status="firing", labels=given, startsAt=AT)
 
 
-async def test_safe_steps_run_by_themselves_and_nothing_is_asked(ledger):
-    run = await started("error-rate")
+def test_safe_steps_run_by_themselves_and_nothing_is_asked(started, ledger):
+    run = started("error-rate")
 
-    assert not run.paused
+    assert not run.pauses
     assert keys(ledger) == ["diagnose:checkout", "restart:checkout"]
     assert run.state["result"] == "safe steps only"
     assert run.state["outcome"] == "2 safe steps ran. Nothing needed approval."
 
 
-async def test_what_has_resolved_ends_without_a_step(ledger):
-    run = await started("resolved")
+def test_what_has_resolved_ends_without_a_step(started, ledger):
+    run = started("resolved")
     assert run.state["result"] == "resolved"
     assert ledger.effects == []
 
 
-async def test_a_resolved_alert_in_a_firing_group_gets_no_step():
+def test_a_resolved_alert_in_a_firing_group_gets_no_step(signoff):
     group = samples["error-rate"]
     over = group["alerts"][0] | {
         "status": "resolved",
         "labels": {"alertname": "HighLatency", "service": "search"},
     }
-    run = await Run(workflow).start(group | {"alerts": [*group["alerts"], over]})
+    run = signoff.start(workflow, group | {"alerts": [*group["alerts"], over]})
     assert not any("search" in line for line in run.state["runbook"])
 
 
-async def test_scaling_a_database_down_waits_for_on_call_after_the_safe_steps_ran(ledger):
-    run = await started("replica-lag")
+def test_scaling_a_database_down_waits_for_on_call_after_the_safe_steps_ran(started, ledger):
+    run = started("replica-lag")
 
     assert keys(ledger) == ["diagnose:catalog-db-replicas", "diagnose:search", "scale_up:search"]
     request = run.request
@@ -77,8 +84,8 @@ async def test_scaling_a_database_down_waits_for_on_call_after_the_safe_steps_ra
     assert request.links["Alertmanager"] == "https://alertmanager.example.com"
 
 
-async def test_the_form_offers_the_replica_sets_that_can_lose_some_and_how_many():
-    properties = (await started("replicas-idle")).request.proposal_schema["properties"]
+def test_the_form_offers_the_replica_sets_that_can_lose_some_and_how_many(started):
+    properties = (started("replicas-idle")).request.proposal_schema["properties"]
     assert properties["target"]["enum"] == [
         "orders-db-replicas",
         "catalog-db-replicas",
@@ -88,97 +95,100 @@ async def test_the_form_offers_the_replica_sets_that_can_lose_some_and_how_many(
     assert properties["count"]["maximum"] == 2
 
 
-async def test_an_approval_scales_down_what_was_shown(ledger):
-    run = await started("replicas-idle")
+def test_an_approval_scales_down_what_was_shown(started, ledger):
+    run = started("replicas-idle")
     assert run.request.proposal["count"] == 2
 
-    await run.approve("U04OKEY")
+    run.approve(by="U04OKEY")
 
     assert running("orders-db-replicas") == 2
     assert run.state["result"] == "scaled down"
     assert "done, orders-db-replicas by 2, approved by U04OKEY" in run.state["outcome"]
 
 
-async def test_on_call_can_edit_target_and_count(ledger):
-    run = await started("replicas-idle")
+def test_on_call_can_edit_target_and_count(started, ledger):
+    run = started("replicas-idle")
 
-    await run.approve("U04OKEY", target="sessions-db-replicas", count=1, reason="orders is needed on Friday")
+    run.edit(
+        {"target": "sessions-db-replicas", "count": 1, "reason": "orders is needed on Friday"}, by="U04OKEY"
+    )
 
     assert (running("sessions-db-replicas"), running("orders-db-replicas")) == (1, 4)
     assert ledger.effects[-1].data["reason"] == "orders is needed on Friday"
 
 
-async def test_an_edit_that_takes_too_many_is_asked_again_and_nothing_is_lost(ledger):
-    run = await started("replicas-idle")
+def test_an_edit_that_takes_too_many_is_asked_again_and_nothing_is_lost(started, ledger):
+    run = started("replicas-idle")
 
-    await run.approve("U04OKEY", target="sessions-db-replicas", count=2)
+    run.edit({"target": "sessions-db-replicas", "count": 2}, by="U04OKEY")
 
-    assert run.paused
+    assert run.pauses
     assert "sessions-db-replicas can lose 1 now, not the 2" in run.request.summary
     assert running("sessions-db-replicas") == 2
-    await run.approve("U04OKEY")
+    run.approve(by="U04OKEY")
     assert running("orders-db-replicas") == 2
 
 
-async def test_replicas_that_went_while_on_call_thought_are_not_taken_twice(ledger):
-    run, twin = await started("replicas-idle"), await started("replicas-idle")
-    await twin.approve("U04OKEY")
+def test_replicas_that_went_while_on_call_thought_are_not_taken_twice(started, ledger):
+    run, twin = started("replicas-idle"), started("replicas-idle")
+    twin.approve(by="U04OKEY")
 
-    await run.approve("U04OKEY")
+    run.approve(by="U04OKEY")
 
     assert running("orders-db-replicas") == 2
     assert run.state["result"] == "nothing scaled down"
     assert "not needed, no replica can be spared" in run.state["outcome"]
 
 
-async def test_an_approved_change_of_a_set_that_nobody_knows_is_asked_again(ledger):
-    run = await started("replicas-idle")
-    await run.approve("U04OKEY", target="billing-db-replicas")
-    assert run.paused
+def test_an_approved_change_of_a_set_that_nobody_knows_is_asked_again(started, careless_form):
+    run = started("replicas-idle")
+    run.edit({"target": "billing-db-replicas"}, by="U04OKEY")
+    assert run.pauses
     assert "no valid change" in run.request.summary
 
 
-async def test_a_rejection_leaves_the_replicas_and_the_runbook_says_so():
-    run = await started("replica-lag")
-    await run.reject("U04OKEY", "the lag is a backup")
+def test_a_rejection_leaves_the_replicas_and_the_runbook_says_so(started):
+    run = started("replica-lag")
+    run.reject("the lag is a backup", by="U04OKEY")
 
     assert running("catalog-db-replicas") == 3
     assert run.state["result"] == "nothing scaled down"
     assert run.state["runbook"][-1].endswith("not done, rejected by U04OKEY: the lag is a backup")
 
 
-async def test_without_an_answer_nothing_is_scaled_down_and_the_runbook_says_so():
-    run = await started("replica-lag")
-    await run.time_out()
+def test_without_an_answer_nothing_is_scaled_down_and_the_runbook_says_so(started):
+    run = started("replica-lag")
+    run.time_out()
 
     assert running("catalog-db-replicas") == 3
     assert run.state["runbook"][-1].endswith("not done, nobody answered in time")
     assert "rejected" not in run.state["outcome"]
 
 
-async def test_two_databases_are_asked_about_one_after_the_other(ledger):
+def test_two_databases_are_asked_about_one_after_the_other(signoff, ledger):
     group = samples["replicas-idle"]
     other = samples["replica-lag"]["alerts"][0]
-    run = await Run(workflow).start(group | {"alerts": [*group["alerts"], other]})
+    signoff.group("@on-call", "U04OKEY")
+    run = signoff.start(workflow, group | {"alerts": [*group["alerts"], other]})
     first = run.request.proposal["target"]
-    await run.reject("U04OKEY")
-    assert run.paused
+    run.reject(by="U04OKEY")
+    assert run.pauses
     assert run.request.proposal["target"] != first
 
-    await run.approve("U04OKEY")
+    run.approve(by="U04OKEY")
 
-    assert not run.paused
+    assert not run.pauses
     assert run.state["result"] == "scaled down"
     assert [effect.data["service"] for effect in ledger.effects if effect.data.get("change")] == [
         "catalog-db-replicas"
     ]
 
 
-async def test_a_second_run_of_any_effect_happens_once(ledger):
-    run = await started("replica-lag")
-    await run.again("run_safe_steps")
-    await run.approve("U04OKEY")
-    await run.again("scale_down")
+def test_a_second_run_of_any_effect_happens_once(started, ledger):
+    run = started("replica-lag")
+    run.approve(by="U04OKEY")
+    run.again("scale_down")
+    run.again("run_safe_steps")
 
     assert len(ledger.effects) == len(set(keys(ledger))) == 4
     assert ledger.attempts == 8
@@ -186,28 +196,27 @@ async def test_a_second_run_of_any_effect_happens_once(ledger):
     assert running("search") == 6
 
 
-async def test_a_run_that_starts_again_asks_for_the_same():
-    run = await started("replica-lag")
-    before = run.request.payload()
-    assert (await run.again("on_call")).request.payload() == before
+def test_a_run_that_starts_again_asks_for_the_same(started):
+    run = started("replica-lag")
+    run.ask_again()
 
 
-async def test_a_service_grows_no_further_than_its_most(ledger):
+def test_a_service_grows_no_further_than_its_most(started, ledger):
     ledger.record("other:scale_up:search", "scaled", {"service": "search", "change": 7})
-    run = await started("replica-lag")
+    run = started("replica-lag")
     assert running("search") == 12
-    await run.time_out()
+    run.time_out()
 
-    full = await started("replica-lag")
+    full = started("replica-lag")
     assert running("search") == 12
     assert "it has its most (12) already" in full.request.summary
 
 
-async def test_keys_that_a_later_alertmanager_adds_are_let_through():
+def test_keys_that_a_later_alertmanager_adds_are_let_through(signoff):
     given = samples["error-rate"] | {"notificationReason": "new", "alerts": [
         samples["error-rate"]["alerts"][0] | {"silencedBy": []}
     ]}  # fmt: skip
-    run = await Run(workflow).start(given)
+    run = signoff.start(workflow, given)
     assert run.state["result"] == "safe steps only"
 
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from effect_ledger import Ledger
 from pydantic import ValidationError
-from workflow_run import Ledger, Run
 
+from bot.testing import Run
 from workflows import effects, pull_request
 from workflows.git_repository import TRAILER, Blob, GitFailed, Moved, Repository, create
 from workflows.pull_request import samples, workflow
@@ -43,8 +44,14 @@ def repository(folder) -> Repository:
     return Repository(folder / "repositories" / "shop.git")
 
 
-async def started(sample: str = "branch", **changes) -> Run:
-    return await Run(workflow).start(samples[sample] | changes)
+@pytest.fixture
+def started(signoff):
+    signoff.group("@on-call", "U04OKEY")
+
+    def started(sample: str = "branch", **changes) -> Run:
+        return signoff.start(workflow, samples[sample] | changes)
+
+    return started
 
 
 def push(repository: Repository, text: str | None = None, path: str = "orders.py") -> str:
@@ -59,8 +66,8 @@ def source(repository: Repository) -> str:
     return repository.blob(repository.head("baskets"), "orders.py").content.decode()
 
 
-async def test_the_reviewer_sees_each_defect_with_its_place_and_its_mending():
-    request = (await started()).request
+def test_the_reviewer_sees_each_defect_with_its_place_and_its_mending(started):
+    request = (started()).request
 
     assert request.title == "Commit 9 changes to baskets of shop.git: Baskets and loading"
     labels = [field["title"] for field in list(request.proposal_schema["properties"].values())[:-1]]
@@ -71,33 +78,33 @@ async def test_the_reviewer_sees_each_defect_with_its_place_and_its_mending():
     assert set(request.allow) == {"approve", "reject", "edit"}
 
 
-async def test_a_secret_is_told_of_without_being_told():
-    request = (await started()).request
+def test_a_secret_is_told_of_without_being_told(started):
+    request = (started()).request
     assert "`orders.py:35` secret: looks like a password" in request.summary
     assert "correct-horse" not in request.summary
     assert request.risk == "high"
 
 
-async def test_an_approved_list_becomes_one_commit_on_the_branch(repository, ledger):
-    run = await started()
+def test_an_approved_list_becomes_one_commit_on_the_branch(started, repository, ledger):
+    run = started()
     parent = repository.head("baskets")
 
-    await run.approve("U04OKEY")
+    run.approve(by="U04OKEY")
 
     commit = repository.head("baskets")
     assert run.state["outcome"] == (
         f"Committed 9 changes to baskets of shop.git as {commit[:10]}, approved by U04OKEY."
     )
-    assert repository.made_by(f"{run.thread}:commit", "baskets", parent) == commit
+    assert repository.made_by(f"{run.thread_id}:commit", "baskets", parent) == commit
     assert "def add(order, item, basket=None):" in source(repository)
     assert "import os" not in source(repository)
     (effect,) = ledger.effects
     assert effect.data.items() >= {"commit": commit, "branch": "baskets"}.items()
 
 
-async def test_what_the_reviewer_strikes_out_is_not_committed(repository):
-    run = await started()
-    await run.approve("U04OKEY", change_1=False, change_5=False, message="Mend most of it")
+def test_what_the_reviewer_strikes_out_is_not_committed(started, repository):
+    run = started()
+    run.edit({"change_1": False, "change_5": False, "message": "Mend most of it"}, by="U04OKEY")
 
     assert run.state["outcome"].startswith("Committed 7 changes")
     assert "import os" in source(repository)
@@ -107,17 +114,17 @@ async def test_what_the_reviewer_strikes_out_is_not_committed(repository):
     assert log == "Mend most of it|Signoff|signoff@localhost"
 
 
-async def test_the_commit_is_made_by_whom_the_environment_names(repository, monkeypatch):
+def test_the_commit_is_made_by_whom_the_environment_names(started, repository, monkeypatch):
     monkeypatch.setenv("SIGNOFF_GIT_AUTHOR", "Review Bot <review@example.com>")
-    await (await started()).approve("U04OKEY")
+    started().approve(by="U04OKEY")
     log = repository._git("log", "-1", "--format=%an|%ce", "refs/heads/baskets").out.decode().strip()
     assert log == "Review Bot|review@example.com"
 
 
-async def test_with_everything_struck_out_nothing_is_committed(repository, ledger):
-    run = await started()
+def test_with_everything_struck_out_nothing_is_committed(started, repository, ledger):
+    run = started()
     before = repository.head("baskets")
-    await run.approve("U04OKEY", **{f"change_{n}": False for n in range(1, 10)})
+    run.edit({f"change_{n}": False for n in range(1, 10)}, by="U04OKEY")
 
     assert run.state["result"] == "rejected"
     assert run.state["outcome"] == "Nothing was changed: U04OKEY struck out every change."
@@ -125,13 +132,13 @@ async def test_with_everything_struck_out_nothing_is_committed(repository, ledge
     assert ledger.effects == []
 
 
-async def test_a_branch_that_moved_is_looked_at_anew_and_asked_about_again(repository, ledger):
-    run = await started()
+def test_a_branch_that_moved_is_looked_at_anew_and_asked_about_again(started, repository, ledger):
+    run = started()
     moved = push(repository)
 
-    await run.approve("U04OKEY", change_1=False, message="Mend it")
+    run.edit({"change_1": False, "message": "Mend it"}, by="U04OKEY")
 
-    assert run.paused
+    assert run.pauses
     assert ledger.effects == []
     assert repository.head("baskets") == moved
     assert f"to {moved[:10]} since you were asked" in run.request.summary
@@ -139,134 +146,130 @@ async def test_a_branch_that_moved_is_looked_at_anew_and_asked_about_again(repos
     assert run.request.proposal["change_1"] is False
     assert run.request.proposal["message"] == "Mend it"
 
-    await run.approve("U04OKEY")
+    run.approve(by="U04OKEY")
 
     assert run.state["result"] == "committed"
     assert "VERSION: int = 2" in source(repository)
     assert "import os" in source(repository)
 
 
-async def test_a_branch_that_was_mended_meanwhile_leaves_nothing_to_do(repository, ledger):
-    run = await started()
+def test_a_branch_that_was_mended_meanwhile_leaves_nothing_to_do(started, repository, ledger):
+    run = started()
     push(repository, '"""Orders of the shop."""\n')
-    await run.approve("U04OKEY")
+    run.approve(by="U04OKEY")
     assert run.state["result"] == "nothing to change"
     assert ledger.effects == []
 
 
-async def test_a_branch_that_moves_between_the_look_and_the_commit_is_never_overwritten(
-    repository, monkeypatch
-):
-    run = await started()
+def test_a_branch_that_moves_between_look_and_commit_is_never_overwritten(started, repository, monkeypatch):
+    run = started()
     monkeypatch.setattr(pull_request, "_moved", lambda state: None)
     moved = push(repository)
 
-    await run.approve("U04OKEY")
+    run.approve(by="U04OKEY")
 
-    assert run.paused
+    assert run.pauses
     assert "moved just now" in run.request.summary
     assert repository.head("baskets") == moved
 
 
-async def test_a_branch_that_is_gone_by_then_is_said_so(folder, ledger, monkeypatch):
+def test_a_branch_that_is_gone_by_then_is_said_so(started, folder, ledger, monkeypatch):
     monkeypatch.setenv("SIGNOFF_REPOSITORIES", str(folder))
     repository = create(folder / "own.git")
     first = repository.written(None, {"a.py": Blob("100644", b"x = 1\n")}, "One")
     repository.point("main", first, away_from=None)
     repository.point("work", first, away_from=None)
     repository.commit("work", first, {"a.py": Blob("100644", b"x = 1\nprint(x)\n")}, "Two")
-    run = await started(repository="own.git", branch="work")
+    run = started(repository="own.git", branch="work")
     repository._git("update-ref", "-d", "refs/heads/work")
 
-    await run.approve("U04OKEY")
+    run.approve(by="U04OKEY")
 
     assert run.state["outcome"] == "Not reviewed: own.git has no branch work."
     assert ledger.effects == []
 
 
-async def test_a_second_run_of_the_commit_commits_once(repository, ledger):
-    run = await started()
-    await run.approve("U04OKEY")
+def test_a_second_run_of_the_commit_commits_once(started, repository, ledger):
+    run = started()
+    run.approve(by="U04OKEY")
     commit = repository.head("baskets")
 
-    await run.again("apply")
+    run.again("apply")
 
     assert repository.head("baskets") == commit
     assert run.state["commit"] == commit
     assert (ledger.attempts, len(ledger.effects)) == (2, 1)
 
 
-async def test_a_crash_before_the_ledger_finds_the_commit_even_under_later_ones(repository, ledger):
-    run = await started()
-    await run.approve("U04OKEY")
+def test_a_crash_before_the_ledger_finds_the_commit_even_under_later_ones(started, repository, ledger):
+    run = started()
+    run.approve(by="U04OKEY")
     commit = repository.head("baskets")
     ledger.effects.clear()
     later = push(repository)
 
-    await run.again("apply")
+    run.again("apply")
 
     assert repository.head("baskets") == later
     assert run.state["commit"] == commit
     assert ledger.effects[0].data["commit"] == commit
 
 
-async def test_a_rejection_commits_nothing(repository, ledger):
-    run = await started()
+def test_a_rejection_commits_nothing(started, repository, ledger):
+    run = started()
     before = repository.head("baskets")
-    await run.reject("U04OKEY", "leave it to Rosa")
+    run.reject("leave it to Rosa", by="U04OKEY")
     assert run.state["outcome"] == "Nothing was changed: rejected by U04OKEY: leave it to Rosa."
     assert (repository.head("baskets"), ledger.effects) == (before, [])
 
 
 @pytest.mark.parametrize(("delivered", "why"), [(True, "nobody answered"), (False, "could not be delivered")])
-async def test_an_unanswered_review_commits_nothing_and_is_not_told_as_a_no(
-    repository, ledger, delivered, why
+def test_an_unanswered_review_commits_nothing_and_is_told_as_no_no(
+    signoff, started, repository, ledger, delivered, why
 ):
-    run = await (await started()).time_out(delivered=delivered)
+    signoff.delivers = delivered
+    run = started().time_out()
     assert run.state["result"] == "expired"
     assert why in run.state["outcome"]
     assert "rejected" not in run.state["outcome"]
     assert ledger.effects == []
 
 
-async def test_a_run_that_starts_again_asks_for_the_same(repository):
-    run = await started()
-    before = run.request.payload()
+def test_a_run_that_starts_again_asks_for_the_same(started, repository):
+    run = started()
     push(repository)
-    assert (await run.again("reviewer")).request.payload() == before
+    run.ask_again()
 
 
-async def test_an_answer_that_is_not_the_list_is_asked_about_again(repository, ledger):
-    run = await started()
-    await run.approve("U04OKEY", change_1="yes")
-    assert run.paused
+def test_an_answer_that_is_not_the_list_is_asked_about_again(careless_form, started, repository, ledger):
+    run = started()
+    run.edit({"change_1": "yes"}, by="U04OKEY")
+    assert run.pauses
     assert "Please look again" in run.request.summary
     assert ledger.effects == []
 
 
-async def test_a_diff_alone_is_reviewed_and_recommended(ledger):
-    run = await started("diff")
+def test_a_diff_alone_is_reviewed_and_recommended(started, ledger):
+    run = started("diff")
     assert run.request.title == "Recommend 9 changes to the author: Baskets and loading"
-    await run.approve("U04OKEY", change_2=False)
+    run.edit({"change_2": False}, by="U04OKEY")
     assert run.state["result"] == "recommended"
     assert ledger.effects[0].kind == "review"
     assert len(ledger.effects[0].data["changes"]) == 8
-    await run.again("apply")
+    run.again("apply")
     assert len(ledger.effects) == 1
 
 
-async def test_a_diff_that_is_fine_asks_nobody(ledger):
+def test_a_diff_that_is_fine_asks_nobody(signoff, ledger):
     diff = "--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-x = 1\n+x = 2\n"
-    run = await Run(workflow).start({"title": "Two", "diff": diff})
-    assert not run.paused
+    run = signoff.start(workflow, {"title": "Two", "diff": diff})
+    assert not run.pauses
     assert run.state["outcome"].startswith("Nothing to change in Two")
     assert ledger.effects == []
 
 
-async def test_a_diff_that_does_not_lead_to_the_branch_is_not_reviewed():
-    run = await started(
-        base=None, diff="--- a/orders.py\n+++ b/orders.py\n@@ -1 +1 @@\n-a\n+nothing like it\n"
-    )
+def test_a_diff_that_does_not_lead_to_the_branch_is_not_reviewed(started):
+    run = started(base=None, diff="--- a/orders.py\n+++ b/orders.py\n@@ -1 +1 @@\n-a\n+nothing like it\n")
     assert run.state["result"] == "not reviewed"
     assert "does not lead to what baskets holds of orders.py" in run.state["outcome"]
 
@@ -279,21 +282,21 @@ async def test_a_diff_that_does_not_lead_to_the_branch_is_not_reviewed():
         ({"repository": "other.git"}, "no repository other.git"),
     ],
 )
-async def test_what_cannot_be_read_is_said_and_asks_nobody(changes, why):
-    run = await started(**changes)
-    assert not run.paused
+def test_what_cannot_be_read_is_said_and_asks_nobody(started, changes, why):
+    run = started(**changes)
+    assert not run.pauses
     assert run.state["result"] == "not reviewed"
     assert why in run.state["outcome"]
 
 
-async def test_a_branch_that_somebody_works_on_is_left_alone(folder, monkeypatch):
+def test_a_branch_that_somebody_works_on_is_left_alone(started, folder, monkeypatch):
     monkeypatch.setenv("SIGNOFF_REPOSITORIES", str(folder))
     work = create(folder / "bare.git")
     head = work.written(None, {"a.py": Blob("100644", b"x = 1\n")}, "One")
     work.point("main", head, away_from=None)
     work._git("worktree", "add", "--quiet", str(folder / "tree"), "main")
 
-    run = await started(repository="tree", branch="main", base="main")
+    run = started(repository="tree", branch="main", base="main")
 
     assert "is checked out" in run.state["outcome"]
 

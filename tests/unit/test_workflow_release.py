@@ -4,9 +4,10 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from effect_ledger import Ledger
 from pydantic import ValidationError
-from workflow_run import Ledger, Run
 
+from bot.testing import Run
 from workflows import effects, release, release_builds, release_checks, release_steps
 from workflows.command import TookTooLong
 from workflows.release import Release, samples, workflow
@@ -56,16 +57,27 @@ def ran(monkeypatch):
     return ran
 
 
-async def started(**changes) -> Run:
-    return await Run(workflow).start(samples["shop"] | changes)
+@pytest.fixture
+def started(signoff):
+    signoff.group("@on-call", "U04OKEY")
+
+    def started(**changes) -> Run:
+        return signoff.start(workflow, samples["shop"] | changes)
+
+    return started
 
 
-async def at_deployment(**changes) -> Run:
-    return await (await started(**changes)).approve("U04OKEY")
+@pytest.fixture
+def at_deployment(started):
+
+    def at_deployment(**changes) -> Run:
+        return started(**changes).approve(by="U04OKEY")
+
+    return at_deployment
 
 
 def where(run: Run):
-    return places(run.state["project"], run.state["version"], run.thread)
+    return places(run.state["project"], run.state["version"], run.thread_id)
 
 
 def deployed(run: Run) -> str | None:
@@ -80,22 +92,22 @@ def migrated(run: Run) -> list[str]:
         return [name for (name,) in connection.execute("select name from schema_migrations order by name")]
 
 
-async def test_twenty_steps_run_as_programs_and_three_of_them_ask(folder, ledger):
-    run = await started()
+def test_twenty_steps_run_as_programs_and_three_of_them_ask(started, folder, ledger):
+    run = started()
     assert run.request.title == "Migrate the production database of shop for 1.0.0: 2 migrations"
     assert "create index orders_by_customer" in run.request.summary
     assert "6. run the unit tests: 2 tests passed" in run.request.summary
     assert (run.request.fields["Step"], migrated(run)) == ("17 of 20", [])
 
-    await run.approve("U04OKEY")
+    run.approve(by="U04OKEY")
     assert run.request.title == "Deploy shop 1.0.0 to production, in place of nothing"
     assert (migrated(run), deployed(run)) == (["001_orders.sql", "002_orders_by_customer.sql"], None)
 
-    await run.approve("U04OKEY")
+    run.approve(by="U04OKEY")
     assert run.request.title == "Announce shop 1.0.0 to the public"
     assert deployed(run) == "1.0.0"
 
-    await run.approve("U04OKEY", text="Better discounts!")
+    run.edit({"text": "Better discounts!"}, by="U04OKEY")
     assert run.state["outcome"] == "shop 1.0.0 is released and announced: 20 steps ran."
     assert len(run.state["told"]) == len(STEPS) == 20
     (announcement,) = (folder / "releases" / "environments" / "shop" / "announcements").iterdir()
@@ -107,9 +119,9 @@ async def test_twenty_steps_run_as_programs_and_three_of_them_ask(folder, ledger
     ]
 
 
-async def test_a_step_that_fails_stops_the_release_and_says_which(ledger):
-    run = await Run(workflow).start(samples["broken"])
-    assert not run.paused
+def test_a_step_that_fails_stops_the_release_and_says_which(signoff, ledger):
+    run = signoff.start(workflow, samples["broken"])
+    assert not run.pauses
     assert run.state["result"] == "failed"
     assert "stopped at step 6 of 20, run the unit tests: failed, 1 of 2 tests failed" in run.state["outcome"]
     assert "test_a_discount_is_rounded" in run.state["outcome"]
@@ -117,20 +129,20 @@ async def test_a_step_that_fails_stops_the_release_and_says_which(ledger):
     assert ledger.effects == []
 
 
-async def test_what_cannot_be_undone_is_drawn_so_and_cannot_be_edited(ran):
-    run = await started()
+def test_what_cannot_be_undone_is_drawn_so_and_cannot_be_edited(started, ran):
+    run = started()
     for _ in range(2):
         assert (run.request.risk, run.request.destructive, run.request.allow) == (
             "high",
             True,
             ("approve", "reject"),
         )
-        await run.approve("U04OKEY")
+        run.approve(by="U04OKEY")
     assert (run.request.destructive, "edit" in run.request.allow) == (False, True)
 
 
-async def test_a_rejected_migration_leaves_everything_as_it_was(ran, ledger):
-    run = await (await started()).reject("U04OKEY", "not on a Friday")
+def test_a_rejected_migration_leaves_everything_as_it_was(started, ran, ledger):
+    run = started().reject("not on a Friday", by="U04OKEY")
     assert run.state["result"] == "rejected"
     assert run.state["outcome"] == (
         "shop 1.0.0 stopped at step 17 of 20, migrate the schema: rejected by U04OKEY: not on a Friday. "
@@ -139,39 +151,42 @@ async def test_a_rejected_migration_leaves_everything_as_it_was(ran, ledger):
     assert (migrated(run), deployed(run), ledger.effects) == ([], None, [])
 
 
-async def test_a_rejected_deployment_says_that_the_schema_was_migrated(ran):
-    run = await (await at_deployment()).reject("U04OKEY")
+def test_a_rejected_deployment_says_that_the_schema_was_migrated(at_deployment, ran):
+    run = at_deployment().reject(by="U04OKEY")
     assert run.state["outcome"].endswith("Done before: migrate the schema.")
     assert deployed(run) is None
 
 
-async def test_a_rejected_announcement_leaves_the_release_in_place(ran, folder):
-    run = await (await (await at_deployment()).approve("U04OKEY")).reject("U04OKEY")
+def test_a_rejected_announcement_leaves_the_release_in_place(at_deployment, ran, folder):
+    run = (at_deployment()).approve(by="U04OKEY").reject(by="U04OKEY")
     assert run.state["result"] == "released unannounced"
     assert deployed(run) == "1.0.0"
     assert "announce it" not in ran
 
 
 @pytest.mark.parametrize(("delivered", "why"), [(True, "nobody answered"), (False, "could not be delivered")])
-async def test_an_unanswered_question_stops_the_release_and_is_not_told_as_a_no(ran, delivered, why):
-    run = await (await at_deployment()).time_out(delivered=delivered)
+def test_an_unanswered_question_stops_the_release_and_is_told_as_no_no(
+    signoff, at_deployment, ran, delivered, why
+):
+    signoff.delivers = delivered
+    run = at_deployment().time_out()
     assert run.state["result"] == "expired"
     assert why in run.state["outcome"]
     assert "rejected" not in run.state["outcome"]
     assert deployed(run) is None
 
 
-async def test_a_build_that_changed_while_people_thought_is_checked_and_asked_about_again(ran):
-    run = await at_deployment()
+def test_a_build_that_changed_while_people_thought_is_checked_and_asked_about_again(at_deployment, ran):
+    run = at_deployment()
     shown = run.request.fields["Build"]
     source = where(run).work / "source"
     (source / "LICENSE").write_text("Another licence.\n")
     release_builds.build(str(source), "1.0.0", str(where(run).artifact))
     ran.clear()
 
-    await run.approve("U04OKEY")
+    run.approve(by="U04OKEY")
 
-    assert run.paused
+    assert run.pauses
     assert deployed(run) is None
     assert run.request.title.startswith("Deploy shop 1.0.0")
     assert run.request.fields["Build"] != shown
@@ -179,18 +194,18 @@ async def test_a_build_that_changed_while_people_thought_is_checked_and_asked_ab
     assert ran[0] == "verify the build"
     assert "migrate the schema" not in ran
 
-    await run.approve("U04OKEY")
+    run.approve(by="U04OKEY")
     assert deployed(run) == "1.0.0"
     assert "shown" not in run.request.summary
 
 
-async def test_a_build_that_is_damaged_meanwhile_stops_the_release(ran):
-    run = await at_deployment()
+def test_a_build_that_is_damaged_meanwhile_stops_the_release(at_deployment, ran):
+    run = at_deployment()
     with where(run).artifact.open("r+b") as file:
         file.seek(60)
         file.write(b"?")
 
-    await run.approve("U04OKEY")
+    run.approve(by="U04OKEY")
 
     assert run.state["result"] == "failed"
     assert "stopped at step 11 of 20, verify the build: failed, LICENSE is damaged" in run.state["outcome"]
@@ -198,94 +213,94 @@ async def test_a_build_that_is_damaged_meanwhile_stops_the_release(ran):
     assert deployed(run) is None
 
 
-async def test_a_build_that_is_gone_is_made_anew_and_asked_about_again(ran):
-    run = await at_deployment()
+def test_a_build_that_is_gone_is_made_anew_and_asked_about_again(at_deployment, ran):
+    run = at_deployment()
     shown = run.request.fields["Build"]
     where(run).artifact.unlink()
     ran.clear()
 
-    await run.approve("U04OKEY")
+    run.approve(by="U04OKEY")
 
-    assert run.paused
+    assert run.pauses
     assert ran[0] == "check out the sources"
     assert "it was made anew" in run.request.summary
     assert run.request.fields["Build"] == shown
     assert deployed(run) is None
 
 
-async def test_another_release_that_came_first_is_told_and_never_overwritten(ran):
-    run = await at_deployment()
-    other = await started(version="1.1.0")
+def test_another_release_that_came_first_is_told_and_never_overwritten(at_deployment, started, ran):
+    run = at_deployment()
+    other = started(version="1.1.0")
     assert other.request.title.startswith("Deploy shop 1.1.0")  # no migration was left to ask about
-    await other.approve("U04OKEY")
+    other.approve(by="U04OKEY")
     assert deployed(run) == "1.1.0"
 
-    await run.approve("U04OKEY")
+    run.approve(by="U04OKEY")
     assert "Production runs 1.1.0 now" in run.request.summary
     assert run.request.title == "Deploy shop 1.0.0 to production, in place of 1.1.0"
 
-    await run.approve("U04OKEY")
+    run.approve(by="U04OKEY")
     assert "1.1.0 is there, and 1.0.0 is not newer" in run.state["outcome"]
     assert deployed(run) == "1.1.0"
 
 
-async def test_an_announcement_of_what_was_replaced_meanwhile_is_asked_about_again(ran):
-    run = await (await at_deployment()).approve("U04OKEY")
-    other = await Run(workflow).start(samples["shop"] | {"version": "2.0.0"})
-    await other.approve("U04OKEY")
+def test_an_announcement_of_what_was_replaced_meanwhile_is_asked_about_again(signoff, at_deployment, ran):
+    run = at_deployment().approve(by="U04OKEY")
+    other = signoff.start(workflow, samples["shop"] | {"version": "2.0.0"})
+    other.approve(by="U04OKEY")
 
-    await run.approve("U04OKEY")
+    run.approve(by="U04OKEY")
 
-    assert run.paused
+    assert run.pauses
     assert "Production runs 2.0.0 now" in run.request.summary
     assert "announce it" not in ran
 
 
-async def test_an_empty_announcement_is_asked_about_again(ran):
-    run = await (await at_deployment()).approve("U04OKEY")
-    await run.approve("U04OKEY", text=" ")
+def test_an_empty_announcement_is_asked_about_again(at_deployment, ran):
+    run = at_deployment().approve(by="U04OKEY")
+    run.edit({"text": " "}, by="U04OKEY")
     assert "What was approved is no announcement" in run.request.summary
 
 
-async def test_an_older_version_is_stopped_before_anybody_is_asked(ran):
-    await (await at_deployment(version="1.2.0")).approve("U04OKEY")
-    run = await started(version="1.1.9")
-    assert not run.paused
+def test_an_older_version_is_stopped_before_anybody_is_asked(at_deployment, started, ran):
+    at_deployment(version="1.2.0").approve(by="U04OKEY")
+    run = started(version="1.1.9")
+    assert not run.pauses
     assert "1.1.9 is not newer than 1.2.0" in run.state["outcome"]
 
 
 @pytest.mark.parametrize("gate", [0, 1])
-async def test_a_second_run_of_what_cannot_be_undone_does_it_once(ran, ledger, gate):
-    run = await started()
+def test_a_second_run_of_what_cannot_be_undone_does_it_once(started, ran, ledger, gate):
+    run = started()
     for _ in range(gate + 1):
-        await run.approve("U04OKEY")
+        run.approve(by="U04OKEY")
+    run.reject("that will do", by="U04OKEY")
     before = (migrated(run), deployed(run), len(ledger.effects))
 
-    await run.again("carry_out")
+    run.again("carry_out")
 
     assert (migrated(run), deployed(run), len(ledger.effects)) == before
 
 
-async def test_a_run_that_starts_again_asks_for_the_same(ran):
-    run = await at_deployment()
-    before = run.request.payload()
+def test_a_run_that_starts_again_asks_for_the_same(at_deployment, ran):
+    run = at_deployment()
     where(run).artifact.unlink()
-    assert (await run.again("gatekeeper")).request.payload() == before
+    run.ask_again()
 
 
-async def test_a_project_that_is_not_there_is_said_so():
-    run = await started(project="nowhere")
+def test_a_project_that_is_not_there_is_said_so(started):
+    run = started(project="nowhere")
     assert run.state["result"] == "failed"
     assert "there is no project nowhere" in run.state["outcome"]
 
 
-async def test_a_project_of_ones_own_is_released_from_its_folder(ran, tmp_path, monkeypatch):
+def test_a_project_of_ones_own_is_released_from_its_folder(started, ran, tmp_path, monkeypatch):
     from workflows.release_project import write
 
     monkeypatch.setenv("SIGNOFF_PROJECTS", str(tmp_path / "own"))
     write("shop", tmp_path / "own" / "till")
     (tmp_path / "own" / "till" / "migrations" / "003_more.sql").write_text("create table more (x text);\n")
-    run = await started(project="till")
+    run = started(project="till")
     assert run.request.title == "Migrate the production database of till for 1.0.0: 3 migrations"
 
 

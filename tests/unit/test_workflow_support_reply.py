@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from effect_ledger import Ledger
 from pydantic import ValidationError
-from workflow_run import Ledger, Run
 
+from bot.testing import Run
 from workflows import effects, support_reply, support_reply_strict
 from workflows.compliance import breaches, without_breaches
 from workflows.support_draft import SupportCase, drafted, topic_of
@@ -18,26 +19,32 @@ def ledger(monkeypatch):
     return ledger
 
 
-async def started(sample: str, workflow=support_reply.workflow) -> Run:
-    return await Run(workflow).start(samples[sample])
+@pytest.fixture
+def started(signoff):
+    signoff.group("@compliance", "U06CLEO")
+
+    def started(sample: str, workflow=support_reply.workflow) -> Run:
+        return signoff.start(workflow, samples[sample])
+
+    return started
 
 
 def rules(text: str) -> list[str]:
     return [flag.rule for flag in breaches(text)]
 
 
-async def test_a_draft_that_breaks_no_rule_goes_out_unasked(ledger):
-    run = await started("sign-in")
+def test_a_draft_that_breaks_no_rule_goes_out_unasked(started, ledger):
+    run = started("sign-in")
 
-    assert not run.paused
+    assert not run.pauses
     assert (run.state["result"], run.state["escalated"]) == ("sent", False)
     (reply,) = ledger.effects
-    assert reply.key == f"{run.thread}:reply"
+    assert reply.key == f"{run.thread_id}:reply"
     assert "Trouble signing in" in reply.data["text"]
 
 
-async def test_a_flagged_draft_waits_for_an_officer_with_the_reasons(ledger):
-    run = await started("advice")
+def test_a_flagged_draft_waits_for_an_officer_with_the_reasons(started, ledger):
+    run = started("advice")
 
     request = run.request
     assert run.state["escalated"] is True
@@ -52,11 +59,11 @@ async def test_a_flagged_draft_waits_for_an_officer_with_the_reasons(ledger):
     assert request.proposal_schema["properties"]["text"]["maxLength"] == 3000
 
 
-async def test_an_officer_approves_and_the_draft_goes_out_closing_the_escalation(ledger):
-    run = await started("refund")
+def test_an_officer_approves_and_the_draft_goes_out_closing_the_escalation(started, ledger):
+    run = started("refund")
     text = run.request.proposal["text"]
 
-    await run.approve("U06CLEO")
+    run.approve(by="U06CLEO")
 
     assert (run.state["result"], run.state["escalated"]) == ("sent", False)
     assert run.state["outcome"] == "Sent: approved by U06CLEO."
@@ -65,30 +72,30 @@ async def test_an_officer_approves_and_the_draft_goes_out_closing_the_escalation
     assert sent["breaks"] == ["refunds 240.00, above the limit of 100.00"]
 
 
-async def test_an_officer_edits_and_the_edit_goes_out(ledger):
-    run = await started("refund")
+def test_an_officer_edits_and_the_edit_goes_out(started, ledger):
+    run = started("refund")
 
-    await run.approve("U06CLEO", text="We will refund EUR 80.00 and call you.")
+    run.edit({"text": "We will refund EUR 80.00 and call you."}, by="U06CLEO")
 
     assert run.state["outcome"] == "Sent: approved by U06CLEO, after edits."
     assert ledger.effects[0].data["text"] == "We will refund EUR 80.00 and call you."
     assert ledger.effects[0].data["breaks"] == []
 
 
-async def test_an_officer_rejects_and_nothing_goes_out(ledger):
-    run = await started("advice")
+def test_an_officer_rejects_and_nothing_goes_out(started, ledger):
+    run = started("advice")
 
-    await run.reject("U06CLEO", "call the customer")
+    run.reject("call the customer", by="U06CLEO")
 
     assert (run.state["result"], run.state["escalated"]) == ("withheld", False)
     assert run.state["outcome"] == "Withheld: rejected by U06CLEO: call the customer."
     assert ledger.effects == []
 
 
-async def test_an_answer_in_words_steers_the_draft_and_is_asked_about_again(ledger):
-    run = await started("advice")
+def test_an_answer_in_words_steers_the_draft_and_is_asked_about_again(started, ledger):
+    run = started("advice")
 
-    await run.respond("U06CLEO", "An adviser will call you this week.")
+    run.respond("An adviser will call you this week.", by="U06CLEO")
 
     assert ledger.effects == []
     assert run.state["escalated"] is True
@@ -100,21 +107,21 @@ async def test_an_answer_in_words_steers_the_draft_and_is_asked_about_again(ledg
     assert "Brightbank" not in text
     assert "Redrafted as told: An adviser will call you this week." in run.request.summary
 
-    await run.approve("U06CLEO")
+    run.approve(by="U06CLEO")
     assert ledger.effects[0].data["text"] == text
 
 
-async def test_the_officers_own_words_are_held_against_the_rules_too():
-    run = await started("advice")
-    await run.respond("U06CLEO", "You cannot lose.")
+def test_the_officers_own_words_are_held_against_the_rules_too(started):
+    run = started("advice")
+    run.respond("You cannot lose.", by="U06CLEO")
     assert "promises what nobody can (cannot lose)" in run.request.summary
 
 
-async def test_unanswered_the_draft_goes_out_marked_as_forced(ledger):
-    run = await started("advice")
+def test_unanswered_the_draft_goes_out_marked_as_forced(started, ledger):
+    run = started("advice")
     text = run.request.proposal["text"]
 
-    await run.time_out()
+    run.time_out()
 
     assert (run.state["result"], run.state["escalated"]) == ("sent as drafted", False)
     assert "unseen by an officer (sla_timeout)" in run.state["outcome"]
@@ -122,37 +129,36 @@ async def test_unanswered_the_draft_goes_out_marked_as_forced(ledger):
     assert (sent["text"], sent["forced"], sent["reason"]) == (text, True, "sla_timeout")
 
 
-async def test_unanswered_the_strict_declaration_withholds_it(ledger):
-    run = await started("advice", support_reply_strict.workflow)
+def test_unanswered_the_strict_declaration_withholds_it(started, ledger):
+    run = started("advice", support_reply_strict.workflow)
 
-    await run.time_out()
+    run.time_out()
 
     assert (run.state["result"], run.state["escalated"]) == ("withheld", False)
     assert run.state["outcome"] == "Withheld: nobody answered in time."
     assert ledger.effects == []
 
 
-async def test_an_approved_answer_that_is_empty_is_withheld(ledger):
-    run = await started("advice")
-    await run.approve("U06CLEO", text="")
+def test_an_approved_answer_that_is_empty_is_withheld(careless_form, started, ledger):
+    run = started("advice")
+    run.edit({"text": ""}, by="U06CLEO")
     assert run.state["outcome"] == "Withheld: what was approved is no valid answer."
     assert ledger.effects == []
 
 
-async def test_a_second_run_of_sending_sends_once(ledger):
-    run = await started("refund")
-    await run.approve("U06CLEO")
+def test_a_second_run_of_sending_sends_once(started, ledger):
+    run = started("refund")
+    run.approve(by="U06CLEO")
 
-    await run.again("send")
+    run.again("send")
 
     assert ledger.attempts == 2
     assert len(ledger.effects) == 1
 
 
-async def test_a_run_that_starts_again_asks_for_the_same():
-    run = await started("card-number")
-    before = run.request.payload()
-    assert (await run.again("officer")).request.payload() == before
+def test_a_run_that_starts_again_asks_for_the_same(started):
+    run = started("card-number")
+    run.ask_again()
 
 
 def test_both_declarations_run_one_graph_and_differ_in_their_fallback_alone():

@@ -3,9 +3,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from effect_ledger import Ledger
 from pydantic import ValidationError
-from workflow_run import Ledger, Run
 
+from bot.testing import Run
 from workflows import effects
 from workflows.transaction import samples, workflow
 from workflows.transaction_risk import Earlier, Transaction, weighed
@@ -21,8 +22,14 @@ def ledger(monkeypatch):
     return ledger
 
 
-async def started(sample: str, **changes) -> Run:
-    return await Run(workflow).start(samples[sample] | changes)
+@pytest.fixture
+def started(signoff):
+    signoff.group("@finance-managers", "U01MAYA", "U02FINN")
+
+    def started(sample: str, **changes) -> Run:
+        return signoff.start(workflow, samples[sample] | changes)
+
+    return started
 
 
 def transaction(**changes) -> Transaction:
@@ -34,35 +41,32 @@ def weight(name: str, earlier=(), **changes) -> float:
     return next((part.weight for part in parts if part.name == name), 0.0)
 
 
-async def test_a_small_and_safe_one_flows_recorded_as_policy(ledger):
-    run = await started("small")
-    assert run.request.auto.startswith("412.80 EUR at a risk of 0.")
-
-    await run.by_policy()
-
+def test_a_small_and_safe_one_flows_recorded_as_policy(started, ledger):
+    run = started("small")
+    assert run.decisions[0].reason.startswith("412.80 EUR at a risk of 0.")
     assert run.state["result"] == "sent"
     assert "approved by policy (412.80 EUR" in run.state["outcome"]
     (sent,) = ledger.effects
-    assert sent.key == f"{run.thread}:transaction"
+    assert sent.key == f"{run.thread_id}:transaction"
     assert sent.data.items() >= {"payee": "Stadtwerke Kiel", "amount": "412.80"}.items()
 
 
 @pytest.mark.parametrize(("amount", "flows"), [("10000.00", True), ("10000.01", False)])
-async def test_the_limit_is_over_10000_euro_exactly(amount, flows):
-    run = await started("large", amount=amount)
-    assert (run.request.auto is not None) is flows
+def test_the_limit_is_over_10000_euro_exactly(started, amount, flows):
+    run = started("large", amount=amount)
+    assert (run.status == "done") is flows
 
 
-async def test_a_large_one_asks_however_safe_it_is():
-    run = await started("large")
+def test_a_large_one_asks_however_safe_it_is(started):
+    run = started("large")
     assert run.request.auto is None
     assert run.request.risk == "low"
     assert "over 10,000.00 EUR" in run.request.summary
     assert "over 0.8" not in run.request.summary
 
 
-async def test_a_risky_one_asks_however_small_it_is_and_says_why():
-    run = await started("risky")
+def test_a_risky_one_asks_however_small_it_is_and_says_why(started):
+    run = started("risky")
     request = run.request
     assert request.auto is None
     assert request.risk == "high"
@@ -71,77 +75,77 @@ async def test_a_risky_one_asks_however_small_it_is_and_says_why():
         assert reason in request.summary
 
 
-async def test_an_approved_one_is_sent_as_shown(ledger):
-    run = await (await started("large")).approve("U01MAYA")
+def test_an_approved_one_is_sent_as_shown(started, ledger):
+    run = started("large").approve(by="U01MAYA")
     assert run.state["outcome"] == "Sent Nordbau GmbH 18,500.00 EUR, approved by U01MAYA."
     assert ledger.effects[0].data["amount"] == "18500.00"
 
 
-async def test_an_edit_is_what_is_sent(ledger):
-    run = await (await started("large")).approve("U01MAYA", amount="9000.00", reference="Half of it")
+def test_an_edit_is_what_is_sent(started, ledger):
+    run = started("large").edit({"amount": "9000.00", "reference": "Half of it"}, by="U01MAYA")
     assert run.state["result"] == "sent"
     assert ledger.effects[0].data.items() >= {"amount": "9000.00", "reference": "Half of it"}.items()
 
 
-async def test_an_edit_upwards_is_asked_about_again(ledger):
-    run = await (await started("large")).approve("U01MAYA", amount="40000.00")
+def test_an_edit_upwards_is_asked_about_again(started, ledger):
+    run = started("large").edit({"amount": "40000.00"}, by="U01MAYA")
 
-    assert run.paused
+    assert run.pauses
     assert ledger.effects == []
     assert run.request.proposal["amount"] == "40000.00"
     assert "rose from 18,500.00 to 40,000.00 EUR" in run.request.summary
-    await run.approve("U01MAYA")
+    run.approve(by="U01MAYA")
     assert run.state["outcome"].startswith("Sent Nordbau GmbH 40,000.00 EUR")
 
 
-async def test_an_edit_that_is_no_transfer_is_asked_about_again_and_never_flows_by_policy():
-    run = await (await started("large")).approve("U01MAYA", amount="-1")
-    assert run.paused
+def test_an_edit_that_is_no_transfer_is_asked_about_again_and_never_flows_by_policy(careless_form, started):
+    run = started("large").edit({"amount": "-1"}, by="U01MAYA")
+    assert run.pauses
     assert run.request.auto is None
     assert "no valid transfer" in run.request.summary
 
 
-async def test_what_left_the_account_meanwhile_is_asked_about_again(ledger):
-    run = await started("large")
+def test_what_left_the_account_meanwhile_is_asked_about_again(started, ledger):
+    run = started("large")
     for n in range(3):
         other = samples["small"] | {"at": f"2026-11-20T10:5{n}:00+01:00"}
         ledger.record(f"other{n}:transaction", "transaction", other)
 
-    await run.approve("U01MAYA")
+    run.approve(by="U01MAYA")
 
-    assert run.paused
+    assert run.pauses
     assert "3 payments in the hour before it" in run.request.summary
-    await run.reject("U01MAYA", "too fast")
+    run.reject("too fast", by="U01MAYA")
     assert run.state["outcome"].endswith("rejected by U01MAYA: too fast.")
 
 
-async def test_a_rejected_one_is_not_sent(ledger):
-    run = await (await started("risky")).reject("U02FINN", "never heard of them")
+def test_a_rejected_one_is_not_sent(started, ledger):
+    run = started("risky").reject("never heard of them", by="U02FINN")
     assert run.state["result"] == "rejected"
     assert ledger.effects == []
 
 
 @pytest.mark.parametrize(("delivered", "why"), [(True, "nobody answered"), (False, "could not be delivered")])
-async def test_an_unanswered_one_is_not_sent_and_not_told_as_a_no(ledger, delivered, why):
-    run = await (await started("risky")).time_out(delivered=delivered)
+def test_an_unanswered_one_is_not_sent_and_not_told_as_a_no(signoff, started, ledger, delivered, why):
+    signoff.delivers = delivered
+    run = started("risky").time_out()
     assert run.state["result"] == "expired"
     assert why in run.state["outcome"]
     assert "rejected" not in run.state["outcome"]
     assert ledger.effects == []
 
 
-async def test_a_second_run_of_sending_sends_once(ledger):
-    run = await (await started("large")).approve("U01MAYA")
-    await run.again("send")
+def test_a_second_run_of_sending_sends_once(started, ledger):
+    run = started("large").approve(by="U01MAYA")
+    run.again("send")
     assert ledger.attempts == 2
     assert len(ledger.effects) == 1
 
 
-async def test_a_run_that_starts_again_asks_for_the_same(ledger):
-    run = await started("risky")
-    before = run.request.payload()
+def test_a_run_that_starts_again_asks_for_the_same(started, ledger):
+    run = started("risky")
     ledger.record("other:transaction", "transaction", samples["risky"])
-    assert (await run.again("approval")).request.payload() == before
+    run.ask_again()
 
 
 def test_a_known_payee_counts_nothing_whatever_the_case():

@@ -1,0 +1,148 @@
+"""The rows of one run, in memory: they follow its graph by the very rules that the real ones follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from bot.approvals.decision import Decision
+from bot.approvals.dialects import End, reply
+from bot.approvals.policy import Vote
+from bot.approvals.states import THREAD_ENDED, ApprovalStatus, ThreadStatus
+from bot.approvals.workflow import Workflow
+from bot.engine.plan import Begin, Drive, Finish, Move, Orphan, Send, Snapshot, Wait, follow, next_move
+from bot.engine.raised import gives_up, line
+from bot.engine.result import as_json
+from bot.facts.deadlines import first_steps
+from bot.facts.pauses import Pause, found, revised
+from bot.postgres.rows import Approval, Thread
+
+UNDELIVERED = "channel_not_found"
+
+
+class Rows:
+    """One thread with its approvals, oldest first, and the votes on each one's revision.
+
+    `clock` tells the time; `delivers` says whether cards arrive.
+    """
+
+    def __init__(self, thread: Thread, clock: Callable[[], datetime], delivers: Callable[[], bool]) -> None:
+        self.thread = thread
+        self.approvals: dict[str, Approval] = {}
+        self.votes: dict[str, tuple[Vote, ...]] = {}
+        self._clock = clock
+        self._delivers = delivers
+
+    async def follow(self, snapshot: Snapshot, workflow: Workflow) -> Move:
+        """Make the rows follow the graph, and decide the next move."""
+        if self.thread.cancel_reason is not None and not snapshot.finished:
+            self._apply(follow(snapshot, self._unsettled()).applied)
+            return self.stop("cancelled", self.thread.cancel_reason)
+        self._follow_pauses(snapshot, workflow)
+        move = next_move(snapshot, self._unsettled())
+        match move:
+            case Send():
+                return self._send(move, workflow)
+            case Wait():
+                self._stands("waiting", attempts=0, error=None)
+            case Finish():
+                self._end("done", result=as_json(snapshot.values))
+            case Orphan():
+                self._end("orphaned", error="a pause vanished without an answer")
+            case Begin() | Drive():
+                self._stands("running")
+        return move
+
+    def raised(self, error: BaseException, workflow: Workflow, snapshot: Snapshot | None) -> None:
+        """Count what a node raised; it is tried again (`running`) or given up (`failed`)."""
+        attempts = self.thread.attempts + 1
+        if gives_up(error, attempts, workflow.retries):
+            self.stop("failed", line(error))
+            return
+        if snapshot is not None:
+            self._follow_pauses(snapshot, workflow)
+        self._stands("running", attempts=attempts, error=line(error))
+
+    def settle(self, approval: Approval, decision: Decision, status: ApprovalStatus) -> None:
+        """Keep what a pending approval came to."""
+        self.put(
+            replace(approval, status=status, decision=decision, decided_at=decision.decided_at, next_at=None)
+        )
+
+    def put(self, approval: Approval) -> None:
+        self.approvals[approval.approval_id] = approval
+
+    def cancels(self, why: str) -> None:
+        self.thread = replace(self.thread, cancel_reason=self.thread.cancel_reason or why)
+
+    def stop(self, status: ThreadStatus, why: str) -> Move:
+        """End before the graph has: what is still open closes."""
+        for approval in self._unsettled():
+            if approval.status == "pending":
+                self._close(approval, "cancelled")
+        self._end(status, error=why)
+        return Finish()
+
+    @property
+    def open(self) -> tuple[Approval, ...]:
+        """What still waits for people."""
+        return tuple(a for a in self.approvals.values() if a.status == "pending")
+
+    def _unsettled(self) -> tuple[Approval, ...]:
+        return tuple(a for a in self.approvals.values() if a.status != "superseded" and a.applied_at is None)
+
+    def _follow_pauses(self, snapshot: Snapshot, workflow: Workflow) -> None:
+        changes = follow(snapshot, self._unsettled())
+        self._apply(changes.applied)
+        for approval in changes.vanished:
+            self._close(approval, "orphaned")
+        for approval, pause in changes.revised:
+            self.put(revised(approval, pause, workflow))
+            self.votes.pop(approval.approval_id, None)
+        for approval, _ in changes.superseded:
+            self._close(approval, "superseded")
+        for pause in (*(pause for _, pause in changes.superseded), *changes.new):
+            self._register(pause, workflow)
+
+    def _register(self, pause: Pause, workflow: Workflow) -> None:
+        now = self._clock()
+        approval = found(self.thread.thread_id, workflow, pause, now)
+        if approval.status == "pending" and self._delivers():
+            first, due = first_steps(approval.sla, now)
+            approval = replace(approval, delivery="delivered", delivered_at=now, next_at=first, due_at=due)
+        elif approval.status == "pending":
+            approval = replace(approval, delivery="failed", delivery_error=UNDELIVERED)
+        self.put(approval)
+
+    def _send(self, send: Send, workflow: Workflow) -> Move:
+        """Make the answers and mark them as sent; or end where one must not be sent at all."""
+        now = self._clock()
+        answers: dict[str, Any] = {}
+        for approval, pause in send.decided:
+            assert approval.decision is not None, f"{approval.status} without a decision"  # noqa: S101
+            said = reply(approval.decision, pause.asked.dialect, workflow.reply, pause.asked.original)
+            if isinstance(said, End):
+                return self.stop("cancelled", said.reason)
+            answers[approval.interrupt_id] = said.value
+        for approval, _ in send.decided:
+            self.put(replace(approval, applying_at=now))
+        self._stands("running", attempts=0, error=None)
+        return replace(send, answers=answers)
+
+    def _apply(self, approvals: tuple[Approval, ...]) -> None:
+        for approval in approvals:
+            self.put(replace(approval, applied_at=self._clock()))
+
+    def _close(self, approval: Approval, status: ApprovalStatus) -> None:
+        at = approval.decided_at or self._clock()
+        self.put(replace(approval, status=status, decided_at=at, next_at=None))
+
+    def _stands(self, status: ThreadStatus, **more: Any) -> None:
+        self.thread = replace(self.thread, status=status, **more)
+
+    def _end(self, status: ThreadStatus, *, result: Any = None, error: str | None = None) -> None:
+        if self.thread.status not in THREAD_ENDED:
+            now = self._clock()
+            self._stands(status, result=result, error=error, attempts=0, ended_at=now)
