@@ -11,10 +11,10 @@ from typing import Any
 import structlog
 from psycopg import AsyncConnection
 
-from bot.approvals.decision import Decision
-from bot.approvals.dialects import End, reply
+from bot.approvals.dialects import End
 from bot.approvals.states import ThreadStatus
 from bot.approvals.workflow import Workflow
+from bot.engine.answers import answers, writes
 from bot.engine.difference import Departure, departure, logged
 from bot.engine.plan import (
     Begin,
@@ -32,7 +32,6 @@ from bot.engine.plan import (
 )
 from bot.engine.raised import gives_up, line, trace
 from bot.engine.standing import Standing, mark_applied, standing
-from bot.engine.stops import Write, written
 from bot.engine.thread_row import RECOVERED, ThreadRow
 from bot.facts.pauses import register, revise
 from bot.facts.settle import close
@@ -179,36 +178,28 @@ class Ledger:
 
     async def _send(self, recorded: Fact, send: Send, rows: Standing, workflow: Workflow) -> Move:
         """Write the mark that proves an answer was sent; or end where the answer must not be sent at all."""
-        answers: dict[str, Any] = {}
-        for approval, pause in send.decided:
-            asked = pause.asked
-            decision = decision_of(approval).model_copy(update={"basis": approval.request.basis})
-            said = reply(decision, asked.dialect, workflow.reply, asked.original)
-            if isinstance(said, End):
-                await self._stop(recorded, rows, "cancelled", said.reason)
-                return Finish()
-            answers[approval.interrupt_id] = said.value
+        said = answers(send, workflow)
+        if isinstance(said, End):
+            await self._stop(recorded, rows, "cancelled", said.reason)
+            return Finish()
         await self.row.sends([approval.approval_id for approval, _ in send.decided])
-        return replace(send, answers=answers)
+        return replace(send, answers=said)
 
     async def _step(
         self, recorded: Fact, step: Step, snapshot: Snapshot, rows: Standing, workflow: Workflow
     ) -> Move:
         """Write the mark before the state is changed and the graph run past its breakpoints; or end there."""
-        writes: list[Write] = []
-        for approval, pause in step.decided:
-            said = written(snapshot.stops[pause.interrupt_id], decision_of(approval), pause.asked, workflow)
-            if isinstance(said, End):
-                await self._stop(recorded, rows, "cancelled", said.reason)
-                return Finish()
-            writes.append(said)
+        said = writes(step, snapshot, workflow)
+        if isinstance(said, End):
+            await self._stop(recorded, rows, "cancelled", said.reason)
+            return Finish()
         if any(approval.applying_at is None for approval, _ in step.decided):
             await self.row.sends([approval.approval_id for approval, _ in step.decided])
         elif snapshot.died:
             await self._recover(recorded, rows)
         else:
             await self.row.runs()
-        return replace(step, writes=tuple(writes))
+        return replace(step, writes=said)
 
     async def _recover(self, recorded: Fact, rows: Standing) -> None:
         deaths = await self.row.recovers(rows.now)
@@ -266,10 +257,3 @@ class Ledger:
                 body={"problem": problem, "command": command},
             )
         )
-
-
-def decision_of(approval: Approval) -> Decision:
-    """Return what an approval that is decided or expired came to."""
-    if approval.decision is None:
-        raise LookupError(f"approval {approval.approval_id} is {approval.status} without a decision")
-    return approval.decision

@@ -8,11 +8,24 @@ from datetime import datetime
 from typing import Any
 
 from bot.approvals.decision import Decision
-from bot.approvals.dialects import End, reply
+from bot.approvals.dialects import End
 from bot.approvals.policy import Vote
 from bot.approvals.states import THREAD_ENDED, ApprovalStatus, ThreadStatus
 from bot.approvals.workflow import Workflow
-from bot.engine.plan import Begin, Drive, Finish, Move, Orphan, Send, Snapshot, Wait, follow, next_move
+from bot.engine.answers import answers, writes
+from bot.engine.plan import (
+    Begin,
+    Drive,
+    Finish,
+    Move,
+    Orphan,
+    Send,
+    Snapshot,
+    Step,
+    Wait,
+    follow,
+    next_move,
+)
 from bot.engine.raised import gives_up, line
 from bot.engine.result import as_json
 from bot.facts.deadlines import first_steps
@@ -44,11 +57,13 @@ class Rows:
         move = next_move(snapshot, self._unsettled())
         match move:
             case Send():
-                return self._send(move, workflow)
+                return self._go(move, answers(move, workflow), "answers")
+            case Step():
+                return self._go(move, writes(move, snapshot, workflow), "writes")
             case Wait():
                 self._stands("waiting", attempts=0, error=None)
             case Finish():
-                self._end("done", result=as_json(snapshot.values))
+                self._end("done", result=as_json(snapshot.result))
             case Orphan():
                 self._end("orphaned", error="a pause vanished without an answer")
             case Begin() | Drive():
@@ -103,12 +118,12 @@ class Rows:
             self.votes.pop(approval.approval_id, None)
         for approval, _ in changes.superseded:
             self._close(approval, "superseded")
-        for pause in (*(pause for _, pause in changes.superseded), *changes.new):
-            self._register(pause, workflow)
+        for before, pause in (*changes.superseded, *((None, pause) for pause in changes.new)):
+            self._register(pause, workflow, before)
 
-    def _register(self, pause: Pause, workflow: Workflow) -> None:
+    def _register(self, pause: Pause, workflow: Workflow, follows: Approval | None) -> None:
         now = self._clock()
-        approval = found(self.thread.thread_id, workflow, pause, now)
+        approval = found(self.thread.thread_id, workflow, pause, now, follows=follows)
         if approval.status == "pending" and self._delivers():
             first, due = first_steps(approval.sla, now)
             approval = replace(approval, delivery="delivered", delivered_at=now, next_at=first, due_at=due)
@@ -116,20 +131,14 @@ class Rows:
             approval = replace(approval, delivery="failed", delivery_error=UNDELIVERED)
         self.put(approval)
 
-    def _send(self, send: Send, workflow: Workflow) -> Move:
-        """Make the answers and mark them as sent; or end where one must not be sent at all."""
-        now = self._clock()
-        answers: dict[str, Any] = {}
-        for approval, pause in send.decided:
-            assert approval.decision is not None, f"{approval.status} without a decision"  # noqa: S101
-            said = reply(approval.decision, pause.asked.dialect, workflow.reply, pause.asked.original)
-            if isinstance(said, End):
-                return self.stop("cancelled", said.reason)
-            answers[approval.interrupt_id] = said.value
-        for approval, _ in send.decided:
-            self.put(replace(approval, applying_at=now))
+    def _go(self, move: Send | Step, said: Any, name: str) -> Move:
+        """Mark as sent what was decided; or end where an answer must not be sent at all."""
+        if isinstance(said, End):
+            return self.stop("cancelled", said.reason)
+        for approval, _ in move.decided:
+            self.put(replace(approval, applying_at=self._clock()))
         self._stands("running", attempts=0, error=None)
-        return replace(send, answers=answers)
+        return replace(move, **{name: said})
 
     def _apply(self, approvals: tuple[Approval, ...]) -> None:
         for approval in approvals:

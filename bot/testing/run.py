@@ -15,9 +15,9 @@ from bot.approvals.decision import Decision
 from bot.approvals.policy import Verdict, Vote
 from bot.approvals.request import ApprovalRequest
 from bot.approvals.states import THREAD_ENDED, ThreadStatus
-from bot.approvals.workflow import Workflow
-from bot.engine.advance import run_to_rest
-from bot.engine.graph import GraphRun, NodeRaised
+from bot.engine.advance import graph_run, run_to_rest
+from bot.engine.catalog import Entry
+from bot.engine.graph import NodeRaised
 from bot.engine.plan import Snapshot
 from bot.postgres.rows import Approval, Thread
 from bot.slack.card import CardView, card
@@ -36,14 +36,12 @@ if TYPE_CHECKING:
 class Run:
     """One thread of a workflow, run to its next pause or its end after everything that happens to it."""
 
-    def __init__(
-        self, signoff: Signoff, workflow: Workflow, graph: Pregel[Any, Any, Any, Any], thread: Thread
-    ) -> None:
-        self.workflow = workflow
+    def __init__(self, signoff: Signoff, entry: Entry, thread: Thread) -> None:
+        self.workflow = entry.workflow
         self._signoff = signoff
         self._saver = InMemorySaver()
-        self._compiled = graph
-        self._graph = GraphRun(graph, self._saver, thread.thread_id, lost=lambda: False)
+        self._compiled = entry.graph
+        self._graph = graph_run(entry, self._saver, thread, lost=lambda: False)
         self._rows = Rows(thread, lambda: signoff.now, lambda: signoff.delivers)
         self._told: list[Told] = []
         self._error: BaseException | None = None
@@ -161,6 +159,8 @@ class Run:
 
         Raises AssertionError where they ask something else then: take what a request says from the state.
         """
+        if any(approval.dialect in ("breakpoint", "node_interrupt") for approval in self._rows.open):
+            raise AssertionError("stands at a breakpoint, which asks from the state: nothing runs again")
         snapshot = self._signoff.wait(self._graph.drive())
         asked = {pause.interrupt_id: pause.payload for pause in snapshot.pauses}
         for approval in self._rows.open:

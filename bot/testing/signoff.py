@@ -13,7 +13,7 @@ from uuid import uuid4
 from pydantic import BaseModel
 
 from bot.approvals.workflow import Reply, Workflow
-from bot.engine.catalog import BareGraph, compiled, undeclared
+from bot.engine.catalog import BareGraph, Entry, compiled, undeclared
 from bot.intake import check
 from bot.postgres.rows import Thread
 from bot.testing.people import People, named
@@ -57,7 +57,7 @@ class Signoff:
         given = given.model_dump(mode="json") if isinstance(given, BaseModel) else given or {}
         check(workflow, given)
         thread = self._thread(workflow, json.loads(json.dumps(given)), requester and named(requester))
-        run = Run(self, workflow, compiled(workflow), thread)
+        run = Run(self, Entry(workflow, compiled(workflow)), thread)
         self._runs.append(run)
         return run
 

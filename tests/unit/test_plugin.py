@@ -14,7 +14,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send, interrupt
 from pydantic import BaseModel, Field
 
-from bot.approvals import ApprovalRequest, Fallback, Option, Policy, Sla, Workflow, ask
+from bot.approvals import ApprovalRequest, Breakpoints, Fallback, Option, Policy, Sla, Workflow, ask
 from bot.intake import BadInput
 from bot.testing import Refused
 
@@ -397,6 +397,39 @@ def test_it_is_installed_as_a_plugin_of_pytest():
 
 
 def test_loading_the_plugin_imports_nothing_heavy():
-    code = "import sys, pytest; known = {*sys.modules}; import bot.testing.plugin; print(*{*sys.modules} - known)"
+    code = "import sys, pytest; old = {*sys.modules}; import bot.testing.plugin; print(*{*sys.modules} - old)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert set(told.stdout.split()) == {"bot", "bot.testing", "bot.testing.plugin"}
+
+
+def test_an_answer_to_a_world_that_moved_is_asked_again_with_what_changed(signoff):
+    price = [100]
+
+    def asks(state: State) -> State:
+        request = ApprovalRequest(title="Buy", fields={"Price": str(price[0])}, basis=str(price[0]))
+        return {"answers": [ask(request).verdict]}
+
+    run = signoff.start(paying(graph=graph(asks)), {})
+    price[0] = 120
+    run.approve(by=MAYA)
+    assert (run.status, [pause.status for pause in run.history]) == ("waiting", ["superseded", "pending"])
+    assert run.card.fields == {"Price": "120"}
+    assert run.approve(by=MAYA).result["answers"] == ["approve"]
+
+
+def test_a_breakpoint_shows_the_state_and_an_edit_changes_it(signoff):
+    ran = []
+
+    def pay(state: State) -> State:
+        ran.append(state["amount"])
+        return {}
+
+    def draft(state: State) -> State:
+        return {"amount": state["amount"] + 1}
+
+    gated = graph(draft, pay).compile(interrupt_before=["pay"])
+    run = signoff.start(paying(graph=gated, breakpoints=Breakpoints(show=("amount",))), {"amount": 40})
+    assert (run.card.proposal, ran) == ({"amount": 41}, [])
+    with pytest.raises(AssertionError, match="stands at a breakpoint"):
+        run.ask_again()
+    assert (run.edit({"amount": 30}).status, ran) == ("done", [30])
