@@ -6,6 +6,7 @@ import asyncio
 import copy
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -127,11 +128,14 @@ class GraphRun:
         return await self.drive()
 
     async def step(self, writes: Iterable[Write]) -> Snapshot:
-        """Write what was decided at breakpoints to the state, and run on past them."""
-        for write in writes:
-            if write.updates:
-                await self._unless_lost(self.write(write))
-        return await self._run(None)
+        """Write what was decided at breakpoints to the state, or run on past them where nothing is to write.
+
+        What was written may lead to a guarded node that nobody has approved, so that is looked at first.
+        """
+        changes = [write for write in writes if write.updates]
+        for change in changes:
+            await self._unless_lost(self.write(change))
+        return replace(await self.read(), returned=True) if changes else await self._run(None)
 
     async def write(self, write: Write) -> None:
         """Change the state; only a graph that can stand at a breakpoint is ever asked to."""

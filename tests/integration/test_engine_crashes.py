@@ -15,13 +15,17 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Send
 from psycopg import AsyncConnection, AsyncCursor, OperationalError
 
-from bot.approvals import ApprovalRequest, ask, effect_key
+from bot.approvals import ApprovalRequest, Breakpoints, ask, effect_key
 from bot.engine.thread_row import MOST_DEATHS, RECOVERED
 from bot.facts.threads import RESUMED
 
 
 class State(TypedDict, total=False):
     log: Annotated[list[Any], operator.add]
+
+
+SHOWN = Breakpoints(show=("log",))
+"""A reducer adds what an edit writes: were it written twice, that would show."""
 
 
 class Outside:
@@ -106,6 +110,12 @@ def moved_after_the_approval(world):
     return chain(State, moving, paying(world))
 
 
+def at_breakpoints(world):
+    inner = chain(State, draft, one).compile(interrupt_before=["one"])
+    whole = chain(State, draft, inner, paying(world), names=("draft", "inner", "pay"))
+    return whole.compile(interrupt_before=["pay"], interrupt_after=["draft"])
+
+
 SHAPES = {
     moved_after_the_approval: 1,
     in_a_row: 1,
@@ -113,6 +123,7 @@ SHAPES = {
     in_parallel: 4,
     in_a_subgraph: 5,
     fanned_out: 5,
+    at_breakpoints: 5,
 }
 """Each with how many statements lie between two deaths; SIGNOFF_EVERY_CRASH=1 tries every one of all."""
 
@@ -167,7 +178,8 @@ async def to_the_end(it: Bench, world: Outside, thread_id: str, after: int) -> b
                 await it.sweep()
                 continue
             title = min(pending)
-            await it.decide(pending[title], "reject" if title == "two?" else "approve")
+            edited = {"log": [f"edited: {title}"]} if pending[title].dialect == "breakpoint" else None
+            await it.decide(pending[title], "reject" if title == "two?" else "approve", proposal=edited)
             world.moved.add(f"{thread_id}:moved")
     raise AssertionError(await it.thread(thread_id))
 
@@ -175,7 +187,7 @@ async def to_the_end(it: Bench, world: Outside, thread_id: str, after: int) -> b
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
 async def test_a_worker_may_die_before_any_statement(database, shape):
     world, step = Outside(), 1 if os.environ.get("SIGNOFF_EVERY_CRASH") else SHAPES[shape]
-    async with bench(database, flow(shape(world))) as it:
+    async with bench(database, flow(shape(world), breakpoints=SHOWN)) as it:
         whole = await it.start()
         assert not await to_the_end(it, world, whole, 10_000)
         expected = await _outcome(it, whole)
