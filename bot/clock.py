@@ -14,7 +14,7 @@ from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
 from bot.engine.worker import STALLED_SECONDS
-from bot.facts import dead_jobs, digests, sweeps
+from bot.facts import dead_jobs, digests, homes, sweeps
 from bot.facts.deadlines import Reach
 from bot.house import House
 from bot.postgres.fact import NewMessage, fact
@@ -46,6 +46,7 @@ class Clock:
         async with house.work.connection() as conn:
             await sweeps.deadlines(conn, house.queue, await self._reach())
             await sweeps.threads_behind(conn, house.queue)
+            await homes.behind(conn)
             await sweeps.messages_behind(conn, house.queue)
         self._ticked_at = self._wall()
         await self.digest()

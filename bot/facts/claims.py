@@ -25,6 +25,8 @@ channel, and 50 updates a minute."""
 UPDATES = "chat.update"
 """The rate of all updates; that of a post is its channel's."""
 
+HOMES = "views.publish"
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -64,6 +66,7 @@ async def claim(conn: AsyncConnection[Any], message_id: str, ops_channel: str) -
         "paced": PACED,
         "spacing": SPACING,
         "updates": UPDATES,
+        "homes": HOMES,
     }
     found = await conn.execute(_CLAIM, wanted)
     row = await found.fetchone()
@@ -98,7 +101,8 @@ _CLAIM = """
 with ready as (
     select message_id, posting_since,
            case when kind in ('ops', 'digest') and ts is null then %(ops)s else target end as target,
-           case when ts is not null or kind = 'stray' then %(updates)s
+           case when kind = 'home' then %(homes)s
+                when ts is not null or kind = 'stray' then %(updates)s
                 when kind in ('ops', 'digest') then %(ops)s else target end as rate
     from messages
     where message_id = %(id)s and wanted > drawn and error is null

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from psycopg import AsyncConnection, OperationalError
 
-from bot.facts.claims import PACED, UPDATES, approval_of
+from bot.facts.claims import HOMES, PACED, UPDATES, approval_of
 from bot.facts.deadlines import DUE, PENDING, Reach, catch_up, pending_row
 from bot.postgres.fact import Fact, fact
 from bot.postgres.jobs import MESSAGES, THREADS, Queue, advance_job, draw_job
@@ -96,6 +96,7 @@ async def messages_behind(conn: AsyncConnection[Any], queue: Queue) -> int:
         "queue": MESSAGES,
         "enough": ENOUGH,
         "updates": UPDATES,
+        "homes": HOMES,
         "paced": PACED,
     }
     async with conn.transaction():
@@ -169,7 +170,8 @@ returning thread_id
 _MESSAGES_BEHIND = """
 with behind as (
     select message_id, created_at, greatest(priority, case when ts is null then 0 else 40 end) as urgency,
-           case when ts is not null or kind = 'stray' then %(updates)s else target end as rate
+           case when kind = 'home' then %(homes)s
+                when ts is not null or kind = 'stray' then %(updates)s else target end as rate
     from messages
     where wanted > drawn and error is null
       and (lease_until is null or lease_until <= signoff_now())

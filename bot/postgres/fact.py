@@ -26,6 +26,7 @@ PRIORITIES: dict[MessageKind, int] = {
     "reminder": 8,
     "ops": 6,
     "digest": 5,
+    "home": 4,
 }
 """Which new message is posted first; a risky card comes before the others, a settled one before all."""
 

@@ -24,6 +24,7 @@ MessageKind = Literal[
     "outcome",  # to the requester, directly
     "told",  # to one person, directly: something about a decision of theirs
     "ops",  # to the ops channel: something is wrong
+    "home",  # what a person who opened it lately sees in the App Home
     "digest",  # a page of the ops channel's summary
     "stray",  # a copy of a card that we did not know of: points at the live one
 ]

@@ -20,6 +20,7 @@ from bot.slack.directory import Directory, Unreachable
 from bot.slack.drawn import Drawn
 from bot.slack.failures import Failure, read_failure
 from bot.slack.found import StillUnknown, find_posted
+from bot.slack.home_page import home_page
 from bot.slack.outsiders import Outsiders
 
 log = structlog.get_logger("signoff.slack")
@@ -68,6 +69,8 @@ class Delivery:
         try:
             if claimed.message.kind == "stray":
                 return await self._point_away(claimed)
+            if claimed.message.kind == "home":
+                return await self._publish(claimed)
             place = await self._show(claimed)
         except StillUnknown as error:
             after = error.failure.after or _backoff(claimed)
@@ -128,6 +131,16 @@ class Delivery:
         await metrics.called("chat.update", call)
         return channel, ts
 
+    async def _publish(self, claimed: Claim) -> bool:
+        """Show a person their Home, which has no place of its own and can be published again at any time."""
+        user = claimed.message.target
+        async with self._pool.connection() as conn:
+            view = await home_page(conn, user)
+        await metrics.called("views.publish", self._client.views_publish(user_id=user, view=view))
+        async with self._pool.connection() as conn:
+            await deliveries.done(conn, claimed)
+        return False
+
     async def _point_away(self, claimed: Claim) -> bool:
         """Rewrite a copy that is not the live card, or take away a second one of what has no buttons."""
         message = claimed.message
@@ -176,6 +189,8 @@ class Delivery:
                 case "no_parent" if message.attempts < PATIENCE and _is_open(claimed):
                     await deliveries.parent_gone(conn, queue, claimed, wait)
                 case "deleted" | "frozen" | "no_parent":
+                    await deliveries.done(conn, claimed)
+                case "for_good" if message.kind == "home":
                     await deliveries.done(conn, claimed)
                 case "for_good":
                     await deliveries.given_up(conn, queue, claimed, failure.why, failure.mend)

@@ -8,11 +8,14 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+from asking import calls, refuse, retried, tick, told_ops
 from fixtures_decisions import MODULE, asking, editable
 from fixtures_house import CLEO, DANA, FINANCE, FINN, GWEN, MAYA, OTTO, ROSA, Row, Running, running_house
 
 import workflows.expense
+from bot.facts import homes
 from bot.postgres import inbox as inbox_module
+from bot.roles.slack import drained
 from bot.slack.listeners.desk import UNSURE
 from bot.slack.listeners.home import UNSURE_START
 
@@ -25,9 +28,14 @@ async def house(database: str) -> AsyncIterator[Running]:
 
 async def home_of(house: Running, user: str) -> Row:
     """Open the Home and return it as it is published by that."""
-    before = (house.slack.home(user) or {}).get("hash")
     await house.slack.open_home(user)
-    await house.slack.until(lambda: (house.slack.home(user) or {}).get("hash") not in (None, before))
+    return await shown(house, user)
+
+
+async def shown(house: Running, user: str) -> Row:
+    """The Home as Slack shows it once what was done has been drawn."""
+    await drained()
+    await house.drain()
     return house.slack.home(user)
 
 
@@ -123,9 +131,7 @@ async def test_the_buttons_of_a_home_decide_and_the_home_is_drawn_again(house: R
 
     assert ack.acked
     assert (await desk.approval()).decision.by.user == MAYA
-    await house.slack.until(lambda: listed(house.slack.home(MAYA))["Waiting for you"] == [])
-    assert listed(house.slack.home(MAYA))["Settled lately"] == ["From home"]
-    await house.drain()
+    assert listed(await shown(house, MAYA)) == {"Waiting for you": [], "Settled lately": ["From home"]}
     assert f"Approved by <@{MAYA}>" in desk.card()["text"]
 
 
@@ -138,7 +144,7 @@ async def test_a_form_opened_from_a_home_decides_and_the_home_is_drawn_again(hou
     await house.slack.submit(MAYA, house.slack.views(MAYA)[-1], {"words": "no"})
 
     assert (await desk.approval()).decision.verdict == "reject"
-    await house.slack.until(lambda: listed(house.slack.home(MAYA))["Waiting for you"] == [])
+    assert listed(await shown(house, MAYA))["Waiting for you"] == []
 
 
 async def test_a_home_that_is_out_of_date_is_told_directly_and_drawn_again(house: Running) -> None:
@@ -151,7 +157,7 @@ async def test_a_home_that_is_out_of_date_is_told_directly_and_drawn_again(house
     assert ack.acked
     await house.slack.until(lambda: house.slack.messages(MAYA))
     assert f"already approved by <@{FINN}>" in house.slack.messages(MAYA)[-1]["text"]
-    await house.slack.until(lambda: listed(house.slack.home(MAYA))["Waiting for you"] == [])
+    assert listed(await shown(house, MAYA))["Waiting for you"] == []
 
 
 async def test_a_home_that_slack_does_not_take_costs_nobody_the_acknowledgement(house: Running) -> None:
@@ -163,6 +169,113 @@ async def test_a_home_that_slack_does_not_take_costs_nobody_the_acknowledgement(
 
     assert ack.acked
     assert (await desk.approval()).status == "decided"
+    await shown(house, MAYA)
+    await retried(house)
+    assert listed(house.slack.home(MAYA))["Waiting for you"] == []
+
+
+# A Home that is open, and what others do
+
+
+async def later(house: Running, by: timedelta = timedelta(seconds=10)) -> None:
+    """Let the clock tick and what it wants drawn be drawn."""
+    await tick(house, by)
+
+
+def published(house: Running) -> int:
+    return calls(house, "views.publish")
+
+
+async def test_an_open_home_is_drawn_again_when_somebody_else_settles_what_waits_there(
+    house: Running,
+) -> None:
+    desk = await asking(house, MAYA, FINN, title="For both")
+    assert listed(await home_of(house, MAYA))["Waiting for you"] == ["For both"]
+
+    await desk.click(FINN)
+    await house.drain()
+    await later(house)
+
+    assert listed(house.slack.home(MAYA))["Waiting for you"] == []
+
+
+async def test_an_open_home_is_drawn_again_when_something_new_comes_for_its_person(house: Running) -> None:
+    await house.house.directory.refresh_groups()
+    for user in (MAYA, ROSA, OTTO):
+        await home_of(house, user)
+
+    await asking(house, "@finance-managers", title="New", requester=ROSA)
+    before = published(house)
+    await later(house)
+
+    assert listed(house.slack.home(MAYA))["Waiting for you"] == ["New"]
+    assert listed(house.slack.home(ROSA))["You asked for"] == ["New"]
+    assert published(house) == before + 2  # it is none of Otto's business
+
+
+async def test_many_changes_draw_an_open_home_once(house: Running) -> None:
+    await home_of(house, MAYA)
+    await later(house)
+    before = published(house)
+
+    for number in range(5):
+        await asking(house, MAYA, title=f"No. {number}")
+    for _ in range(3):
+        await later(house, timedelta(seconds=1))
+    for _ in range(3):
+        await later(house)
+
+    assert len(listed(house.slack.home(MAYA))["Waiting for you"]) == 5
+    assert published(house) - before <= 2
+
+
+async def test_an_open_home_that_nothing_concerns_is_left_alone(house: Running) -> None:
+    await home_of(house, MAYA)
+    await later(house)
+    before = published(house)
+
+    for _ in range(5):
+        await later(house)
+
+    assert published(house) == before
+
+
+async def test_a_home_that_nobody_has_opened_for_hours_is_left_alone_until_it_is_opened(
+    house: Running,
+) -> None:
+    await home_of(house, MAYA)
+    await house.pass_time(homes.KEPT)
+    before = published(house)
+
+    await asking(house, MAYA, title="New")
+    await later(house)
+    assert published(house) == before
+
+    assert listed(await home_of(house, MAYA))["Waiting for you"] == ["New"]
+
+
+async def test_a_home_is_drawn_when_slack_lets_it(house: Running) -> None:
+    await house.house.directory.refresh_groups()
+    house.slack.fault("views.publish", "ratelimited")
+    house.slack.fault("views.publish", "server_error")
+
+    await home_of(house, MAYA)
+    await retried(house, 2)
+
+    assert house.slack.home(MAYA)
+    assert await house.rows("select 1 from messages where wanted > drawn") == []
+
+
+async def test_a_home_that_slack_refuses_for_good_bothers_nobody(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, "views.publish", "not_enabled")
+
+    await home_of(house, MAYA)
+    await retried(house)
+
+    assert told_ops(house) == []
+    assert await house.rows("select 1 from messages where error is not null or wanted > drawn") == []
 
 
 # /approvals

@@ -90,7 +90,7 @@ async def test_who_may_not_decide_is_told_privately_over_http(web):
     thread_id = await web.run("expense", samples["hotel"], ROSA)
     assert (await web.click(OTTO, FINANCE, "signoff.approve")).acked
     assert (await web.approval(thread_id)).status == "pending"
-    assert web.slack.ephemerals(OTTO)
+    await web.slack.until(lambda: web.slack.ephemerals(OTTO))
 
 
 async def test_the_scopes_that_the_manifest_requires_are_enough(web):

@@ -10,7 +10,7 @@ import pytest
 from fixtures_house import FINANCE, ROSA, Running
 
 from bot.clock import Clock
-from bot.facts import sweeps
+from bot.facts import homes, sweeps
 from bot.facts.deadlines import DUE, Reach
 from bot.postgres.fact import NewMessage, fact
 from workflows import expense
@@ -214,3 +214,25 @@ async def test_old_failures_of_the_queue_are_cleared_away(house: Running) -> Non
     await Clock(house.house).upkeep()
 
     assert await jobs(house, "failed") == 0
+
+
+async def test_what_changed_behind_an_open_home_is_found_by_indexes(house: Running) -> None:
+    await fill(house, 20_000, timedelta(hours=1), threads=20_000)
+    await house.execute("update messages set woken_at = signoff_now() - interval '1 hour'")
+    async with house.house.work.connection() as conn:
+        await homes.opened(conn, house.house.queue, "U01MAYA")
+        await conn.execute("analyze messages")
+        given = {"kept": homes.KEPT, "lag": homes.LAG, "spacing": homes.SPACING, "most": homes.MOST}
+        found = await conn.execute("explain (analyze, format json) " + homes._BEHIND, given)
+        row = await found.fetchone()
+
+    assert row is not None
+    assert {"messages_homes", "messages_changed"} <= index_scans(row["QUERY PLAN"][0]["Plan"])
+    assert scanned(row["QUERY PLAN"][0]["Plan"], "messages") < 10
+
+
+def scanned(plan: dict[str, Any], table: str) -> float:
+    """Rows of a table that were read, taken or thrown away."""
+    here = plan.get("Relation Name") == table
+    rows = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) if here else 0
+    return rows * plan["Actual Loops"] + sum(scanned(child, table) for child in plan.get("Plans", []))

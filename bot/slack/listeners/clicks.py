@@ -11,7 +11,6 @@ from bot.approvals.policy import Verdict
 from bot.facts.votes import Click, NotRecorded
 from bot.slack import token as ids
 from bot.slack.listeners.desk import Desk, Person, person_of
-from bot.slack.listeners.home import publish
 from bot.slack.refusals import refusal
 from bot.slack.token import Token, read_value
 
@@ -39,7 +38,7 @@ async def _decide(desk: Desk, ack: AsyncAck, body: dict[str, Any], verdict: Verd
     if isinstance(outcome, NotRecorded):
         await desk.tell_why(person, outcome)
     if (body.get("view") or {}).get("type") == "home":
-        await publish(desk, person.user)
+        await desk.home_changed(person.user)
 
 
 async def answer_unknown(desk: Desk, ack: AsyncAck, person: Person) -> None:

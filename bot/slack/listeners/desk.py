@@ -16,6 +16,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import metrics
+from bot.facts import homes
 from bot.facts.settle import card_id
 from bot.facts.votes import Case, Click, NotRecorded, Recorded, Unchecked, cast, may_begin, read_case
 from bot.postgres.jobs import Queue
@@ -104,6 +105,16 @@ class Desk:
                 return await work(conn)
 
         return await within(seconds, connected())
+
+    async def home_opened(self, user: str) -> None:
+        """Have the Home drawn that somebody opened. Never raises: it is drawn when it is next opened."""
+        with unraised("home_not_opened", user=user):
+            await self.ask(lambda conn: homes.opened(conn, self.queue, user))
+
+    async def home_changed(self, user: str) -> None:
+        """Have a person's Home drawn after what they did, where it is open. Never raises."""
+        with unraised("home_not_changed", user=user):
+            await self.ask(lambda conn: homes.changed(conn, self.queue, user))
 
     async def _looking_up(self, click: Click, work: Callable[..., Awaitable[Result]]) -> Result:
         """Work with what is known; where that is too old to judge by, ask Slack and work again."""

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg import AsyncConnection
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.approvals.errors import SignoffError
-from bot.postgres.inbox import Inbox, Item, inbox
-from bot.slack.directory import handles
+from bot.postgres.inbox import inbox
 from bot.slack.drawn import Drawn
-from bot.slack.home import Entry, HomeView
-from bot.slack.home import home as home_view
+from bot.slack.home_page import entries
 from bot.slack.inbox import Startable, help_text, not_started, started
 from bot.slack.inbox import inbox as inbox_answer
 from bot.slack.listeners.deadline import within
-from bot.slack.listeners.desk import DATABASE_SECONDS, UNSURE, DatabaseAway, Desk, unraised
+from bot.slack.listeners.desk import DATABASE_SECONDS, UNSURE, DatabaseAway, Desk
 
 UNSURE_START = (
     "The database did not answer in time, so I cannot say that it was started. "
@@ -42,7 +39,7 @@ def register(app: AsyncApp, desk: Desk, intake: Intake) -> None:
     @app.event("app_home_opened")
     async def on_home_opened(event: dict[str, Any]) -> None:
         if event.get("tab", "home") == "home":
-            await publish(desk, event["user"])
+            await desk.home_opened(event["user"])
 
     @app.command("/approvals")
     async def on_command(ack: AsyncAck, command: dict[str, Any]) -> None:
@@ -53,31 +50,13 @@ def register(app: AsyncApp, desk: Desk, intake: Intake) -> None:
         await ack(response_type="ephemeral", text=answer.text, blocks=answer.blocks or None)
 
 
-async def publish(desk: Desk, user: str) -> None:
-    """Draw a person's Home anew. Never raises: it is drawn again when it is next opened."""
-    with unraised("home_not_published", user=user):
-        lists, groups = await desk.ask(lambda conn: _lists(conn, user))
-        view = HomeView(
-            waiting=_entries(lists.waiting),
-            asked=_entries(lists.asked),
-            recent=_entries(lists.recent),
-            now=lists.now,
-            groups=groups,
-        )
-        await desk.client.views_publish(user_id=user, view=home_view(view))
-
-
-async def _lists(conn: AsyncConnection[Any], user: str) -> tuple[Inbox, Mapping[str, str]]:
-    return await inbox(conn, user), await handles(conn)
-
-
 async def _answer(desk: Desk, intake: Intake, command: dict[str, Any]) -> Drawn:
     user = command["user_id"]
     verb, _, rest = command.get("text", "").strip().partition(" ")
     match verb:
         case "":
             lists = await desk.ask(lambda conn: inbox(conn, user))
-            return inbox_answer(_entries(lists.waiting), _entries(lists.asked), lists.now)
+            return inbox_answer(entries(lists.waiting), entries(lists.asked), lists.now)
         case "start":
             return await _start(intake, user, rest.strip(), command.get("trigger_id") or None)
         case _:
@@ -102,7 +81,3 @@ async def _start(intake: Intake, user: str, text: str, key: str | None) -> Drawn
         return Drawn(UNSURE_START, [])
     except SignoffError as error:
         return not_started(str(error), intake.offers())
-
-
-def _entries(items: Sequence[Item]) -> tuple[Entry, ...]:
-    return tuple(Entry(item.approval, item.thread, item.votes, item.permalink) for item in items)

@@ -11,7 +11,6 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from bot.facts.votes import Case, Click, NotRecorded
 from bot.slack import modals
 from bot.slack.listeners.desk import UNSURE, DatabaseAway, Desk, Person, person_of
-from bot.slack.listeners.home import publish
 from bot.slack.refusals import refusal
 from bot.slack.submitted import Mistyped, edited_proposal, first_input, misfit, words
 from bot.slack.text import said
@@ -54,7 +53,7 @@ async def _submit(desk: Desk, ack: AsyncAck, body: dict[str, Any], reading: Read
     else:
         if answer is None:
             await ack()
-            await publish(desk, person.user)
+            await desk.home_changed(person.user)
         else:
             await ack(response_action="update", view=answer)
 
