@@ -64,6 +64,9 @@ def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     del debug  # read where an error is told, which may be before this is parsed
+    # SIGNOFF_WORKFLOWS may name a module of this very folder; last, so that it hides nothing installed.
+    if "" not in sys.path:
+        sys.path.append("")
 
 
 @app.command()

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import shlex
+import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -23,12 +26,21 @@ def ledger(monkeypatch):
     return ledger
 
 
+BLOCK = re.compile(r"^ *```python\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+CODE = [textwrap.dedent(block) for block in BLOCK.findall(PAGE)]
+"""The Python of the page, in its order: the test in ten minutes, the workflow, the test of all that is."""
+
+
 @pytest.fixture
-def workflow(tmp_path, monkeypatch):
-    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    path = tmp_path / "discount.py"
-    path.write_text(code)
-    spec = importlib.util.spec_from_file_location("discount", path)
+def page(tmp_path):
+    for name, code in zip(("test_discount.py", "discount.py", "test_more.py"), CODE, strict=True):
+        (tmp_path / name).write_text(code)
+    return tmp_path
+
+
+@pytest.fixture
+def workflow(page, monkeypatch):
+    spec = importlib.util.spec_from_file_location("discount", page / "discount.py")
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "discount", module)
     spec.loader.exec_module(module)
@@ -37,12 +49,13 @@ def workflow(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def leads(signoff):
-    signoff.group("@sales-leads", "U01MAYA")
+    signoff.group("@finance-managers", "U01MAYA")
 
 
 @pytest.fixture
 def given():
-    (command,) = re.findall(r"^signoff start discount (.*)$", PAGE, re.MULTILINE)
+    command, *same = re.findall(r"^ *signoff start discount (.*)$", PAGE, re.MULTILINE)
+    assert all(one.startswith(command) or command.startswith(one) for one in same)
     return json.loads(shlex.split(command)[1])
 
 
@@ -76,6 +89,26 @@ def test_the_workflow_on_the_page_leaves_small_ones_to_policy(signoff, workflow,
     run = signoff.start(workflow, given | {"percent": 5})
     assert run.decisions[0].reason == "10 % or less"
     assert run.state["outcome"] == "Acme pays 5 % less for 12 months."
+
+
+def test_the_tests_on_the_page_pass_in_a_folder_of_their_own(page):
+    plugin = ("-p", "no:signoff", "-p", "bot.testing.plugin")  # the same, however this checkout was installed
+    command = [sys.executable, "-m", "pytest", "-q", *plugin, "-p", "no:cacheprovider", str(page)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, cwd=page)
+    assert "3 passed" in told.stdout, told.stdout
+
+
+def test_a_module_of_the_folder_one_stands_in_is_found(page):
+    code = "import sys; sys.path[:] = [p for p in sys.path if p]; from bot.cli import app; app()"
+    told = subprocess.run(
+        [sys.executable, "-c", code, "workflows", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=page,
+        env=os.environ | {"SIGNOFF_WORKFLOWS": "discount:workflow"},
+    )
+    assert '"discount"' in told.stdout, told.stdout + told.stderr
 
 
 @pytest.mark.parametrize(
