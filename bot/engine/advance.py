@@ -160,44 +160,27 @@ async def _readable(graph: GraphRun) -> Snapshot | None:
 
 
 async def _locked(conn: AsyncConnection[Any], thread_id: str) -> dict[str, Any] | None:
-    """Take the thread's lock and read its row, in one round trip; None where another worker has the lock.
-
-    Two statements: one that did both could read the row as it was before the last holder let go.
-    """
-    async with conn.pipeline():
-        lock = await conn.execute(_LOCK, {"thread_id": thread_id})
-        read = await conn.execute(_THREAD, {"thread_id": thread_id})
-        locked = await lock.fetchone()
-        thread: dict[str, Any] | None = await read.fetchone()
-    if not (locked and locked["locked"]):
+    """Take the thread's lock and read its row; None where another worker has the lock."""
+    found = await conn.execute(_HOLD, {"thread_id": thread_id})
+    row: dict[str, Any] | None = await found.fetchone()
+    if row is None or not row["locked"]:
         return None
-    if thread is None:
+    if row["thread_id"] is None:
         raise NoSuchThread(f"There is no thread {thread_id}.")
-    return thread
+    return row
 
 
 async def _unlocked(conn: AsyncConnection[Any], thread_id: str, wanted: int) -> bool:
-    """Give the lock back; returns True where more was wanted before that.
-
-    Two statements, in this order: a fact that commits after the second one finds the lock free.
-    """
-    async with conn.pipeline():
-        unlock = await conn.execute(_UNLOCK, {"thread_id": thread_id})
-        look = await conn.execute(_MORE, {"thread_id": thread_id, "wanted": wanted})
-        unlocked, more = await unlock.fetchone(), await look.fetchone()
-    if not (unlocked and unlocked["unlocked"]):
+    """Give the lock back; returns True where more was wanted before that."""
+    found = await conn.execute(_RELEASE, {"thread_id": thread_id, "wanted": wanted})
+    row = await found.fetchone()
+    if not (row and row["unlocked"]):
         raise LockLost(f"The lock of thread {thread_id} was not ours to give back.")
-    return bool(more and more["more"])
+    return bool(row["more"])
 
 
-_LOCK = "select pg_try_advisory_lock(hashtextextended(%(thread_id)s, 0)) as locked"
-
-_THREAD = """
-select t.*, coalesce(retry_at > signoff_now() and cancel_reason is null, false) as backing_off,
-       not exists (select from checkpoints c where c.thread_id = t.thread_id) as untouched
-from threads t where thread_id = %(thread_id)s
+_HOLD = """
+select h.locked, h.backing_off, h.untouched, (h.thread).* from signoff_hold(%(thread_id)s) h
 """
 
-_UNLOCK = "select pg_advisory_unlock(hashtextextended(%(thread_id)s, 0)) as unlocked"
-
-_MORE = "select wanted > %(wanted)s as more from threads where thread_id = %(thread_id)s"
+_RELEASE = "select unlocked, more from signoff_release(%(thread_id)s, %(wanted)s)"

@@ -18,6 +18,8 @@ class Errands:
     hangs on it: the rows say what is wanted, and where the worker dies first a sweep wakes another.
     """
 
+    draws_itself = True
+
     def __init__(self, queue: Wakes) -> None:
         self._queue = queue
         self._drawings: dict[str, int] = {}

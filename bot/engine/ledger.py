@@ -37,7 +37,7 @@ from bot.facts.pauses import register, revise
 from bot.facts.settle import close
 from bot.facts.supersede import supersede
 from bot.facts.threads import RESUMED
-from bot.postgres.fact import Fact, NewMessage, fact
+from bot.postgres.fact import Fact, NewMessage, fact_in_one
 from bot.postgres.jobs import Wakes
 from bot.postgres.rows import Approval, Thread
 
@@ -49,6 +49,7 @@ class Ledger:
 
     def __init__(self, conn: AsyncConnection[Any], queue: Wakes, thread: Thread) -> None:
         self._conn = conn
+        self._known: Standing | None = None
         self._queue = queue
         self._departed: Departure | None = None
         self._answered: set[str] = set()
@@ -60,14 +61,26 @@ class Ledger:
         return self.row.thread
 
     @asynccontextmanager
-    async def _fact(self) -> AsyncIterator[tuple[Fact, Standing]]:
+    async def _fact(self, known: Standing | None = None) -> AsyncIterator[tuple[Fact, Standing]]:
         """Open a transaction with the thread's rows as they stand, in as few round trips as can be."""
-        async with self._conn.pipeline(), fact(self._conn, self._queue) as recorded:
-            yield recorded, await standing(self._conn, self.thread.thread_id)
+        self._known = None
+        async with fact_in_one(self._conn, self._queue) as recorded:
+            yield recorded, known or await standing(self._conn, self.thread.thread_id)
+
+    def _still_true(self, snapshot: Snapshot) -> Standing | None:
+        """Return how the rows stood when answers were sent, where that says all that follows from the end.
+
+        Only the holder of the lock adds approvals and sends answers, so whatever was not sent is all that
+        somebody can have changed since.
+        """
+        known = self._known
+        if known is None or not snapshot.finished or follow(snapshot, known.approvals).vanished:
+            return None
+        return known.aged()
 
     async def follow(self, snapshot: Snapshot, workflow: Workflow) -> Move:
         """Make the rows follow the graph, decide the next move, and record it before it is made."""
-        async with self._fact() as (recorded, rows):
+        async with self._fact(self._still_true(snapshot)) as (recorded, rows):
             self._arrived(recorded, snapshot, workflow)
             if rows.cancel_reason is not None and not snapshot.finished:
                 await self._settle_applied(follow(snapshot, rows.approvals), rows.now)
@@ -90,6 +103,9 @@ class Ledger:
                     await self._recover(recorded, rows)
                 case Begin() | Drive():
                     await self.row.runs()
+            if isinstance(move, Send):
+                sent = [approval.approval_id for approval, _ in move.decided]
+                self._known = replace(rows, approvals=approvals).sent(sent)
             self._departed = departure(move, snapshot, approvals)
             return move
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+import time
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -19,6 +20,18 @@ class Standing:
     approvals: tuple[Approval, ...]
     cancel_reason: str | None
     now: datetime
+    read_at: float = field(default_factory=time.monotonic)
+
+    def aged(self) -> Standing:
+        """Return the same as it stands by now, where nothing has changed it."""
+        return replace(self, now=self.now + timedelta(seconds=time.monotonic() - self.read_at))
+
+    def sent(self, approval_ids: Collection[str]) -> Standing:
+        """Return the same once the mark that these were sent is written."""
+        marked = tuple(
+            replace(a, applying_at=self.now) if a.approval_id in approval_ids else a for a in self.approvals
+        )
+        return replace(self, approvals=marked)
 
     @property
     def open(self) -> tuple[Approval, ...]:

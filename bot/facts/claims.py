@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -51,6 +52,11 @@ class Claim:
     is_live: bool
     workspace_url: str | None
     now: datetime
+    read_at: float = field(default_factory=time.monotonic)
+
+    def moment(self) -> datetime:
+        """Return the database's time by now."""
+        return self.now + timedelta(seconds=time.monotonic() - self.read_at)
 
 
 async def claim(conn: AsyncConnection[Any], message_id: str, ops_channel: str) -> Claim | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from psycopg import AsyncConnection
 
+from bot.approvals.sla import timetable
 from bot.facts import strays
 from bot.facts.claims import Claim
-from bot.facts.deadlines import first_steps
 from bot.facts.strays import WITH_BUTTONS
 from bot.postgres.fact import NewMessage, fact
 from bot.postgres.jobs import Queue
@@ -32,7 +32,8 @@ async def drawn(conn: AsyncConnection[Any], queue: Queue, claimed: Claim, channe
     }
     starts = message.kind == "card" and approval is not None and approval.delivered_at is None
     if starts and approval is not None:
-        row = await _first_shown(conn, approval, shown)
+        shown |= _started(approval, claimed.moment())
+        row = await (await conn.execute(_FIRST_DRAWN, shown)).fetchone()
     else:
         row = await (await conn.execute(_DRAWN, shown)).fetchone()
     if row is None:
@@ -167,19 +168,16 @@ def _report(message: Message, problem: str, mend: str) -> NewMessage:
     )
 
 
-async def _first_shown(
-    conn: AsyncConnection[Any], approval: Approval, shown: dict[str, Any]
-) -> dict[str, Any] | None:
-    """Start the clock with the card's first delivery, once: the row is locked first, as everywhere."""
-    async with conn.pipeline(), conn.transaction():
-        row = await (await conn.execute(_UNSTARTED, {"id": approval.approval_id})).fetchone()
-        if row is not None:
-            sla = approval.sla.model_validate(row["sla"])
-            first, due = first_steps(sla, row["now"])
-            started = {"id": approval.approval_id, "now": row["now"], "next": first, "due": due}
-            await conn.execute(_DELIVERED, started)
-        noted = await conn.execute(_DRAWN, shown)
-    return await noted.fetchone()
+def _started(approval: Approval, now: datetime) -> dict[str, Any]:
+    """Return when the clock of a card that was first shown at `now` next strikes, and when it runs out."""
+    steps = timetable(approval.sla, now)
+    return {
+        "approval": approval.approval_id,
+        "revision": approval.revision,
+        "now": now,
+        "next": steps[0].at if steps else None,
+        "due": approval.sla.due(now),
+    }
 
 
 _DRAWN = """
@@ -187,6 +185,23 @@ update messages
 set drawn = greatest(drawn, %(drawn)s), channel_id = %(channel)s, ts = %(ts)s, posting_since = null,
     lease = null, lease_until = null, attempts = 0, retry_at = null
 where message_id = %(id)s and lease = %(lease)s
+returning wanted > drawn as again
+"""
+
+# One that was revised meanwhile starts when it is drawn again. The count has the approval locked before the
+# message, as everywhere.
+_FIRST_DRAWN = """
+with delivered as (
+    update approvals
+    set delivery = 'delivered', delivered_at = %(now)s, delivery_error = null,
+        next_at = case when status = 'pending' then %(next)s::timestamptz end, due_at = %(due)s
+    where approval_id = %(approval)s and revision = %(revision)s and delivered_at is null
+    returning 1
+)
+update messages
+set drawn = greatest(drawn, %(drawn)s), channel_id = %(channel)s, ts = %(ts)s, posting_since = null,
+    lease = null, lease_until = null, attempts = 0, retry_at = null
+where message_id = %(id)s and lease = %(lease)s and (select count(*) from delivered) >= 0
 returning wanted > drawn as again
 """
 
@@ -225,16 +240,4 @@ returning message_id
 _UNDELIVERED = """
 update approvals set delivery = 'failed', delivery_error = %(error)s
 where approval_id = %(id)s and delivered_at is null
-"""
-
-_UNSTARTED = """
-select signoff_now() as now, sla from approvals
-where approval_id = %(id)s and delivered_at is null for no key update
-"""
-
-_DELIVERED = """
-update approvals
-set delivery = 'delivered', delivered_at = %(now)s, delivery_error = null,
-    next_at = case when status = 'pending' then %(next)s::timestamptz end, due_at = %(due)s
-where approval_id = %(id)s
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,8 @@ class Fact:
         self._redraw: dict[str, int] = {}
         self._advance: set[str] = set()
         self._audit: list[tuple[str, str, str, Jsonb]] = []
+        self._inserted: AsyncCursor[Any] | None = None
+        self._bumped: AsyncCursor[Any] | None = None
 
     def post(self, message: NewMessage) -> None:
         """Own this message from now on, and draw it."""
@@ -85,23 +87,33 @@ class Fact:
         self._audit.append((chain, event, actor, Jsonb(data)))
 
     async def flush(self, queue: Wakes) -> None:
-        """Write it all in two round trips: the rows, then the jobs that the rows turned out to need."""
+        """Write it all in two round trips: the rows, then the jobs that the rows turned out to need.
+
+        Where whoever records draws by itself, that is left to `drawings`, which needs no round trip.
+        """
         if not (self._new or self._redraw or self._advance or self._audit):
             return
         async with self.conn.pipeline():
-            new = await self._insert_new() if self._new else None
-            bumped = await self._bump() if self._redraw else None
+            self._inserted = await self._insert_new() if self._new else None
+            self._bumped = await self._bump() if self._redraw else None
             if self._advance:
                 await self.conn.execute(_WANT, {"threads": sorted(self._advance)})
             if self._audit:
                 await self._append()
         jobs = [advance_job(thread_id) for thread_id in sorted(self._advance)]
-        if new:
-            jobs += [draw_job(row["message_id"], row["priority"]) for row in await new.fetchall()]
-        if bumped:
-            jobs += [self._redraw_job(row) for row in await bumped.fetchall()]
+        if not queue.draws_itself:
+            jobs += await self.drawings()
         if jobs:
             await self._enqueue(queue, jobs)
+
+    async def drawings(self) -> list[Job]:
+        """Return what is to be drawn, as the rows turned out."""
+        jobs: list[Job] = []
+        if self._inserted:
+            jobs += [draw_job(row["message_id"], row["priority"]) for row in await self._inserted.fetchall()]
+        if self._bumped:
+            jobs += [self._redraw_job(row) for row in await self._bumped.fetchall()]
+        return jobs
 
     async def _insert_new(self) -> AsyncCursor[Any]:
         rows = [
@@ -150,10 +162,33 @@ class Fact:
 @asynccontextmanager
 async def fact(conn: AsyncConnection[Any], queue: Wakes) -> AsyncIterator[Fact]:
     """Open a transaction on `conn`; what the fact implies is written just before it commits."""
+    recorded = Fact(conn)
     async with conn.transaction():
-        recorded = Fact(conn)
         yield recorded
         await recorded.flush(queue)
+    if queue.draws_itself:
+        await queue.enqueue(conn, await recorded.drawings())
+
+
+@asynccontextmanager
+async def fact_in_one(conn: AsyncConnection[Any], queue: Wakes) -> AsyncIterator[Fact]:
+    """Do as `fact`, in one pipeline: where nothing is read in between, it is one round trip in all.
+
+    The number of rows of a statement is not known in there before something is fetched.
+    """
+    recorded = Fact(conn)
+    try:
+        async with conn.pipeline():
+            await conn.execute("begin")
+            yield recorded
+            await recorded.flush(queue)
+            await conn.execute("commit")
+    except BaseException:
+        with suppress(OperationalError):
+            await conn.rollback()
+        raise
+    if queue.draws_itself:
+        await queue.enqueue(conn, await recorded.drawings())
 
 
 _INSERT_MESSAGES = """

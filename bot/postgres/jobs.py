@@ -36,7 +36,12 @@ def draw_job(message_id: str, priority: int) -> Job:
 
 
 class Wakes(Protocol):
-    """What a fact wakes its jobs with, inside its own transaction."""
+    """What a fact wakes its jobs with, inside its own transaction.
+
+    One that `draws_itself` is given what is to be drawn after the commit, when it can be.
+    """
+
+    draws_itself: bool
 
     async def enqueue(self, conn: AsyncConnection[Any], jobs: Iterable[Job]) -> None: ...
 
@@ -47,6 +52,8 @@ class Queue:
     Neither `lock` nor `queueing_lock` is used: a thread's order is kept by its advisory lock, and a job that
     finds nothing to do costs little.
     """
+
+    draws_itself = False
 
     def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
         connector = PsycopgConnector()
