@@ -16,9 +16,13 @@ from bot.approvals.errors import SignoffError
 from bot.approvals.policy import Policy
 from bot.approvals.secrets import Secrets
 from bot.approvals.sla import Sla
+from bot.approvals.state import Migration, StateContract
 from bot.approvals.states import Autonomy
 
 Reply = Literal["dict", "bool", "text"] | Callable[[Decision], Any]
+
+STATE_VERSION = "signoff_state_version"
+"""Under this name a checkpoint's metadata say which version of the state wrote it."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
@@ -40,6 +44,8 @@ class Workflow:
     turns a decision, and the value of a legacy `NodeInterrupt`, into the state update after which its node
     runs again. `autonomy` lists what a run may be started with: `full` (policy decides whatever is asked)
     only where it is named here.
+    `state` is the pydantic model that what a waiting thread kept must still fit when it goes on; left out,
+    the graph's own where that is one. `migrate[n]` turns a state of version n into one of version n + 1.
     """
 
     name: str
@@ -51,6 +57,9 @@ class Workflow:
     retries: int = 3
     reply: Reply | None = None
     secrets: tuple[str, ...] = ()
+    state: type[BaseModel] | None = None
+    state_version: int = 1
+    migrate: Mapping[int, Migration] = field(default_factory=dict)
     description: str = ""
     breakpoints: Breakpoints | Mapping[str, Breakpoints] = field(default_factory=Breakpoints)
     node_interrupt: Callable[[Decision, Any], dict[str, Any]] | None = None
@@ -61,8 +70,20 @@ class Workflow:
     @cached_property
     def hides(self) -> Secrets:
         """What is masked in the audit and the log: declared, named like a secret, or typed as one."""
-        builder = getattr(self.graph, "builder", self.graph)
-        return Secrets.of(self.secrets, getattr(builder, "state_schema", None))
+        return Secrets.of(self.secrets, self.state, self._schema)
+
+    @cached_property
+    def contract(self) -> StateContract | None:
+        """What a kept state must fit; None where neither the declaration nor the graph has a model of it."""
+        own = self._schema
+        graphs = own if isinstance(own, type) and issubclass(own, BaseModel) else None
+        model = self.state or graphs
+        return StateContract(model, self.state_version, self.migrate) if model else None
+
+    @property
+    def _schema(self) -> Any:
+        """The state as the graph declares it; a bare graph of another kind has none."""
+        return getattr(getattr(self.graph, "builder", self.graph), "state_schema", None)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -73,6 +94,15 @@ class Workflow:
             known = ", ".join(get_args(Autonomy))
             raise BadWorkflow(
                 f"Workflow {self.name}: autonomy is {self.autonomy}; list on_action and others of {known}."
+            )
+        if self.state_version < 1:
+            raise BadWorkflow(f"Workflow {self.name}: state_version is {self.state_version}; use 1 or more.")
+        if self.migrate and self.contract is None:
+            raise BadWorkflow(f"Workflow {self.name}: migrate needs state, the model that it leads to.")
+        if unused := [n for n in self.migrate if not 1 <= n < self.state_version]:
+            raise BadWorkflow(
+                f"Workflow {self.name}: migrate has {unused[0]}, which leads past state_version "
+                f"{self.state_version}; use 1 to {self.state_version - 1}."
             )
 
     def breakpoint_of(self, node: str) -> Breakpoints:

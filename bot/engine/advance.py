@@ -13,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from bot import metrics
 from bot.approvals.errors import SignoffError
+from bot.approvals.state import Misfit
 from bot.approvals.states import THREAD_ENDED
 from bot.approvals.workflow import Workflow
 from bot.engine.catalog import Catalog, Entry
@@ -104,6 +105,8 @@ class Engine:
                 await run_to_rest(graph, ledger, entry.workflow, untouched=untouched)
             except NodeRaised as raised:
                 await ledger.raised(raised.error, entry.workflow, await _readable(graph))
+        except Misfit as misfit:
+            await ledger.hold_misfit(str(misfit))
         except OperationalError:
             raise  # the database went away, and the lock with it: the next run continues from the checkpoint
         except Exception as error:  # noqa: BLE001  a stored state, or a declared reply, may raise anything
@@ -113,6 +116,7 @@ class Engine:
 def graph_run(entry: Entry, saver: BaseCheckpointSaver[Any], thread: Thread, **how: Any) -> GraphRun:
     """Return a thread's graph, ready to be read and run; only what can stop unasked costs another read."""
     every_step = thread.autonomy == "step_by_step"
+    how["state_version"] = entry.workflow.state_version
     if not (entry.guarded or every_step):
         return GraphRun(entry.graph, saver, thread.thread_id, **how)
     guards: dict[str, Any] = {"workflow": entry.workflow, "every_step": every_step}
@@ -138,10 +142,10 @@ async def run_to_rest(graph: GraphRun, rows: Rows, workflow: Workflow, *, untouc
         match await rows.follow(snapshot, workflow):
             case Begin():
                 snapshot = await graph.begin(rows.thread.input)
-            case Drive():
-                snapshot = await graph.drive()
+            case Drive() as drive:
+                snapshot = await graph.drive(drive.update)
             case Send() as send:
-                snapshot = await graph.resume(send.answers)
+                snapshot = await graph.resume(send.answers, send.update)
             case Step() as step:
                 snapshot = await graph.step(step.writes)
             case Wait() | Finish() | Orphan():

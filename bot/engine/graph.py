@@ -13,11 +13,12 @@ from typing import Any
 import structlog
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.pregel import Pregel
-from langgraph.types import Command, Interrupt, StateSnapshot
+from langgraph.types import Interrupt, StateSnapshot
 from psycopg import OperationalError
 
 from bot.approvals.basis import MOST_REFUSALS, is_moved
 from bot.approvals.errors import BadRequest
+from bot.engine import kept
 from bot.engine.plan import Snapshot, StoppedSilently
 from bot.engine.stops import Write
 from bot.facts.pauses import Pause
@@ -63,6 +64,7 @@ class GraphRun:
         *,
         lost: Callable[[], bool],
         settled: Callable[[Awaitable[Any]], Awaitable[Any]] = lambda run: run,
+        state_version: int = 1,
     ) -> None:
         self._saver = saver
         self._lost = lost
@@ -71,11 +73,18 @@ class GraphRun:
         self._graph = copy.copy(graph)
         self._graph.checkpointer = self._saver
         self._refused = 0
-        self._config: Any = {"configurable": {"thread_id": thread_id, STRICT_RESUME: True}}
+        self._version = self._read_version = state_version
+        self._config: Any = {
+            "configurable": {"thread_id": thread_id, STRICT_RESUME: True},
+            "metadata": kept.labelled(state_version),
+        }
 
     async def read(self) -> Snapshot:
-        """Read where the graph stands; one that cannot be asked about is run again, as after an error."""
-        return await self._snapshot(await self._graph.aget_state(self._config))
+        """Read where the graph stands; one that cannot be asked about is run again, as after an error.
+
+        Raises `Misfit` where what was kept cannot be read.
+        """
+        return await self._snapshot(await kept.read(self._graph, self._config))
 
     async def _snapshot(self, state: StateSnapshot) -> Snapshot:
         try:
@@ -85,6 +94,8 @@ class GraphRun:
         # A worker may die when the last task of a step has written, but before the step's checkpoint: nothing
         # is next then, but the tasks are there, and the step after them is still to come.
         ended = not state.next and not state.tasks
+        self._read_version = kept.version(state)
+        older = self._read_version < self._version and not ended
         return Snapshot(
             started=state.created_at is not None,
             unfinished=not ended,
@@ -92,32 +103,36 @@ class GraphRun:
             pauses=found,
             values=state.values,
             result=self._given_out(state.values),
+            version=self._read_version,
+            older=await kept.older(self._saver, self._config) if older else None,
             stranded=await self._stranded() if ended and state.created_at else frozenset(),
         )
 
     async def begin(self, given: Any) -> Snapshot:
         return await self._run(given)
 
-    async def drive(self) -> Snapshot:
+    async def drive(self, update: Mapping[str, Any] = MappingProxyType({})) -> Snapshot:
         """Run on from the checkpoint; raises `StoppedSilently` where that gets nowhere.
 
+        `update` are fields of the state that a migration mends.
         A graph that returns without an end and without a pause has stopped in a way that looks just like a
         crash: it is never stepped over.
         """
-        snapshot = await self._run(None)
+        snapshot = await self._run(kept.updating(self._graph, update))
         if not snapshot.pauses and (await self.read()).unfinished:
             raise StoppedSilently("The graph stopped before a node without asking; it was not stepped over.")
         return snapshot
 
-    async def resume(self, answers: Mapping[str, Any]) -> Snapshot:
+    async def resume(self, answers: Mapping[str, Any], update: Mapping[str, Any]) -> Snapshot:
         """Send each answer to its interrupt id. Never a bare value: that would answer whatever is pending.
 
+        `update` goes with them: as an `aupdate_state` of its own it would discard what is pending.
         Where a node refuses its answer, since its basis has moved, nothing of that is stored, and the others'
         are: the graph is run on, so that the node asks about the world as it is. Raises `KeepsChanging` where
         it does so again and again in one run.
         """
         try:
-            return await self._run(Command(resume=dict(answers)))
+            return await self._run(kept.updating(self._graph, update, resume=dict(answers)))
         except NodeRaised as raised:
             if not is_moved(raised.error):
                 raise
@@ -175,6 +190,7 @@ class GraphRun:
             pauses=found,
             values=values,
             result=self._given_out(values),
+            version=self._version,
             returned=True,
         )
 

@@ -18,6 +18,7 @@ from langgraph.pregel import Pregel
 from langgraph.types import PregelTask, StateSnapshot
 
 from bot.approvals.workflow import Workflow
+from bot.engine import kept
 from bot.engine.graph import GraphRun, has_id
 from bot.engine.plan import Snapshot
 from bot.engine.stops import Raised, Stop, Write, asked, interrupt_id
@@ -61,7 +62,7 @@ class GuardedRun(GraphRun):
             self.stops = {"interrupt_after": "*"}
 
     async def read(self) -> Snapshot:
-        state = await self._graph.aget_state(self._config, subgraphs=True)
+        state = await kept.read(self._graph, self._config, subgraphs=True)
         snapshot = await self._snapshot(state)
         stops = [stop async for stop in self._stops(state)]
         found = [Pause.asking(stop.interrupt_id, asked(stop, self._workflow)) for stop in stops]
@@ -79,7 +80,8 @@ class GuardedRun(GraphRun):
         """Write an answer to the state, with the proof that it is this answer's."""
         place = {"thread_id": write.thread_id, "checkpoint_ns": write.namespace}
         acted = [update.as_node for update in write.updates]
-        config: Any = {"configurable": place, "metadata": {PASSED: write.passes, ACTED: json.dumps(acted)}}
+        about = {PASSED: write.passes, ACTED: json.dumps(acted), **kept.labelled(self._read_version)}
+        config: Any = {"configurable": place, "metadata": about}
         await self._graph.abulk_update_state(config, [write.updates])
 
     async def _stops(self, state: StateSnapshot) -> AsyncIterator[Stop]:

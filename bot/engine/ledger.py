@@ -7,14 +7,17 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from zlib import crc32
 
 import structlog
 from psycopg import AsyncConnection
 
 from bot.approvals.dialects import End
+from bot.approvals.state import Misfit
 from bot.approvals.states import ThreadStatus
 from bot.approvals.workflow import Workflow
 from bot.engine.answers import answers, writes
+from bot.engine.contract import fitted
 from bot.engine.difference import Departure, departure, logged
 from bot.engine.plan import (
     Begin,
@@ -31,6 +34,7 @@ from bot.engine.plan import (
     next_move,
 )
 from bot.engine.raised import gives_up, line, trace
+from bot.engine.result import as_text
 from bot.engine.standing import Standing, mark_applied, standing
 from bot.engine.thread_row import RECOVERED, ThreadRow
 from bot.facts.pauses import register, revise
@@ -42,6 +46,9 @@ from bot.postgres.jobs import Wakes
 from bot.postgres.rows import Approval, Thread
 
 log = structlog.get_logger("signoff.engine")
+
+MOST_SAID = 1000
+"""Characters of why a thread is held."""
 
 
 class Ledger:
@@ -87,7 +94,11 @@ class Ledger:
                 await self._stop(recorded, rows, "cancelled", rows.cancel_reason)
                 return Finish()
             approvals = await self._follow_pauses(recorded, snapshot, rows, workflow)
-            move = next_move(snapshot, approvals)
+            try:
+                move = fitted(next_move(snapshot, approvals), snapshot, workflow)
+            except Misfit as misfit:
+                await self._hold_misfit(recorded, rows, str(misfit))
+                return Wait()
             match move:
                 case Send():
                     move = await self._send(recorded, move, rows, workflow)
@@ -137,6 +148,24 @@ class Ledger:
         async with self._fact() as (recorded, _):
             await self.row.held(problem)
             self._tell_ops(recorded, "held", problem, "signoff doctor")
+
+    async def hold_misfit(self, problem: str) -> None:
+        """Leave the thread, of which nothing can be told but the problem, as it is."""
+        async with self._fact() as (recorded, rows):
+            await self._hold_misfit(recorded, rows, problem)
+
+    async def _hold_misfit(self, recorded: Fact, rows: Standing, problem: str) -> None:
+        """Leave a thread whose state does not fit for code that fits it; nothing is sent, nothing fails."""
+        kept = as_text(problem)[:MOST_SAID]
+        if self.thread.error != kept:
+            log.warning("thread_held", thread_id=self.thread.thread_id, why=kept)
+            for approval in rows.approvals:
+                recorded.redraw_cards(approval.approval_id)
+            recorded.audit(self.thread.thread_id, "thread.held", "signoff", {"why": kept})
+        await self.row.held(kept)
+        self._tell_ops(
+            recorded, f"held:{crc32(kept.encode()):x}", kept, f"signoff retry {self.thread.thread_id}"
+        )
 
     async def _fail(self, error: BaseException) -> None:
         """Give the thread up: its cards say so, and ops are told what to do."""

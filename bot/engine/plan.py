@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.approvals.dialects import Dialect
 from bot.approvals.errors import SignoffError
+from bot.approvals.state import Older
 from bot.engine.stops import Stop, Write
 from bot.facts.pauses import Pause
 from bot.postgres.rows import Approval
@@ -23,6 +24,7 @@ class Snapshot:
 
     `returned` says that it is what a run came back with: nothing that was sent earlier is under way in it.
     `values` is the whole state, and `result` what of it the graph gives out.
+    `version` is that of the state, and `older` all that was kept where that is not the deployed one.
     `stranded` are interrupts that the checkpoint holds and no node of the graph asks any more. `stops` are
     the places behind those of its `pauses` that LangGraph has no interrupt for, by id.
     """
@@ -33,6 +35,8 @@ class Snapshot:
     pauses: tuple[Pause, ...]
     values: Any = None
     result: Any = None
+    version: int = 1
+    older: Older | None = None
     returned: bool = False
     stranded: frozenset[str] = frozenset()
     stops: Mapping[str, Stop] = field(default_factory=dict)
@@ -55,15 +59,24 @@ class Begin:
 
 @dataclass(frozen=True)
 class Drive:
-    """It crashed, or a task raised: run on from the checkpoint. Answers are never sent again for it."""
+    """It crashed, or a task raised: run on from the checkpoint. Answers are never sent again for it.
+
+    `update` are fields of the state that a migration mends.
+    """
+
+    update: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Send:
-    """Resume exactly these pauses: each is pending now, and is the one that was decided."""
+    """Resume exactly these pauses: each is pending now, and is the one that was decided.
+
+    `update` are fields of the state that are to change with it.
+    """
 
     decided: tuple[tuple[Approval, Pause], ...]
     answers: Mapping[str, Any] = field(default_factory=dict)
+    update: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

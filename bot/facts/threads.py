@@ -28,7 +28,7 @@ class ThreadEnded(SignoffError):
 
 
 class NothingToRetry(SignoffError):
-    """The thread has neither failed nor been orphaned."""
+    """The thread has neither failed nor been orphaned, and is not held."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ async def cancel(conn: AsyncConnection[Any], queue: Queue, thread_id: str, reaso
 async def retry(conn: AsyncConnection[Any], queue: Queue, thread_id: str, actor: str) -> None:
     """Let a failed thread try again from where it failed, and ask again what was open then.
 
+    One that is held, or waits for its next attempt, is looked at now.
     An orphaned one finds its pause again where the code that asked it is back. Raises `NoSuchThread` and
     `NothingToRetry`.
     """
@@ -167,9 +168,11 @@ returning signoff_now() as now
 """
 
 _RETRY = """
-update threads set status = 'running', attempts = 0, retry_at = null, error = null, traceback = null,
-                   ended_at = null, digested_in = null
-where thread_id = %(thread_id)s and status in ('failed', 'orphaned')
+update threads set status = case when status = 'waiting' then status else 'running' end,
+                   attempts = 0, retry_at = null, error = null, traceback = null, ended_at = null,
+                   digested_in = null
+where thread_id = %(thread_id)s
+  and (status in ('failed', 'orphaned') or (status in ('running', 'waiting') and retry_at is not null))
 """
 
 # So that a workflow which asked something else after each answer, and was mended, is not given up at once.

@@ -88,6 +88,8 @@ def _after(approval: Approval, thread: Thread) -> str:
             told = f"The workflow ended: {why}" if why else "The workflow ended."
         case "orphaned":
             told = "⚠️ The workflow lost its place after this; ops have been told."
+        case "waiting" if approval.applied_at is None and thread.retry_at and thread.error:
+            told = f"⏸️ Not handed on yet: {_error(thread)} The decision stands; ops have been told."
         case "running" | "waiting" if approval.applied_at is None:
             told = "Handing the answer to the workflow …"
         case "running":

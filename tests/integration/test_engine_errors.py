@@ -315,20 +315,6 @@ async def test_a_reply_function_that_raises_is_an_error_of_the_workflow(database
         assert (await it.thread(thread_id)).result == {"log": ["approve"]}
 
 
-async def test_an_error_that_cannot_be_read_back_is_still_counted(database):
-    def node(state):
-        return {"log": [question("pay?")]}
-
-    async with bench(database, flow(chain(State, node), retries=1)) as it:
-        thread_id = await it.run()
-        await it.execute("update checkpoint_writes set type = 'unknown' where thread_id = %s", thread_id)
-        await it.answer((await it.pending(thread_id))["pay?"])
-        assert (await it.thread(thread_id)).attempts == 1
-        await it.sweep(LATER)
-
-        assert (await it.thread(thread_id)).status == "failed"
-
-
 async def test_errors_hold_no_characters_that_postgres_refuses(database):
     def node(state):
         raise RuntimeError("a\x00b \ud800" + "x" * 100_000)

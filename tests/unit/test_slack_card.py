@@ -152,6 +152,12 @@ def test_a_settled_card_says_what_the_workflow_did_next(status: str, words: str)
     assert words in read(draw(decided(decision()), thread=after).blocks)
 
 
+def test_a_card_says_that_its_answer_is_held_and_why() -> None:
+    held = thread(status="waiting", error="amount: Field required.", retry_at=NOW)
+
+    assert "Not handed on yet: amount: Field required." in read(draw(decided(decision()), thread=held).blocks)
+
+
 def test_an_applied_answer_is_no_longer_being_handed_over() -> None:
     applied = decided(decision(), applied_at=NOW)
 

@@ -1,0 +1,88 @@
+"""What a checkpoint keeps of a state: read by code that may be newer, and replaced by an update."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from langgraph.channels import BinaryOperatorAggregate
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.pregel import Pregel
+from langgraph.types import Command, Overwrite, StateSnapshot
+from psycopg import Error as PostgresError
+from pydantic import ValidationError
+
+from bot.approvals.state import Misfit, Older
+from bot.approvals.workflow import STATE_VERSION
+from bot.engine.raised import line
+
+Graph = Pregel[Any, Any, Any, Any]
+
+UPDATES = "00000000-0000-0000-0000-000000000000"
+"""The task under which LangGraph keeps what `Command(update=…)` wrote (private, contract-tested)."""
+
+
+async def read(graph: Graph, config: Any, **how: Any) -> StateSnapshot:
+    """Read where a graph stands; raises `Misfit` where what was kept cannot be read."""
+    try:
+        try:
+            return await graph.aget_state(config, **how)
+        except ValidationError:
+            return await _unchecked(graph).aget_state(config, **how)
+    except PostgresError:
+        raise
+    except Exception as error:
+        why = f"What was kept cannot be read by the deployed code: {line(error)}."
+        raise Misfit(f"{why} Deploy code that reads it.") from error
+
+
+def version(state: StateSnapshot) -> int:
+    """Return which version of the state wrote it: 1 where none was declared."""
+    about: Mapping[str, Any] = state.metadata or {}
+    return int(about.get(STATE_VERSION, 1))
+
+
+def labelled(state_version: int) -> dict[str, Any]:
+    """Return the metadata that say so; none for the version that needs none."""
+    return {STATE_VERSION: state_version} if state_version > 1 else {}
+
+
+async def older(saver: BaseCheckpointSaver[Any], config: Any) -> Older:
+    """Read all that the checkpoint holds, the fields that the deployed graph no longer has included."""
+    kept = await saver.aget_tuple(config)
+    if kept is None:
+        return Older({}, updated=False)
+    values = kept.checkpoint["channel_values"]
+    return Older(
+        {key: value for key, value in values.items() if _is_field(key)},
+        updated=any(task == UPDATES and _is_field(name) for task, name, _ in kept.pending_writes or ()),
+    )
+
+
+def updating(graph: Graph, update: Mapping[str, Any], **more: Any) -> Command[Any] | None:
+    """Return the command that replaces these fields, those that the graph has; None where it does nothing.
+
+    What a reducer would add to what is there takes its place instead.
+    """
+    fields = {
+        key: Overwrite(value) if isinstance(graph.channels[key], BinaryOperatorAggregate) else value
+        for key, value in update.items()
+        if key in graph.channels
+    }
+    return Command(update=fields or None, **more) if fields or more else None
+
+
+def _unchecked(graph: Graph) -> Graph:
+    """Return a graph to read with whose nodes do not hold what they would be given against its schema.
+
+    Reading makes the input of each node that is next: of a graph with a pydantic state, that checks it.
+    """
+    reader = copy.copy(graph)
+    reader.nodes = {name: node.copy({"mapper": None}) for name, node in graph.nodes.items()}
+    return reader
+
+
+def _is_field(channel: str) -> bool:
+    """Whether it is a field of a state, and not one of LangGraph's own channels."""
+    return not channel.startswith("__") and ":" not in channel
