@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from bot.approvals.workflow import Workflow
 from bot.engine.plan import Drive, Move, Send, Snapshot, Step
 from bot.engine.result import as_plain
 from bot.facts.threads import RESUMED
+from bot.postgres.fact import Fact
 from bot.postgres.rows import Approval
 
 log = structlog.get_logger("signoff.engine")
@@ -38,24 +39,48 @@ class Departure:
         return difference(then, now, workflow.hides)
 
 
-def departure(move: Move, snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Departure | None:
-    """Return where a run sets out from that this move makes; None where it makes none, or the first one.
+class Journey:
+    """What is kept of each run of a thread: how it changed the state from where it set out."""
 
-    What runs on after an error or a crash may be what makes of an answer something that was sent before.
-    """
-    match move:
-        case Send() | Step():
-            return Departure(snapshot.values, tuple(approval.approval_id for approval, _ in move.decided))
-        case Drive():
-            sent = tuple(a.approval_id for a in approvals if a.applying_at is not None)
-            return Departure(snapshot.values, sent)
-        case _:
-            return None
+    def __init__(self, thread_id: str) -> None:
+        self._thread_id = thread_id
+        self._departed: Departure | None = None
+        self._answered: set[str] = set()
 
+    def departs(self, move: Move, snapshot: Snapshot, approvals: tuple[Approval, ...]) -> None:
+        """Note where a run sets out from that this move makes, unless it is the thread's first.
 
-def logged(thread_id: str, changes: Iterable[Told]) -> None:
-    """Say it in the log, too."""
-    log.info(RESUMED, thread_id=thread_id, changes=[worded(told) for told in changes])
+        What runs on after an error or a crash may be what makes of an answer something, that was sent before.
+        """
+        match move:
+            case Send() | Step():
+                answered = tuple(approval.approval_id for approval, _ in move.decided)
+                self._departed = Departure(snapshot.values, answered)
+            case Drive():
+                sent = tuple(a.approval_id for a in approvals if a.applying_at is not None)
+                self._departed = Departure(snapshot.values, sent)
+            case _:
+                self._departed = None
+
+    def arrives(self, recorded: Fact, snapshot: Snapshot, workflow: Workflow) -> None:
+        """Keep what the run since the last move has changed; one that followed an answer always says so."""
+        departed, self._departed = self._departed, None
+        if departed is None:
+            return
+        self._answered.update(departed.answered)
+        changes = departed.until(snapshot, workflow)
+        if changes or departed.answered:
+            said = {"approvals": list(departed.answered), "changes": changes}
+            recorded.audit(self._thread_id, RESUMED, "signoff", said)
+            told = [worded(change) for change in changes]
+            log.info(RESUMED, thread_id=self._thread_id, changes=told)
+
+    def missed(self, recorded: Fact, snapshot: Snapshot, applied: tuple[Approval, ...]) -> None:
+        """Keep that answers have arrived whose run died before it could say what that changed."""
+        gone = [a.approval_id for a in applied if a.approval_id not in self._answered]
+        if gone and not snapshot.returned:
+            said = {"approvals": gone, "changes": [], "unseen": True}
+            recorded.audit(self._thread_id, RESUMED, "signoff", said)
 
 
 def _fields(values: Any) -> Mapping[str, Any]:

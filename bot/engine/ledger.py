@@ -18,7 +18,7 @@ from bot.approvals.states import ThreadStatus
 from bot.approvals.workflow import Workflow
 from bot.engine.answers import answers, writes
 from bot.engine.contract import fitted
-from bot.engine.difference import Departure, departure, logged
+from bot.engine.difference import Journey
 from bot.engine.plan import (
     Begin,
     Changes,
@@ -40,7 +40,6 @@ from bot.engine.thread_row import RECOVERED, ThreadRow
 from bot.facts.pauses import register, revise
 from bot.facts.settle import close
 from bot.facts.supersede import supersede
-from bot.facts.threads import RESUMED
 from bot.postgres.fact import Fact, NewMessage, fact_in_one
 from bot.postgres.jobs import Wakes
 from bot.postgres.rows import Approval, Thread
@@ -58,8 +57,7 @@ class Ledger:
         self._conn = conn
         self._known: Standing | None = None
         self._queue = queue
-        self._departed: Departure | None = None
-        self._answered: set[str] = set()
+        self._journey = Journey(thread.thread_id)
         self.row = ThreadRow(conn, thread)
 
     @property
@@ -88,7 +86,7 @@ class Ledger:
     async def follow(self, snapshot: Snapshot, workflow: Workflow) -> Move:
         """Make the rows follow the graph, decide the next move, and record it before it is made."""
         async with self._fact(self._still_true(snapshot)) as (recorded, rows):
-            self._arrived(recorded, snapshot, workflow)
+            self._journey.arrives(recorded, snapshot, workflow)
             if rows.cancel_reason is not None and not snapshot.finished:
                 await self._settle_applied(follow(snapshot, rows.approvals), rows.now)
                 await self._stop(recorded, rows, "cancelled", rows.cancel_reason)
@@ -99,26 +97,33 @@ class Ledger:
             except Misfit as misfit:
                 await self._hold_misfit(recorded, rows, str(misfit))
                 return Wait()
-            match move:
-                case Send():
-                    move = await self._send(recorded, move, rows, workflow)
-                case Step():
-                    move = await self._step(recorded, move, snapshot, rows, workflow)
-                case Wait():
-                    await self.row.waits()
-                case Finish():
-                    await self._end(recorded, "done", result=snapshot.result)
-                case Orphan():
-                    await self._end(recorded, "orphaned", why="a pause vanished without an answer")
-                case Drive() if snapshot.died:
-                    await self._recover(recorded, rows)
-                case Begin() | Drive():
-                    await self.row.runs()
+            move = await self._record(recorded, move, snapshot, rows, workflow)
             if isinstance(move, Send):
                 sent = [approval.approval_id for approval, _ in move.decided]
                 self._known = replace(rows, approvals=approvals).sent(sent)
-            self._departed = departure(move, snapshot, approvals)
+            self._journey.departs(move, snapshot, approvals)
             return move
+
+    async def _record(
+        self, recorded: Fact, move: Move, snapshot: Snapshot, rows: Standing, workflow: Workflow
+    ) -> Move:
+        """Write down the move before it is made; returns it with what it takes along, or the end instead."""
+        match move:
+            case Send():
+                move = await self._send(recorded, move, rows, workflow)
+            case Step():
+                move = await self._step(recorded, move, snapshot, rows, workflow)
+            case Wait():
+                await self.row.waits()
+            case Finish():
+                await self._end(recorded, "done", result=snapshot.result)
+            case Orphan():
+                await self._end(recorded, "orphaned", why="a pause vanished without an answer")
+            case Drive() if snapshot.died:
+                await self._recover(recorded, rows)
+            case Begin() | Drive():
+                await self.row.runs()
+        return move
 
     async def raised(
         self, error: BaseException, workflow: Workflow, snapshot: Snapshot | None = None
@@ -133,7 +138,7 @@ class Ledger:
                 await self._stop(recorded, rows, "cancelled", rows.cancel_reason)
                 return
             if snapshot is not None:
-                self._arrived(recorded, snapshot, workflow)
+                self._journey.arrives(recorded, snapshot, workflow)
                 await self._follow_pauses(recorded, snapshot, rows, workflow)
             await self.row.tries_later(error, attempts)
             said = {"error": line(error), "attempt": attempts}
@@ -180,7 +185,7 @@ class Ledger:
         self, recorded: Fact, snapshot: Snapshot, rows: Standing, workflow: Workflow
     ) -> tuple[Approval, ...]:
         changes = follow(snapshot, rows.approvals)
-        self._unseen(recorded, snapshot, changes)
+        self._journey.missed(recorded, snapshot, changes.applied)
         await self._settle_applied(changes, rows.now)
         for approval in changes.vanished:
             await self._orphan(recorded, approval, rows.now)
@@ -196,26 +201,6 @@ class Ledger:
         if any(decided) or changes.vanished or changes.superseded:
             return (await standing(self._conn, self.thread.thread_id)).approvals
         return tuple(a for a in rows.approvals if a not in changes.applied)
-
-    def _arrived(self, recorded: Fact, snapshot: Snapshot, workflow: Workflow) -> None:
-        """Keep what the run since the last move has changed in the state; an answer's run always says so."""
-        departed, self._departed = self._departed, None
-        if departed is None:
-            return
-        self._answered.update(departed.answered)
-        changes = departed.until(snapshot, workflow)
-        if changes or departed.answered:
-            thread_id = self.thread.thread_id
-            said = {"approvals": list(departed.answered), "changes": changes}
-            recorded.audit(thread_id, RESUMED, "signoff", said)
-            logged(thread_id, changes)
-
-    def _unseen(self, recorded: Fact, snapshot: Snapshot, changes: Changes) -> None:
-        """Keep that an answer has arrived whose run died before it could say what that changed."""
-        gone = [a.approval_id for a in changes.applied if a.approval_id not in self._answered]
-        if gone and not snapshot.returned:
-            said = {"approvals": gone, "changes": [], "unseen": True}
-            recorded.audit(self.thread.thread_id, RESUMED, "signoff", said)
 
     async def _settle_applied(self, changes: Changes, now: datetime) -> None:
         if changes.applied:
