@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
 from bot.approvals.decision import Decision
 from bot.approvals.dialects import End
@@ -68,6 +68,8 @@ class Rows:
                 self._end("orphaned", error="a pause vanished without an answer")
             case Begin() | Drive():
                 self._stands("running")
+            case _:
+                assert_never(move)
         return move
 
     def raised(self, error: BaseException, workflow: Workflow, snapshot: Snapshot | None) -> None:
