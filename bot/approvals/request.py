@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bot.approvals.basis import LONGEST
 from bot.approvals.canonical import canonical
+from bot.approvals.circular import refuse_circular
 from bot.approvals.errors import BadRequest
 from bot.approvals.policy import Policy
 from bot.approvals.sla import Sla
@@ -58,6 +59,8 @@ class ApprovalRequest(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _unfold_models(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("proposal") is not None:
+            refuse_circular("proposal", data["proposal"])
         if isinstance(data, dict) and isinstance(data.get("proposal"), BaseModel):
             model = data["proposal"]
             data = {**data, "proposal": model.model_dump(mode="json")}

@@ -172,7 +172,7 @@ class GraphRun:
         except Exception as error:
             if self._lost():
                 raise OperationalError("The thread's connection, and its lock, are gone.") from error
-            raise NodeRaised(error) from error
+            raise NodeRaised(kept.refused(error)) from error
 
     async def _ran(self, result: Any) -> Snapshot:
         """Read what a run that returned says of itself, which saves asking the checkpointer.

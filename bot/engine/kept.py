@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from traceback import walk_tb
 from typing import Any
 
 from langgraph.channels import BinaryOperatorAggregate
@@ -13,11 +14,14 @@ from langgraph.types import Command, Overwrite, StateSnapshot
 from psycopg import Error as PostgresError
 from pydantic import ValidationError
 
+from bot.approvals.errors import BadRequest
 from bot.approvals.state import Misfit, Older
 from bot.approvals.workflow import STATE_VERSION
 from bot.engine.raised import line
 
 Graph = Pregel[Any, Any, Any, Any]
+
+_SERDE = "langgraph.checkpoint.serde"
 
 UPDATES = "00000000-0000-0000-0000-000000000000"
 """The task under which LangGraph keeps what `Command(update=…)` wrote (private, contract-tested)."""
@@ -71,6 +75,19 @@ def updating(graph: Graph, update: Mapping[str, Any], **more: Any) -> Command[An
         if key in graph.channels
     }
     return Command(update=fields or None, **more) if fields or more else None
+
+
+def refused(error: BaseException) -> BaseException:
+    """Return an error in words that help where it is the checkpointer's, over what a node has returned."""
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    if not isinstance(error, TypeError | ValueError) or not (frames and frames[-1].startswith(_SERDE)):
+        return error
+    why = "it refers to itself, or is nested too deep" if "ecursion" in str(error) else line(error)
+    made = BadRequest(
+        f"A node returned what cannot be kept ({why}); a state holds plain JSON: model_dump(mode='json')."
+    )
+    made.__cause__ = error
+    return made
 
 
 def _unchecked(graph: Graph) -> Graph:

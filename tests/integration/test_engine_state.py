@@ -108,3 +108,30 @@ async def test_a_graph_that_gives_out_a_part_of_its_state_is_compared_whole_and_
 
         assert (await it.thread(thread_id)).result == {"amount": "20"}
         assert [told["path"] for told in (await resumed(it, thread_id))[0]] == ["log", "amount"]
+
+
+async def test_a_circular_state_is_refused_in_a_line_when_a_node_returns_it_and_not_tried_again(database):
+    def circular(state):
+        itself = {}
+        itself["me"] = itself
+        return {"log": [itself]}
+
+    async with bench(database, flow(chain(State, circular))) as it:
+        thread = await it.thread(await it.run())
+
+    assert (thread.status, thread.attempts) == ("failed", 0)
+    assert "refers to itself" in thread.error
+
+
+async def test_a_circular_proposal_fails_its_thread_in_a_line_before_anybody_is_asked(database):
+    def pay(state):
+        itself = {}
+        itself["me"] = itself
+        return {"log": [ask(ApprovalRequest(title="pay?", proposal=itself))]}
+
+    async with bench(database, flow(chain(State, pay))) as it:
+        thread_id = await it.run()
+        thread = await it.thread(thread_id)
+
+        assert (thread.status, await it.approvals(thread_id)) == ("failed", [])
+        assert thread.error.startswith("The proposal refers to itself: me is the whole of it again")

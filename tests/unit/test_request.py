@@ -126,3 +126,36 @@ def test_a_payload_too_large_to_ask_about_is_refused() -> None:
 def test_a_request_without_a_basis_keeps_the_hash_that_it_had_before_there_was_one() -> None:
     assert "basis" not in ApprovalRequest(title="pay?").payload()
     assert ApprovalRequest(title="pay?", basis="w1").payload()["basis"] == "w1"
+
+
+class Node(BaseModel):
+    name: str = ""
+    inner: Any = None
+
+
+def _circles() -> list[tuple[Any, str]]:
+    itself: dict[str, Any] = {}
+    itself["me"] = itself
+    deep: dict[str, Any] = {"steps": [{"of": None}]}
+    deep["steps"][0]["of"] = deep["steps"]
+    model = Node(name="a")
+    model.inner = {"back": model}
+    return [
+        (itself, "me is the whole of it again"),
+        (deep, r"steps\[0\]\.of is steps again"),
+        (model, r"inner\.back is the whole of it again"),
+    ]
+
+
+@pytest.mark.parametrize(("proposal", "named"), _circles())
+def test_a_proposal_that_refers_to_itself_is_refused_in_a_line_when_the_request_is_made(proposal, named):
+    with pytest.raises(BadRequest, match=named) as refused:
+        ApprovalRequest(title="pay?", proposal=proposal)
+
+    assert "\n" not in str(refused.value)
+
+
+def test_the_same_value_in_two_places_is_no_circle():
+    shared = {"host": "a"}
+
+    assert ApprovalRequest(title="pay?", proposal={"one": shared, "two": [shared, shared]}).payload()
