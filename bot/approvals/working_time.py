@@ -39,25 +39,23 @@ class WorkingTime:
     def add(self, start: datetime, duration: timedelta) -> datetime:
         """Return when `duration` has passed, in UTC.
 
-        Work that comes in outside working hours starts at the next opening. Whole days then go by the
-        calendar, to the same time on the wall; what remains is time at work, so 4 hours on a Friday at
-        16:00 end on Monday at 12:00.
+        Whole days go by the calendar, to the same time on the wall; what remains is time at work, so 4 hours
+        on a Friday at 16:00 end on Monday at 12:00. What comes in outside working hours has whole days from
+        opening to closing: a day from Friday evening, the weekend or early Monday ends on Monday at 17:00.
         """
-        at = self._add_days(self._next_working_moment(start.astimezone(UTC)), duration.days)
+        at = self._add_days(start.astimezone(UTC), duration.days)
         return self._add_work(at, duration - timedelta(days=duration.days))
-
-    def _next_working_moment(self, at: datetime) -> datetime:
-        for opening, closing in self._spells(self._local_date(at)):
-            if at < closing:
-                return max(at, opening)
-        raise AssertionError  # pragma: no cover  # the spells never end
 
     def _add_days(self, at: datetime, days: int) -> datetime:
         if days == 0:
             return at
-        spells = self._spells(self._local_date(at))
-        for _ in range(days + 1):
+        spells = (spell for spell in self._spells(self._local_date(at)) if at < spell[1])
+        opening, closing = next(spells)
+        outside = at < opening
+        for _ in range(days - 1 if outside else days):
             opening, closing = next(spells)
+        if outside:
+            return closing
         on_the_wall = at.astimezone(self.zone).time()
         return min(max(self._instant(self._local_date(opening), on_the_wall), opening), closing)
 

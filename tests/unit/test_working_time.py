@@ -38,13 +38,35 @@ def berlin(text: str) -> datetime:
         ("2026-11-20T16:00", timedelta(days=1, hours=2), "2026-11-24T10:00"),
         ("2026-11-20T16:00", timedelta(hours=20), "2026-11-25T12:00"),
         ("2026-11-20T17:00", timedelta(hours=1), "2026-11-23T10:00"),
-        ("2026-11-21T03:00", timedelta(days=1), "2026-11-24T09:00"),
+        ("2026-11-21T03:00", timedelta(hours=8), "2026-11-23T17:00"),
         ("2026-11-23T07:00", timedelta(minutes=30), "2026-11-23T09:30"),
         ("2026-11-23T09:00", timedelta(days=5), "2026-11-30T09:00"),
     ],
 )
 def test_only_working_hours_count(start, duration, end):
     assert office().add(berlin(start), duration) == berlin(end)
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["2026-11-20T17:00", "2026-11-20T21:30", "2026-11-21T03:00", "2026-11-22T23:59", "2026-11-23T08:59"],
+)
+def test_a_day_from_outside_working_hours_is_the_whole_next_one(start):
+    assert office().add(berlin(start), timedelta(days=1)) == berlin("2026-11-23T17:00")
+    assert office().add(berlin(start), timedelta(days=5)) == berlin("2026-11-27T17:00")
+    assert office().add(berlin(start), timedelta(days=1, hours=2)) == berlin("2026-11-24T11:00")
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("2026-11-20T16:59", "2026-11-23T16:59"),
+        ("2026-11-20T17:00", "2026-11-23T17:00"),
+        ("2026-11-23T09:00", "2026-11-24T09:00"),
+    ],
+)
+def test_a_day_from_within_working_hours_ends_at_the_same_time_on_the_wall(start, end):
+    assert office().add(berlin(start), timedelta(days=1)) == berlin(end)
 
 
 @pytest.mark.parametrize(
