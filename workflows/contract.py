@@ -14,7 +14,7 @@ from workflows import effects
 from workflows.contract_clauses import LONGEST, Clause, digest, drafted
 from workflows.contract_redraft import redrafted
 from workflows.contract_terms import Deal
-from workflows.wording import deciders, refusal
+from workflows.wording import deciders, refusal, sentence
 
 
 class Reviewed(BaseModel):
@@ -115,7 +115,9 @@ def abandon(state: State) -> dict[str, Any]:
     expired = decision.by.kind == "timeout"
     return {
         "result": "expired" if expired else "rejected",
-        "outcome": f"No contract was made: the clause on {clause.heading.lower()}, {refusal(decision)}.",
+        "outcome": sentence(
+            f"No contract was made: the clause on {clause.heading.lower()}, {refusal(decision)}"
+        ),
     }
 
 

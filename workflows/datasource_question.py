@@ -14,7 +14,7 @@ from workflows import effects
 from workflows.datasource_data import REGIONS, folder
 from workflows.datasource_intent import Intent, chosen, narrowed, understood
 from workflows.datasource_metrics import METRICS, Scope
-from workflows.wording import deciders, refusal
+from workflows.wording import deciders, refusal, sentence
 
 
 def _today() -> date:
@@ -113,7 +113,7 @@ def give_up(state: State) -> dict[str, Any]:
         return {"result": "not understood", "outcome": f"{asked} The data can only tell of: {known}."}
     decision = Decision.model_validate(state["decision"])
     expired = decision.by.kind == "timeout"
-    told = f"{asked} Not answered: what was meant stayed open, {refusal(decision)}."
+    told = sentence(f"{asked} Not answered: what was meant stayed open, {refusal(decision)}")
     return {"result": "expired" if expired else "given up", "outcome": told}
 
 

@@ -21,7 +21,7 @@ from workflows.expense_claim import (
     people_needed,
 )
 from workflows.expense_request import payment_request
-from workflows.wording import deciders, refusal
+from workflows.wording import deciders, refusal, sentence
 
 
 class State(TypedDict, total=False):
@@ -116,7 +116,7 @@ def decline(state: State) -> dict[str, Any]:
     why = f"what was approved is not valid, {state['invalid']}" if "invalid" in state else refusal(decision)
     return {
         "result": "expired" if decision.by.kind == "timeout" else "rejected",
-        "outcome": f"Not paid ({what}): {why}.",
+        "outcome": sentence(f"Not paid ({what}): {why}"),
     }
 
 

@@ -16,7 +16,7 @@ from workflows.incident_request import scale_down_request
 from workflows.incident_samples import samples
 from workflows.runbook import ScaleDown, Step, runbook
 from workflows.topology import SCALED, TOPOLOGY, replicas, spare
-from workflows.wording import deciders, refusal
+from workflows.wording import counted, deciders, refusal, sentence
 
 __all__ = ["builder", "samples", "workflow"]
 
@@ -99,10 +99,19 @@ def review(state: State) -> Command[Literal["propose", "scale_down"]]:
 def scale_down(state: State) -> dict[str, Any]:
     """Remove the replicas, once; a second run of this node finds them removed."""
     step, change = _asked_step(state), ScaleDown.model_validate(state["change"])
-    approved_by = deciders(Decision.model_validate(state["decision"]))
+    decision = Decision.model_validate(state["decision"])
+    approved_by = deciders(decision)
     data = {"service": change.target, "change": -change.count, "reason": change.reason}
     effects.record(effect_key(step.key), SCALED, data | {"approved_by": approved_by})
-    return _closed(state, step, f"done, {change.target} by {change.count}, approved by {approved_by}")
+    return _closed(state, step, f"done{_otherwise(step, change, decision)}, approved by {approved_by}")
+
+
+def _otherwise(step: Step, change: ScaleDown, decision: Decision) -> str:
+    """Say what was done where that is not what the runbook has."""
+    if (change.target, change.count) == (step.target, step.count):
+        return ""
+    how = " as edited" if decision.edited else ""
+    return f"{how}, {change.target} by {change.count}"
 
 
 def close(state: State) -> dict[str, Any]:
@@ -114,7 +123,7 @@ def close(state: State) -> dict[str, Any]:
     told = [f"{step.sentence}: {step.state}" for step in risky] or ["Nothing needed approval"]
     return {
         "result": _result(risky),
-        "outcome": ". ".join([f"{sum(step.safe for step in steps)} safe steps ran", *told]) + ".",
+        "outcome": " ".join(map(sentence, [f"{counted(len(steps) - len(risky), 'safe step')} ran", *told])),
         "runbook": [f"{step.sentence} ({step.why}): {step.state}" for step in steps],
     }
 

@@ -18,7 +18,7 @@ from workflows.pull_request_edits import Finding, Stale
 from workflows.pull_request_input import PullRequest, chosen
 from workflows.pull_request_request import review_request
 from workflows.pull_request_samples import samples
-from workflows.wording import deciders, refusal
+from workflows.wording import deciders, refusal, sentence
 
 __all__ = ["builder", "samples", "workflow"]
 
@@ -141,7 +141,10 @@ def decline(state: State) -> dict[str, Any]:
     decision = Decision.model_validate(state["decision"])
     why = f"{deciders(decision)} struck out every change" if decision.approved else refusal(decision)
     expired = decision.by.kind == "timeout"
-    return {"result": "expired" if expired else "rejected", "outcome": f"Nothing was changed: {why}."}
+    return {
+        "result": "expired" if expired else "rejected",
+        "outcome": sentence(f"Nothing was changed: {why}"),
+    }
 
 
 def _standing(given: PullRequest) -> Standing:

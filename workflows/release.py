@@ -27,7 +27,7 @@ from workflows.release_steps import (
     pending,
     places,
 )
-from workflows.wording import deciders, refusal
+from workflows.wording import deciders, refusal, sentence
 
 Goto = Command[Literal["advance", "prepare", "gatekeeper", "carry_out", "stop", "finish"]]
 
@@ -151,8 +151,8 @@ def stop(state: State) -> dict[str, Any]:
     """Say where it stopped and why, and what had been done by then."""
     step, at = STEPS[state["at"]], f"step {state['at'] + 1} of {len(STEPS)}"
     done = f"Done before: {', '.join(state['done'])}." if state["done"] else "Nothing irreversible was done."
-    told = f"{state['project']} {state['version']} stopped at {at}, {step.name}: {state['why']}. {done}"
-    return {"result": _result_of_stop(state, step), "outcome": told}
+    told = sentence(f"{state['project']} {state['version']} stopped at {at}, {step.name}: {state['why']}")
+    return {"result": _result_of_stop(state, step), "outcome": f"{told} {done}"}
 
 
 def finish(state: State) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from bot.approvals import ApprovalRequest, Decision, Fallback, Policy, Sla, Work
 from workflows import effects
 from workflows.compliance import Flag, breaches, without_breaches
 from workflows.support_draft import Reply, SupportCase, drafted
-from workflows.wording import deciders, refusal
+from workflows.wording import deciders, refusal, sentence
 
 
 class State(TypedDict, total=False):
@@ -95,7 +95,7 @@ def send(state: State) -> dict[str, Any]:
 def withhold(state: State) -> dict[str, Any]:
     decision = Decision.model_validate(state["decision"])
     why = "what was approved is no valid answer" if decision.approved else refusal(decision)
-    return {"escalated": False, "result": "withheld", "outcome": f"Withheld: {why}."}
+    return {"escalated": False, "result": "withheld", "outcome": sentence(f"Withheld: {why}")}
 
 
 def _how_it_went(decision: Decision | None) -> str:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bot.approvals import ApprovalRequest, Decision, Fallback, Policy, Sla, Workflow, ask, effect_key
 from workflows import effects
 from workflows.transaction_risk import ASK_ABOVE, RISKY_ABOVE, Risk, Transaction, earlier_ones, weighed
-from workflows.wording import deciders, refusal
+from workflows.wording import deciders, refusal, sentence
 
 SENT = "transaction"
 """The kind of effect that sends money; what it holds is what the next score is worked out from."""
@@ -98,7 +98,7 @@ def decline(state: State) -> dict[str, Any]:
     decision = Decision.model_validate(state["decision"])
     return {
         "result": "expired" if decision.by.kind == "timeout" else "rejected",
-        "outcome": f"Not sent ({_told(state)}): {refusal(decision)}.",
+        "outcome": sentence(f"Not sent ({_told(state)}): {refusal(decision)}"),
     }
 
 

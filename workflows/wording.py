@@ -1,4 +1,4 @@
-"""How the samples' outcomes name who decided; a timeout is never told as a person's no."""
+"""How the samples word their outcomes: who decided, and a timeout never as a person's no."""
 
 from __future__ import annotations
 
@@ -28,3 +28,13 @@ def refusal(decision: Decision) -> str:
         return "the question could not be delivered" if undelivered else "nobody answered in time"
     said = decision.comment or decision.text or decision.reason
     return f"rejected by {deciders(decision)}" + (f": {said}" if said else "")
+
+
+def sentence(text: str) -> str:
+    """Close a sentence that may end in somebody's own words, and so be closed already."""
+    text = text.rstrip()
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def counted(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"

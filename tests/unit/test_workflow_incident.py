@@ -103,7 +103,8 @@ def test_an_approval_scales_down_what_was_shown(started, ledger):
 
     assert running("orders-db-replicas") == 2
     assert run.state["result"] == "scaled down"
-    assert "done, orders-db-replicas by 2, approved by U04OKEY" in run.state["outcome"]
+    done = "Scale orders-db-replicas down by 2: done, approved by U04OKEY."
+    assert run.state["outcome"] == f"1 safe step ran. {done}"
 
 
 def test_on_call_can_edit_target_and_count(started, ledger):
@@ -115,6 +116,10 @@ def test_on_call_can_edit_target_and_count(started, ledger):
 
     assert (running("sessions-db-replicas"), running("orders-db-replicas")) == (1, 4)
     assert ledger.effects[-1].data["reason"] == "orders is needed on Friday"
+    told = (
+        "Scale orders-db-replicas down by 2: done as edited, sessions-db-replicas by 1, approved by U04OKEY."
+    )
+    assert run.state["outcome"].endswith(told)
 
 
 def test_an_edit_that_takes_too_many_is_asked_again_and_nothing_is_lost(started, ledger):
