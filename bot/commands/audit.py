@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from psycopg import AsyncConnection
 
-from bot.commands.audit_trail import Entry, Fault, faults
+from bot.commands.audit_trail import Entry, Proof
 from bot.commands.database import desk
 from bot.commands.printing import say, say_json
 from bot.settings import Settings
@@ -23,16 +23,18 @@ def export(thread_id: str | None) -> None:
 
     async def act() -> None:
         async with desk(Settings()) as at:
-            async for entry in _entries(at.conn, thread_id):
-                line = {"chain": entry.chain, "n": entry.n, "hash": entry.hash, "body": _parsed(entry.body)}
-                say_json(line, indent=None)
+            async for page in _pages(at.conn, thread_id):
+                for row in page:
+                    line = {key: row[key] for key in ("chain", "n", "hash")}
+                    say_json(line | {"body": _parsed(row["body"])}, indent=None)
 
     asyncio.run(act())
 
 
 def verify(*, as_json: bool) -> None:
     """Recompute every hash; the exit code is 1 where a line was altered, added or taken away."""
-    lines, chains, found = asyncio.run(_verified())
+    proof = asyncio.run(_verified())
+    lines, chains, found = proof.lines, proof.chains, proof.faults
     if as_json:
         say_json({"ok": not found, "lines": lines, "chains": chains, "faults": [vars(f) for f in found]})
     elif not found:
@@ -43,29 +45,37 @@ def verify(*, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-async def _verified() -> tuple[int, int, list[Fault]]:
+async def _verified() -> Proof:
+    """Read all of one moment, a page at a time, however long the trail has become."""
+    proof = Proof()
     async with desk(Settings()) as at, at.conn.transaction():
         await at.conn.execute("set transaction isolation level repeatable read read only")
-        said = await at.conn.execute("select chain, n, hash from audit_heads")
-        heads = {row["chain"]: (row["n"], row["hash"]) for row in await said.fetchall()}
-        entries = [entry async for entry in _entries(at.conn, None)]
-        chains = {entry.chain for entry in entries} | set(heads)
-        return len(entries), len(chains), list(faults(entries, heads))
+        async for page in _pages(at.conn, None):
+            for row in page:
+                head = None if row["head_n"] is None else (row["head_n"], row["head_hash"])
+                proof.read(_entry(row), head)
+        proof.end()
+        for row in await (await at.conn.execute(_GONE)).fetchall():
+            proof.gone(row["chain"], row["n"])
+    return proof
 
 
-async def _entries(conn: AsyncConnection[Any], thread_id: str | None) -> AsyncIterator[Entry]:
-    """Read the chains in order, page by page."""
+async def _pages(conn: AsyncConnection[Any], thread_id: str | None) -> AsyncIterator[list[dict[str, Any]]]:
+    """Read the chains in order, each line with its chain's head."""
     last: tuple[str, int] = ("", 0)
     while True:
         found = await conn.execute(
             _PAGE, {"chain": last[0], "n": last[1], "thread": thread_id, "most": _AT_ONCE}
         )
         rows = await found.fetchall()
-        for row in rows:
-            yield Entry(**row)
+        yield rows
         if len(rows) < _AT_ONCE:
             return
         last = (rows[-1]["chain"], rows[-1]["n"])
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    return Entry(row["chain"], row["n"], row["body"], row["hash"])
 
 
 def _parsed(body: str) -> object:
@@ -76,7 +86,13 @@ def _parsed(body: str) -> object:
 
 
 _PAGE = """
-select chain, n, body, hash from audit
-where (chain, n) > (%(chain)s, %(n)s) and (%(thread)s::text is null or chain = %(thread)s)
-order by chain, n limit %(most)s
+select a.chain, a.n, a.body, a.hash, h.n as head_n, h.hash as head_hash
+from audit a left join audit_heads h using (chain)
+where (a.chain, a.n) > (%(chain)s, %(n)s) and (%(thread)s::text is null or a.chain = %(thread)s)
+order by a.chain, a.n limit %(most)s
+"""
+
+_GONE = """
+select chain, n from audit_heads h
+where n > 0 and not exists (select 1 from audit a where a.chain = h.chain)
 """

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 
 Head = tuple[int, str]
 """The number and the hash of a chain's last line."""
@@ -30,34 +29,66 @@ class Fault:
     why: str
 
 
-def faults(entries: Iterable[Entry], heads: Mapping[str, Head]) -> Iterator[Fault]:
-    """Yield the first fault of each chain; `entries` come in the order of (chain, n).
+class Proof:
+    """Reads lines in the order of (chain, n), each with its chain's head, and keeps the faults alone."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        """The first of each chain, as far as it is read."""
+        self.lines = 0
+        self.chains = 0
+        self._last: Entry | None = None
+        self._head: Head | None = None
+        self._read = 0
+        self._faulty = False
+
+    def read(self, entry: Entry, head: Head | None) -> None:
+        """Take the next line; `head` is what its chain should end with."""
+        if self._last is None or self._last.chain != entry.chain:
+            self.end()
+            self.chains += 1
+            self._last, self._head, self._read, self._faulty = None, head, 0, False
+        self.lines += 1
+        self._read += 1
+        self._note(_check(entry, self._read, self._last.hash if self._last else ""))
+        self._last = entry
+
+    def end(self) -> None:
+        """Say that the chain at hand has no further line."""
+        if self._last is None:
+            return
+        chain, n = self._last.chain, self._read
+        if self._head is None:
+            self._note(Fault(chain, n, f"chain {chain}: its head is gone"))
+        elif self._head != (n, self._last.hash):
+            why = f"chain {chain}: ends at line {n}, and its head says {self._head[0]}"
+            self._note(Fault(chain, n + 1, why))
+
+    def gone(self, chain: str, n: int) -> None:
+        """Note a chain of which nothing is left but its head, which says that it had `n` lines."""
+        self.chains += 1
+        self.faults.append(Fault(chain, 1, f"chain {chain}: all {n} lines are gone"))
+
+    def _note(self, fault: Fault | None) -> None:
+        if fault is not None and not self._faulty:
+            self._faulty = True
+            self.faults.append(fault)
+
+
+def faults(entries: Iterable[Entry], heads: Mapping[str, Head]) -> list[Fault]:
+    """Return the first fault of each chain; `entries` come in the order of (chain, n).
 
     A chain whose end was cut off, or all of it, is told by its head.
     """
-    unseen = dict(heads)
-    for chain, lines in groupby(entries, key=lambda entry: entry.chain):
-        fault = _first(chain, lines, unseen.pop(chain, None))
-        if fault is not None:
-            yield fault
+    proof, unseen = Proof(), dict(heads)
+    for entry in entries:
+        unseen.pop(entry.chain, None)
+        proof.read(entry, heads.get(entry.chain))
+    proof.end()
     for chain, (n, _) in unseen.items():
         if n > 0:
-            yield Fault(chain, 1, f"chain {chain}: all {n} lines are gone")
-
-
-def _first(chain: str, lines: Iterable[Entry], head: Head | None) -> Fault | None:
-    found: Fault | None = None
-    n, previous = 0, ""
-    for entry in lines:
-        n += 1
-        if found is None:
-            found = _check(entry, n, previous)
-        previous = entry.hash
-    if found is None and head is None:
-        return Fault(chain, n, f"chain {chain}: its head is gone")
-    if found is None and head != (n, previous):
-        return Fault(chain, n + 1, f"chain {chain}: ends at line {n}, and its head says {head and head[0]}")
-    return found
+            proof.gone(chain, n)
+    return proof.faults
 
 
 def _check(entry: Entry, n: int, previous: str) -> Fault | None:

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.cli import app
+from bot.commands import audit
 from workflows import effects
 from workflows.expense import samples
 
@@ -177,6 +178,23 @@ async def test_verify_proves_the_trail_and_names_the_first_altered_line(signoff,
     assert f"chain {thread_id}: line 2 was altered" in done.err
     report = json.loads((await signoff("audit", "verify", "--json")).out)
     assert (report["ok"], report["faults"][0]["n"]) == (False, 2)
+
+
+async def test_verify_reads_a_trail_of_any_length_page_by_page(signoff, database, monkeypatch):
+    monkeypatch.setattr(audit, "_AT_ONCE", 2)
+    threads = [await started(signoff) for _ in range(4)]
+    for thread_id in threads:
+        await signoff("cancel", thread_id, "--reason", "no")
+    whole = json.loads((await signoff("audit", "verify", "--json")).out)
+    assert (whole["ok"], whole["lines"], whole["chains"]) == (True, 8, 4)
+
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute("delete from audit where chain = %s", [threads[0]])
+        conn.execute("delete from audit where chain = %s and n = 2", [threads[1]])
+
+    report = json.loads((await signoff("audit", "verify", "--json")).out)
+    assert (report["lines"], report["chains"]) == (5, 4)
+    assert {fault["chain"] for fault in report["faults"]} == set(threads[:2])
 
 
 async def test_export_gives_what_proves_the_chain(signoff):
