@@ -77,8 +77,7 @@ async def called(method: str, call: Awaitable[Result]) -> Result:
         result = await call
         outcome = "ok"
     except SlackApiError as error:
-        said = error.response.data
-        outcome = str(said["error"] if isinstance(said, dict) else error.response.status_code)
+        outcome = _said(error.response)
         raise
     except Exception as error:
         outcome = type(error).__name__
@@ -86,3 +85,11 @@ async def called(method: str, call: Awaitable[Result]) -> Result:
     finally:
         CALLS.labels(method, outcome).inc()
     return result
+
+
+def _said(response: Any) -> str:
+    """Return Slack's error code, or the HTTP status where what answered was not Slack."""
+    said = getattr(response, "data", response)
+    if isinstance(said, dict) and said.get("error"):
+        return str(said["error"])
+    return str(getattr(response, "status_code", None) or getattr(response, "status", "unknown"))

@@ -13,6 +13,7 @@ from bot.approvals.errors import SignoffError
 from bot.approvals.standing import STALE_AFTER
 from bot.house import House
 from bot.slack.directory import Unreachable
+from bot.slack.failures import code_of
 
 _USER = re.compile(r"[UW][A-Z0-9]{1,30}")
 _LOOK_UP_SECONDS = 5.0
@@ -58,8 +59,7 @@ async def _looked_up(house: House, user: str) -> dict[str, Any]:
         async with asyncio.timeout(_LOOK_UP_SECONDS):
             return await house.directory.look_up_person(user)
     except SlackApiError as error:
-        said = error.response.data  # text, not JSON, where it was no answer of the Web API's
-        if isinstance(said, dict) and said.get("error") in _UNKNOWN:
+        if code_of(error) in _UNKNOWN:
             raise BadRequester("is nobody whom Slack knows") from None
         raise SlackAway("Slack could not say who the requester is; nothing was started.") from error
     except Unreachable as error:

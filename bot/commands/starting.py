@@ -57,6 +57,7 @@ async def _known(settings: Settings, requester: str) -> None:
     from bot.commands.told import Failed
     from bot.slack.app import web_client
     from bot.slack.directory import Unreachable
+    from bot.slack.failures import code_of
 
     if settings.slack_bot_token is None:
         return
@@ -64,9 +65,9 @@ async def _known(settings: Settings, requester: str) -> None:
     try:
         user = (await client.users_info(user=requester))["user"]
     except SlackApiError as error:
-        raise WrongUsage(
-            f"--requester: Slack does not know {requester} ({error.response['error']})"
-        ) from error
+        if not code_of(error):
+            raise Failed("Slack did not answer whether the requester exists: try again") from error
+        raise WrongUsage(f"--requester: Slack does not know {requester} ({code_of(error)})") from error
     except Unreachable as error:
         raise Failed(
             f"Slack cannot be reached to check the requester ({type(error).__name__}): try again"

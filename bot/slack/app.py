@@ -11,9 +11,9 @@ from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.badge import Badge, ProvenClient
+from bot.slack.client import Client
 from bot.slack.listeners import clicks, home, modals, submissions
 from bot.slack.listeners.desk import Desk, NotDone, person_of
 from bot.slack.listeners.home import Intake
@@ -30,7 +30,7 @@ def web_client(
     patient: bool = False,
     session: aiohttp.ClientSession | None = None,
     badge: Badge | None = None,
-) -> AsyncWebClient:
+) -> Client:
     """Return a client that never repeats a call by itself, but for what was not done at all (429).
 
     The SDK's default handler re-sends after a dropped connection, which can post twice. `patient` waits out
@@ -45,7 +45,7 @@ def web_client(
         "retry_handlers": handlers,
         "session": session,
     }
-    return AsyncWebClient(**given) if badge is None else ProvenClient(badge, **given)
+    return Client(**given) if badge is None else ProvenClient(badge, **given)
 
 
 def web_session() -> aiohttp.ClientSession:

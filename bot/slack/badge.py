@@ -10,9 +10,9 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from slack_sdk.errors import SlackApiError
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.approvals.errors import SignoffError
+from bot.slack.client import Client
 from bot.slack.directory import Unreachable
 from bot.slack.failures import NotProven, read_failure
 
@@ -42,7 +42,7 @@ class Identity:
 class Badge:
     """Our identity, remembered or proven. Until it is proven nothing but `prove` calls Slack."""
 
-    def __init__(self, client: AsyncWebClient, pool: AsyncConnectionPool[Any]) -> None:
+    def __init__(self, client: Client, pool: AsyncConnectionPool[Any]) -> None:
         self.identity: Identity | None = None
         self.missing: str | None = "it has not been asked yet"
         """Why it is not proven; None once it is."""
@@ -92,7 +92,7 @@ class Badge:
         log.info("known_to_slack", team=identity.team_id)
 
 
-class ProvenClient(AsyncWebClient):
+class ProvenClient(Client):
     """A client that calls Slack only once the badge is proven: the token may be another workspace's."""
 
     def __init__(self, badge: Badge, **given: Any) -> None:

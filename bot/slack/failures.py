@@ -62,6 +62,11 @@ class Failure:
     after: timedelta | None = None
 
 
+def code_of(error: SlackApiError) -> str:
+    """Return Slack's code for what it refused; "" where what answered was not Slack."""
+    return str(_body(error.response).get("error") or "")
+
+
 def read_failure(error: BaseException) -> Failure:
     """Read what Slack said, or that it said nothing: a timeout, a dropped connection, a proxy's page."""
     if isinstance(error, NotProven):
@@ -70,8 +75,7 @@ def read_failure(error: BaseException) -> Failure:
         return Failure("unknown", f"{type(error).__name__}: {error}".rstrip(": "))
     response = error.response
     status = int(getattr(response, "status_code", 0) or getattr(response, "status", 200))
-    said = _body(response)
-    code = str(said.get("error") or "")
+    said, code = _body(response), code_of(error)
     if status == 429 or code in RATES:
         return Failure("ratelimited", code or "429", after=_retry_after(response))
     if status >= 500 or code in MAYBE or not code:
@@ -90,7 +94,11 @@ def _meaning(code: str) -> Kind:
 
 
 def _body(response: Any) -> dict[str, Any]:
-    """Return the answer where it is Slack's; a proxy's page is text, or nothing that the SDK could read."""
+    """Return the answer where it is Slack's; a proxy's page is text, or nothing that the SDK could read.
+
+    An error's response is the SDK's, aiohttp's where the JSON was broken, or a dict of our own (slack_sdk,
+    web/async_internal_utils.py).
+    """
     body = response if isinstance(response, dict) else getattr(response, "data", None)
     return body if isinstance(body, dict) else {}
 

@@ -12,6 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.commands.checkup.finding import Finding, fine, note, problem
 from bot.settings import Settings
 from bot.slack.directory import Unreachable
+from bot.slack.failures import code_of
 
 PART = "slack"
 
@@ -39,7 +40,7 @@ async def examine(client: AsyncWebClient, settings: Settings, dsn: str | None) -
     try:
         said = await client.auth_test()
     except SlackApiError as error:
-        code = error.response.get("error")
+        code = code_of(error) or "no answer of Slack's"
         yield problem(PART, f"Slack refuses SLACK_BOT_TOKEN ({code})", "Set the token of the installed app.")
         return
     yield fine(PART, f"The bot is {said['user']} in {said['team']} ({said['team_id']})")
@@ -80,7 +81,7 @@ async def _app_token(client: AsyncWebClient, token: str) -> Finding:
     try:
         await client.apps_connections_open(app_token=token)
     except SlackApiError as error:
-        code = error.response.get("error")
+        code = code_of(error) or "no answer of Slack's"
         mend = "Set an app-level token (xapp-…) with connections:write, and turn Socket Mode on."
         return problem(PART, f"Slack refuses SLACK_APP_TOKEN ({code})", mend)
     except Unreachable as error:

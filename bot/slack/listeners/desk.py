@@ -22,6 +22,7 @@ from bot.facts.votes import Case, Click, NotRecorded, Recorded, Unchecked, cast,
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval
 from bot.slack.directory import LOOK_UP_SECONDS, Directory, Unreachable, handles
+from bot.slack.failures import read_failure
 from bot.slack.listeners.deadline import within
 from bot.slack.refusals import refusal
 from bot.slack.render import permalink
@@ -167,7 +168,7 @@ class Desk:
             )
             await metrics.called("chat.postEphemeral", call)
         except SlackApiError as error:
-            if error.response.status_code != 200:  # it is overloaded or broken, for the other call as well
+            if read_failure(error).kind in ("ratelimited", "unknown"):  # the other call would fail as well
                 raise
             return False
         return True
