@@ -153,12 +153,15 @@ def start(
     workflow: Annotated[str, typer.Argument(help="Its name; `signoff workflows` lists them.")],
     given: Annotated[str, typer.Option("--input", help="JSON, @file, or - for stdin.")],
     requester: Annotated[str | None, typer.Option(help="On whose behalf: a Slack user id.")] = None,
+    autonomy: Annotated[
+        str, typer.Option(help="Who decides: on_action, step_by_step, or full, as the workflow allows.")
+    ] = "on_action",
     as_json: AsJson = False,
 ) -> None:
     """Start a thread and print its id."""
     from bot.commands.starting import start
 
-    start(workflow, given, requester, as_json=as_json)
+    start(workflow, given, requester, autonomy, as_json=as_json)
 
 
 @app.command()

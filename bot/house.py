@@ -137,9 +137,18 @@ def _house(
 def _intake(catalog: Catalog, queue: Queue, pool: Pool) -> Intake:
     """Let people start threads from Slack: they are the starter and the requester."""
 
-    async def start_for(workflow: str, given: dict[str, Any], user: str, key: str | None) -> str:
-        starter = f"slack:{user}"
-        begun = begin(catalog, workflow, given, starter=starter, requester=user, idempotency_key=key)
+    async def start_for(
+        workflow: str, given: dict[str, Any], user: str, key: str | None, autonomy: str
+    ) -> str:
+        begun = begin(
+            catalog,
+            workflow,
+            given,
+            starter=f"slack:{user}",
+            requester=user,
+            idempotency_key=key,
+            autonomy=autonomy,
+        )
         async with pool.connection() as conn:
             return await start(conn, queue, begun)
 

@@ -25,6 +25,10 @@ class UnknownWorkflow(SignoffError):
     """There is no workflow of that name in the catalog."""
 
 
+class BadAutonomy(SignoffError):
+    """The workflow does not let a run be started with that autonomy."""
+
+
 class BadInput(SignoffError):
     """The input does not fit the workflow's model; nothing was started.
 
@@ -54,8 +58,9 @@ def begin(
     starter: str,
     requester: str | None = None,
     idempotency_key: str | None = None,
+    autonomy: str = "on_action",
 ) -> Start:
-    """Return what `bot.facts.threads.start` records; raises `UnknownWorkflow` and `BadInput`.
+    """Return what `bot.facts.threads.start` records; raises `UnknownWorkflow`, `BadAutonomy` and `BadInput`.
 
     `given` is parsed JSON. It is kept as it came: the workflow reads it through the same model.
     """
@@ -63,8 +68,13 @@ def begin(
     if entry is None:
         there_are = ", ".join(sorted(catalog.entries)) or "none"
         raise UnknownWorkflow(f"There is no workflow {workflow!r}; there are: {there_are}.")
+    allowed = {name: name for name in entry.workflow.autonomy}
+    if autonomy not in allowed:
+        raise BadAutonomy(
+            f"{workflow} cannot run with autonomy {autonomy!r}; it allows {', '.join(allowed)}."
+        )
     check(entry.workflow, given)
-    return Start(workflow, given, starter, requester, idempotency_key)
+    return Start(workflow, given, starter, requester, idempotency_key, allowed[autonomy])
 
 
 def check(workflow: Workflow, given: Any) -> None:

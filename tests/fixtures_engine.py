@@ -12,6 +12,7 @@ from typing import Any
 from langgraph.graph import START, StateGraph
 
 from bot.approvals import By, Decision, Policy, Vote, Workflow
+from bot.approvals.states import Autonomy
 from bot.approvals.timeout import timed_out
 from bot.engine.advance import Engine
 from bot.engine.catalog import Catalog
@@ -48,15 +49,19 @@ class Bench:
         self.catalog = catalog_of(*workflows)
         self.engine = self.another()
 
-    async def start(self, workflow: str = "demo", given: dict[str, Any] | None = None) -> str:
+    async def start(
+        self, workflow: str = "demo", given: dict[str, Any] | None = None, autonomy: Autonomy = "on_action"
+    ) -> str:
         """Record a thread; nothing runs yet."""
         async with self.work.connection() as conn:
-            begin = threads.Start(workflow, given or {}, "cli:test", FINN)
+            begin = threads.Start(workflow, given or {}, "cli:test", FINN, autonomy=autonomy)
             return await threads.start(conn, self.queue, begin)
 
-    async def run(self, workflow: str = "demo", given: dict[str, Any] | None = None) -> str:
+    async def run(
+        self, workflow: str = "demo", given: dict[str, Any] | None = None, autonomy: Autonomy = "on_action"
+    ) -> str:
         """Start a thread and run it to where it waits or ends."""
-        thread_id = await self.start(workflow, given)
+        thread_id = await self.start(workflow, given, autonomy)
         await self.drain()
         return thread_id
 

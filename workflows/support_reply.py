@@ -48,7 +48,7 @@ def screen(state: State) -> Command[Literal["officer", "send"]]:
 
 def officer(state: State) -> dict[str, Any]:
     """Ask; everything that the request says was worked out before."""
-    return {"decision": ask(_request(state)).answer()}
+    return {"decision": ask(request(state)).answer()}
 
 
 def review(state: State) -> Command[Literal["send", "redraft", "withhold"]]:
@@ -107,7 +107,7 @@ def _how_it_went(decision: Decision | None) -> str:
     return f"Sent: approved by {deciders(decision)}{edited}."
 
 
-def _request(state: State) -> ApprovalRequest:
+def request(state: State) -> ApprovalRequest:
     case, flags = _case(state), [Flag.model_validate(flag) for flag in state["flags"]]
     found = [f"- {flag.rule}: {flag.reason}" for flag in flags] or ["- nothing any more"]
     steered = [f"Redrafted as told: {state['instruction']}"] if state["instruction"] else []

@@ -15,6 +15,7 @@ def thread_json(thread: Thread, approvals: Iterable[Shown]) -> dict[str, Any]:
         "thread_id": thread.thread_id,
         "workflow": thread.workflow,
         "status": thread.status,
+        "autonomy": thread.autonomy,
         "result": thread.result,
         "error": thread.error,
         "approvals": [approval_json(shown) for shown in approvals],

@@ -18,7 +18,7 @@ from bot.api.requester import BadRequester, SlackAway, check_requester
 from bot.api.shapes import thread_json
 from bot.api.share import Share
 from bot.api.tokens import caller
-from bot.approvals.states import ThreadStatus
+from bot.approvals.states import Autonomy, ThreadStatus
 from bot.facts import threads as facts
 from bot.facts.threads import NoSuchThread, ThreadEnded
 from bot.house import House
@@ -39,6 +39,7 @@ class NewThread(BaseModel):
     workflow: str
     input: dict[str, Any]
     requester: str | None = None
+    autonomy: Autonomy = "on_action"
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=255, pattern=_TEXT)
 
 
@@ -116,9 +117,12 @@ class Threads:
                 starter=starter,
                 requester=wanted.requester,
                 idempotency_key=wanted.idempotency_key,
+                autonomy=wanted.autonomy,
             )
         except intake.UnknownWorkflow as error:
             raise Problem(404, "unknown_workflow", str(error), "workflow") from None
+        except intake.BadAutonomy as error:
+            raise invalid("autonomy", str(error)) from None
         except intake.BadInput as error:
             raise invalid(f"input.{error.field}".rstrip("."), str(error)) from None
 

@@ -13,20 +13,29 @@ from bot.engine.catalog import load
 from bot.facts import threads
 from bot.facts.threads import Start
 from bot.house import bare_graph
-from bot.intake import BadInput, UnknownWorkflow, begin
+from bot.intake import BadAutonomy, BadInput, UnknownWorkflow, begin
 from bot.settings import Settings
 
 
-def start(workflow: str, given: str, requester: str | None, *, as_json: bool) -> None:
+def start(workflow: str, given: str, requester: str | None, autonomy: str, *, as_json: bool) -> None:
     """Check what it starts from, record it, and print its id. Exits 2 where the input does not fit."""
     settings = Settings()
     catalog = load(settings.workflows, bare_graph(settings))
     if requester is not None and not is_user(requester):
         raise WrongUsage(f"--requester: {requester!r} is no Slack user id (U…)")
     try:
-        wanted = begin(catalog, workflow, _parsed(given), starter=operator(), requester=requester)
+        wanted = begin(
+            catalog,
+            workflow,
+            _parsed(given),
+            starter=operator(),
+            requester=requester,
+            autonomy=autonomy,
+        )
     except UnknownWorkflow as error:
         raise WrongUsage(str(error)) from error
+    except BadAutonomy as error:
+        raise WrongUsage(f"--autonomy: {error}") from error
     except BadInput as error:
         raise WrongUsage(f"--input: {error}") from error
     thread_id = asyncio.run(_record(settings, wanted))

@@ -56,6 +56,8 @@ def tell(story: Story) -> Iterator[str]:
     """Word a story, in the order in which one reads it."""
     thread = story["thread"]
     yield f"Thread {thread['thread_id']}: {thread['workflow']}, {thread['status']}"
+    if thread["autonomy"] != "on_action":
+        yield _field("autonomy", thread["autonomy"])
     for name in ("requester", "starter", "created_at", "ended_at", "attempts", "retry_at", "cancel_reason"):
         if thread[name]:
             yield _field(name, thread[name])

@@ -12,9 +12,10 @@ from psycopg.types.json import Json, Jsonb
 
 from bot import metrics
 from bot.approvals import sla as sla_rules
+from bot.approvals.autonomy import by_policy
 from bot.approvals.canonical import payload_hash
 from bot.approvals.changes import Change
-from bot.approvals.decision import By, Decision
+from bot.approvals.decision import Decision
 from bot.approvals.dialects import Answering, Asked, read
 from bot.approvals.policy import Policy, tighten
 from bot.approvals.request import ApprovalRequest
@@ -57,11 +58,11 @@ async def register(
     *,
     follows: Approval | None = None,
 ) -> Decision | None:
-    """Record a new pause; returns the policy's decision where the workflow declared one (`auto`).
+    """Record a new pause; returns the policy's decision where it is left to that.
 
     `follows` is the approval of the same pause that was superseded.
     """
-    approval = found(thread.thread_id, workflow, pause, now, follows=follows)
+    approval = found(thread, workflow, pause, now, follows=follows)
     decision = approval.decision
     await fact.conn.execute(
         _INSERT,
@@ -97,21 +98,20 @@ async def register(
 
 
 def found(
-    thread_id: str, workflow: Workflow, pause: Pause, now: datetime, *, follows: Approval | None = None
+    thread: Thread, workflow: Workflow, pause: Pause, now: datetime, *, follows: Approval | None = None
 ) -> Approval:
-    """Return the approval of a new pause, decided already where its workflow leaves it to policy.
+    """Return the approval of a new pause, decided already where it is left to policy.
 
     One that `follows` another counts its revisions on, and knows what changed since.
     """
     request = pause.asked.request
     policy, sla, notices = in_force(workflow, request)
-    auto = request.auto if workflow.declared else None
-    decision = _by_policy(request, auto, now) if auto else None
+    decision = by_policy(request, workflow, thread.autonomy, now)
     # Until the card is delivered the deadline counts from now: what nobody ever saw is rejected then.
     due = sla.due(now) if decision is None else None
     return Approval(
         approval_id=uuid4().hex,
-        thread_id=thread_id,
+        thread_id=thread.thread_id,
         interrupt_id=pause.interrupt_id,
         status="decided" if decision else "pending",
         revision=follows.revision + 1 if follows else 1,
@@ -259,12 +259,6 @@ def _at_least_the_fallback(sla: Sla, wish: Sla) -> Sla:
     if "fallback" in wish.model_fields_set and not wish.fallback.runs_something:
         return sla.model_copy(update={"fallback": Fallback(kind=wish.fallback.kind)})
     return sla
-
-
-def _by_policy(request: ApprovalRequest, why: str, now: datetime) -> Decision:
-    return Decision(
-        verdict="approve", by=By(kind="policy"), proposal=request.proposal, reason=why, decided_at=now
-    )
 
 
 def _card(approval: Approval) -> NewMessage:

@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from psycopg.types.json import Json
 
 from bot.approvals.errors import SignoffError
+from bot.approvals.states import Autonomy
 from bot.facts.settle import close
 from bot.postgres.fact import fact
 from bot.postgres.jobs import Queue
@@ -40,6 +41,7 @@ class Start:
     starter: str
     requester: str | None = None
     idempotency_key: str | None = None
+    autonomy: Autonomy = "on_action"
 
 
 async def start(conn: AsyncConnection[Any], queue: Queue, begin: Start) -> str:
@@ -55,6 +57,7 @@ async def start(conn: AsyncConnection[Any], queue: Queue, begin: Start) -> str:
                 "requester": begin.requester,
                 "starter": begin.starter,
                 "key": begin.idempotency_key,
+                "autonomy": begin.autonomy,
             },
         )
         if await found.fetchone() is None:
@@ -64,7 +67,8 @@ async def start(conn: AsyncConnection[Any], queue: Queue, begin: Start) -> str:
             thread_id,
             "thread.started",
             begin.starter,
-            {"workflow": begin.workflow, "requester": begin.requester, "input": begin.input},
+            {"workflow": begin.workflow, "requester": begin.requester, "input": begin.input}
+            | ({"autonomy": begin.autonomy} if begin.autonomy != "on_action" else {}),
         )
         return thread_id
 
@@ -154,8 +158,8 @@ async def _locked_approvals(conn: AsyncConnection[Any], thread_id: str) -> list[
 
 
 _INSERT = """
-insert into threads (thread_id, workflow, input, requester, starter, idempotency_key, wanted)
-values (%(thread_id)s, %(workflow)s, %(input)s, %(requester)s, %(starter)s, %(key)s, 0)
+insert into threads (thread_id, workflow, input, requester, starter, idempotency_key, autonomy, wanted)
+values (%(thread_id)s, %(workflow)s, %(input)s, %(requester)s, %(starter)s, %(key)s, %(autonomy)s, 0)
 on conflict (starter, idempotency_key) where idempotency_key is not null do nothing
 returning thread_id
 """

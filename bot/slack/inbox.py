@@ -34,7 +34,8 @@ def help_text(workflows: Sequence[Startable]) -> Drawn:
     """Answer `/approvals help`, and teach by naming what can be started."""
     commands = (
         "*`/approvals`* lists what waits for you and what you asked for.\n"
-        "*`/approvals start WORKFLOW {json}`* starts a workflow with its input.\n"
+        "*`/approvals start WORKFLOW {json}`* starts a workflow with its input; `--autonomy step_by_step` "
+        "before the input asks after every step.\n"
         "*`/approvals help`* shows this."
     )
     blocks = [section(commands), *_catalogue(workflows)]

@@ -125,7 +125,7 @@ class Rows:
 
     def _register(self, pause: Pause, workflow: Workflow, follows: Approval | None) -> None:
         now = self._clock()
-        approval = found(self.thread.thread_id, workflow, pause, now, follows=follows)
+        approval = found(self.thread, workflow, pause, now, follows=follows)
         if approval.status == "pending" and self._delivers():
             first, due = first_steps(approval.sla, now)
             approval = replace(approval, delivery="delivered", delivered_at=now, next_at=first, due_at=due)

@@ -61,6 +61,12 @@ async def test_start_prints_the_id_of_a_thread_that_threads_lists(signoff):
     assert thread_id in (await signoff("threads")).out
 
 
+async def test_the_story_tells_a_runs_autonomy(signoff):
+    thread_id = await started(signoff, "--autonomy", "step_by_step")
+
+    assert "autonomy: step_by_step" in (await signoff("show", thread_id)).out
+
+
 async def test_input_may_come_from_stdin_or_a_file(signoff, tmp_path):
     (tmp_path / "hotel.json").write_text(HOTEL)
 
@@ -77,6 +83,7 @@ async def test_input_may_come_from_stdin_or_a_file(signoff, tmp_path):
         (("start", "expense", "--input", "[]"), "JSON object"),
         (("start", "expense", "--input", '{"vendor": "x"}'), "amount"),
         (("start", "expense", "--input", HOTEL, "--requester", "rosa"), "Slack user id"),
+        (("start", "expense", "--input", HOTEL, "--autonomy", "full"), "it allows on_action, step_by_step"),
         (("threads", "--status", "asleep"), "asleep"),
         (("cancel", "t", "--reason", " "), "reason"),
     ],

@@ -320,6 +320,14 @@ async def test_start_runs_a_workflow_for_whoever_asks(house: Running) -> None:
     assert refused["data"]["why"] == "own"
 
 
+@pytest.mark.parametrize("option", ["--autonomy step_by_step", "--autonomy=step_by_step"])
+async def test_start_takes_an_autonomy_before_the_input(house: Running, option: str) -> None:
+    claim = json.dumps(workflows.expense.samples["hotel"])
+    await answer(house, ROSA, f"start expense {option} {claim}")
+
+    assert await house.rows("select autonomy from threads") == [{"autonomy": "step_by_step"}]
+
+
 async def test_a_command_that_slack_sends_again_starts_nothing_again_and_a_second_one_does(
     house: Running,
 ) -> None:
@@ -339,6 +347,8 @@ async def test_a_command_that_slack_sends_again_starts_nothing_again_and_a_secon
         ("expense []", "JSON object"),
         ('expense "x"', "JSON object"),
         ("expense {}", "vendor"),
+        ("expense --autonomy full {}", "it allows on_action, step_by_step"),
+        ("expense --autonomy", "it allows on_action, step_by_step"),
         ('expense {"amount": -5}', "amount"),
         ('expense {"amount": NaN}', "amount"),
         ('asked {"request": "a\\u0000b"}', "request"),

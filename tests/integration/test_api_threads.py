@@ -52,6 +52,7 @@ THREAD = closed(
     thread_id={"type": "string"},
     workflow={"type": "string"},
     status={"enum": ["running", "waiting", "done", "failed", "cancelled", "orphaned"]},
+    autonomy={"enum": ["full", "on_action", "step_by_step"]},
     result={},
     error={"type": ["string", "null"]},
     approvals={"type": "array", "items": APPROVAL},
@@ -125,6 +126,12 @@ async def test_the_starter_is_recorded_by_its_tokens_name(running, api):
     assert (thread.starter, thread.requester) == ("api:ci", ROSA)
 
 
+async def test_a_run_is_given_its_autonomy_when_it_starts(api):
+    for more, autonomy in (({}, "on_action"), ({"autonomy": "step_by_step"}, "step_by_step")):
+        thread_id = await start(api, **more)
+        assert (await api.get(f"/v1/threads/{thread_id}")).json()["autonomy"] == autonomy
+
+
 async def test_ten_at_once_with_one_idempotency_key_make_one_thread(running, api):
     started = await asyncio.gather(*(start(api, idempotency_key="invoice-7") for _ in range(10)))
     assert len(set(started)) == 1
@@ -163,6 +170,12 @@ REFUSED_BODIES = {
     "a zero in the key": (
         b'{"workflow": "expense", "input": {}, "idempotency_key": "\\u0000"}',
         422, "invalid", "idempotency_key",
+    ),
+    "no autonomy that there is": (
+        b'{"workflow": "expense", "input": {}, "autonomy": "total"}', 422, "invalid", "autonomy",
+    ),
+    "an autonomy that the workflow forbids": (
+        b'{"workflow": "expense", "input": {}, "autonomy": "full"}', 422, "invalid", "autonomy",
     ),
     "a missing field": (b'{"workflow": "expense", "input": {}}', 422, "invalid", "input.vendor"),
     "a zero in the input": (

@@ -5,7 +5,7 @@ from effect_ledger import Ledger
 from pydantic import ValidationError
 
 from bot.testing import Run
-from workflows import effects, support_reply, support_reply_strict
+from workflows import effects, support_reply, support_reply_static, support_reply_strict
 from workflows.compliance import breaches, without_breaches
 from workflows.support_draft import SupportCase, drafted, topic_of
 from workflows.support_reply import samples
@@ -19,11 +19,17 @@ def ledger(monkeypatch):
     return ledger
 
 
+@pytest.fixture(params=[support_reply.workflow, support_reply_static.workflow], ids=["asking", "static"])
+def form(request):
+    """The same graph: its officer's node asks, or it is stopped before that node."""
+    return request.param
+
+
 @pytest.fixture
-def started(signoff):
+def started(signoff, form):
     signoff.group("@compliance", "U06CLEO")
 
-    def started(sample: str, workflow=support_reply.workflow) -> Run:
+    def started(sample: str, workflow=form) -> Run:
         return signoff.start(workflow, samples[sample])
 
     return started
@@ -157,7 +163,7 @@ def test_a_second_run_of_sending_sends_once(started, ledger):
 
 
 def test_a_run_that_starts_again_asks_for_the_same(started):
-    run = started("card-number")
+    run = started("card-number", support_reply.workflow)
     run.ask_again()
 
 

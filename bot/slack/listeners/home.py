@@ -28,11 +28,12 @@ UNSURE_START = (
 class Intake:
     """How threads are started from Slack: what there is, and a call that starts one for a user.
 
-    `start` takes the workflow, its input, the user, and what stays the same when Slack repeats itself.
+    `start` takes the workflow, its input, the user, what stays the same when Slack repeats itself, and the
+    autonomy.
     """
 
     offers: Callable[[], Sequence[Startable]]
-    start: Callable[[str, dict[str, Any], str, str | None], Coroutine[Any, Any, str]]
+    start: Callable[[str, dict[str, Any], str, str | None, str], Coroutine[Any, Any, str]]
 
 
 def register(app: AsyncApp, desk: Desk, intake: Intake) -> None:
@@ -67,6 +68,7 @@ async def _start(intake: Intake, user: str, text: str, key: str | None) -> Drawn
     name, _, given = text.partition(" ")
     if not name:
         return not_started("name a workflow", intake.offers())
+    autonomy, given = _autonomy(given.strip())
     try:
         parsed = json.loads(given or "{}")
     except ValueError as error:
@@ -76,8 +78,16 @@ async def _start(intake: Intake, user: str, text: str, key: str | None) -> Drawn
     if not isinstance(parsed, dict):
         return not_started('the input must be a JSON object, such as {"amount": 5}')
     try:
-        return started(name, await within(DATABASE_SECONDS, intake.start(name, parsed, user, key)))
+        return started(name, await within(DATABASE_SECONDS, intake.start(name, parsed, user, key, autonomy)))
     except DatabaseAway:
         return Drawn(UNSURE_START, [])
     except SignoffError as error:
         return not_started(str(error), intake.offers())
+
+
+def _autonomy(given: str) -> tuple[str, str]:
+    """Take `--autonomy MODE` from before the input; what is no mode is refused with what is allowed."""
+    if not given.startswith("--autonomy"):
+        return "on_action", given
+    option, _, rest = given.removeprefix("--autonomy").lstrip(" =").partition(" ")
+    return option, rest

@@ -1,0 +1,95 @@
+"""Who decides in a run: policy whatever is asked, people where the graph asks, or people after every node."""
+
+from __future__ import annotations
+
+import operator
+from typing import Annotated, Any, TypedDict
+
+from fixtures_engine import bench, chain, flow
+
+from bot.approvals import ApprovalRequest, Fallback, Option, Sla, ask
+
+ALL = ("on_action", "step_by_step", "full")
+OPTIONS = (Option(id="now", label="Now"), Option(id="later", label="Later"))
+
+
+class State(TypedDict, total=False):
+    log: Annotated[list[Any], operator.add]
+
+
+def a(state):
+    return {"log": ["a"]}
+
+
+def pay(state):
+    decision = ask(ApprovalRequest(title="Pay?", proposal={"amount": 5}, risk="high"))
+    return {"log": [(decision.verdict, decision.by.kind, decision.proposal)]}
+
+
+def when(state):
+    return {"log": [ask(ApprovalRequest(title="When?", options=OPTIONS)).choice]}
+
+
+def z(state):
+    return {"log": ["z"]}
+
+
+async def test_with_full_autonomy_policy_decides_whatever_is_asked_and_is_recorded_as_such(database):
+    graph = chain(State, a, pay, z).compile(interrupt_before=["z"])
+    async with bench(database, flow(graph, autonomy=ALL)) as it:
+        thread_id = await it.run(autonomy="full")
+
+        thread, approvals = await it.thread(thread_id), await it.approvals(thread_id)
+        assert (thread.status, thread.autonomy) == ("done", "full")
+        assert thread.result["log"] == ["a", ["approve", "policy", {"amount": 5}], "z"]
+        assert [(x.decision.by.kind, x.decision.reason) for x in approvals] == [
+            ("policy", "autonomy: full")
+        ] * 2
+        assert (await it.events(thread_id)).count("approval.decided") == 2
+        assert await it.rows("select * from messages where kind = 'card'") == []
+
+
+async def test_policy_chooses_only_what_the_workflow_falls_back_on_and_people_are_asked_for_the_rest(
+    database,
+):
+    falls_back = flow(chain(State, when), autonomy=ALL, sla=Sla(fallback=Fallback.choose("later")))
+    async with bench(database, falls_back, flow(chain(State, when), name="other", autonomy=ALL)) as it:
+        done = await it.run(autonomy="full")
+        assert (await it.thread(done)).result["log"] == ["later"]
+
+        asked = await it.run("other", autonomy="full")
+        assert set(await it.pending(asked)) == {"When?"}
+
+
+async def test_a_workflow_that_allows_full_autonomy_no_more_asks_people(database):
+    async with bench(database, flow(chain(State, pay), autonomy=ALL)) as it:
+        thread_id = await it.start(autonomy="full")
+        it.deploy(flow(chain(State, pay)))
+        await it.drain()
+
+        assert set(await it.pending(thread_id)) == {"Pay?"}
+
+
+async def test_step_by_step_asks_after_every_node_beside_what_the_graph_asks(database):
+    async with bench(database, flow(chain(State, a, pay, z))) as it:
+        thread_id = await it.run(autonomy="step_by_step")
+        titles = []
+        while pending := await it.pending(thread_id):
+            (asked,) = pending.values()
+            titles.append(asked.request.title)
+            await it.another().advance(thread_id)
+            await it.sweep()
+            await it.answer(asked)
+
+        assert titles == ["Go on after a", "Pay?", "Go on after pay", "Go on after z"]
+        assert (await it.thread(thread_id)).status == "done"
+
+
+async def test_a_step_that_is_refused_ends_the_run_there(database):
+    async with bench(database, flow(chain(State, a, pay))) as it:
+        thread_id = await it.run(autonomy="step_by_step")
+        (asked,) = (await it.pending(thread_id)).values()
+        await it.answer(asked, "reject")
+
+        assert (await it.thread(thread_id)).status == "cancelled"
+        assert len(await it.approvals(thread_id)) == 1
