@@ -28,6 +28,7 @@ from bot.slack.inbox import Startable
 from bot.slack.listeners.desk import Desk
 from bot.slack.listeners.home import Intake
 from bot.slack.render import render
+from bot.slack.showing import Showing
 
 
 class NotSetUp(SignoffError):
@@ -84,7 +85,11 @@ async def opened(
         client = web_client(token, url, session=session, badge=badge)
         directory = Directory(client, pools.work)
         await directory.begin()
-        yield _house(settings, extra, pools, badge, client, directory)
+        house = _house(settings, extra, pools, badge, client, directory)
+        try:
+            yield house
+        finally:
+            await house.desk.showing.end()
 
 
 @asynccontextmanager
@@ -110,7 +115,14 @@ def _house(
     catalog, queue = load((*settings.workflows, *extra), bare_graph(settings)), pools.queue
     delivery = Delivery(client, pools.work, queue, directory, render, settings.ops_channel)
     engine = Engine(catalog, pools.runs, queue, delivery.draw)
-    desk = Desk(client, pools.listening, queue, Directory(client, pools.listening), settings.grace)
+    desk = Desk(
+        client,
+        pools.listening,
+        queue,
+        Directory(client, pools.listening),
+        Showing(delivery.draw),
+        settings.grace,
+    )
     secret = settings.slack_signing_secret
     return House(
         settings=settings,

@@ -55,7 +55,8 @@ class Running:
         return thread_id
 
     async def drain(self) -> None:
-        """Work off the queue until nothing is left in it."""
+        """Let what was clicked be shown, and work off the queue until nothing is left in it."""
+        await self.house.desk.showing.idle()
         await self.house.worker.drain()
 
     async def thread(self, thread_id: str) -> Thread:

@@ -17,7 +17,6 @@ from bot.approvals.state import Misfit
 from bot.approvals.states import THREAD_ENDED
 from bot.approvals.workflow import Workflow
 from bot.engine.catalog import Catalog, Entry
-from bot.engine.errands import Errands
 from bot.engine.graph import GraphRun, NodeRaised
 from bot.engine.guarded import GuardedRun
 from bot.engine.ledger import Ledger
@@ -25,6 +24,7 @@ from bot.engine.plan import Begin, Drive, Finish, Move, Orphan, Send, Snapshot, 
 from bot.engine.raised import line
 from bot.engine.saver import ThreadSaver
 from bot.facts.threads import NoSuchThread
+from bot.postgres.errands import Errands
 from bot.postgres.jobs import Wakes
 from bot.postgres.rows import Thread
 

@@ -17,7 +17,7 @@ from bot.facts.counting import Counted, Recorded, count, misfit, with_vote
 from bot.facts.deadlines import catch_up
 from bot.facts.judging import Click, Refusal, judge
 from bot.postgres.fact import Fact, NewMessage, fact
-from bot.postgres.jobs import Queue
+from bot.postgres.jobs import Queue, Wakes
 from bot.postgres.rows import Approval, Thread
 
 __all__ = [
@@ -62,7 +62,7 @@ class _Admitted:
 
 
 async def cast(
-    conn: AsyncConnection[Any], queue: Queue, click: Click, grace: timedelta, *, looked_up: bool = True
+    conn: AsyncConnection[Any], queue: Wakes, click: Click, grace: timedelta, *, looked_up: bool = True
 ) -> Recorded | NotRecorded:
     """Record a verdict, or say why not: first writer wins, and the loser is told what holds.
 

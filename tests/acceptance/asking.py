@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from fixtures_house import FINN, MAYA, OPS, ROSA, Running
 from langgraph.graph import END, START, StateGraph
 
@@ -108,3 +109,8 @@ async def whispered(house: Running, user: str) -> str:
     """The last private answer to a person, which comes after the acknowledgement."""
     said = await house.slack.until(lambda: house.slack.ephemerals(user))
     return str(said[-1]["text"])
+
+
+def shows_nothing(house: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever hears a click dies before it shows what that recorded."""
+    monkeypatch.setattr(house.house.desk.showing, "soon", lambda message_ids: None)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from asking import asked, begin, calls, card_row, offer, retried, wait_out, whispered
+from asking import asked, begin, calls, card_row, offer, retried, shows_nothing, wait_out, whispered
 from fixtures_house import FINANCE, FINN, MAYA, OPS, ROSA, Running
 
 from bot.approvals import Policy, Sla
@@ -239,9 +239,12 @@ async def test_a_reply_whose_answer_was_lost_is_found_again_in_its_thread(house:
     assert row["ts"] == replies[0]["ts"]
 
 
-async def test_a_direct_message_whose_answer_was_lost_is_found_again(house: Running) -> None:
+async def test_a_direct_message_whose_answer_was_lost_is_found_again(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     offer(house)
     await asked(house)
+    shows_nothing(house, monkeypatch)
     await house.click(MAYA, FINANCE, "signoff.reject")
     await house.slack.submit(MAYA, house.slack.views(MAYA)[-1], {"words": "no"})
     await house.house.engine.converge(
@@ -399,9 +402,12 @@ async def test_a_late_update_cannot_leave_old_buttons_on_a_settled_card(house: R
     assert "Approved" in house.card(FINANCE)["text"]
 
 
-async def test_a_second_copy_of_a_plain_message_is_taken_away(house: Running) -> None:
+async def test_a_second_copy_of_a_plain_message_is_taken_away(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     offer(house)
     await asked(house)
+    shows_nothing(house, monkeypatch)
     await house.click(MAYA, FINANCE, "signoff.approve")
     await house.house.engine.converge(
         (await house.rows("select thread_id from threads"))[0]["thread_id"], house.house.queue

@@ -19,6 +19,7 @@ from bot import metrics
 from bot.facts import homes
 from bot.facts.settle import card_id
 from bot.facts.votes import Case, Click, NotRecorded, Recorded, Unchecked, cast, may_begin, read_case
+from bot.postgres.errands import Errands
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval
 from bot.slack.directory import LOOK_UP_SECONDS, Directory, Unreachable, handles
@@ -26,6 +27,7 @@ from bot.slack.failures import read_failure
 from bot.slack.listeners.deadline import within
 from bot.slack.refusals import refusal
 from bot.slack.render import permalink
+from bot.slack.showing import Showing
 
 log = structlog.get_logger("signoff.slack")
 
@@ -65,7 +67,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Desk:
-    """The listeners' pool, queue and Slack client, and the grace after an outage.
+    """The listeners' pool, queue and Slack client, what shows their facts, and the grace after an outage.
 
     What reads or writes the database raises one of `DatabaseAway` when its time is up.
     """
@@ -74,16 +76,20 @@ class Desk:
     pool: AsyncConnectionPool[Any]
     queue: Queue
     directory: Directory
+    showing: Showing
     grace: timedelta
 
     @metrics.clicked
     async def cast(self, click: Click) -> Recorded | NotRecorded:
         """Record a verdict; when time is up it is not recorded, or nobody knows."""
+        errands = Errands(self.queue)
 
         async def record(conn: AsyncConnection[Any], *, looked_up: bool) -> Recorded | NotRecorded:
-            return await cast(conn, self.queue, click, self.grace, looked_up=looked_up)
+            return await cast(conn, errands, click, self.grace, looked_up=looked_up)
 
-        return await self._looking_up(click, record)
+        outcome = await self._looking_up(click, record)
+        self.showing.soon(errands.drawings())
+        return outcome
 
     @metrics.clicked
     async def may_begin(self, click: Click) -> Case | NotRecorded:

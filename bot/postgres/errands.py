@@ -1,4 +1,4 @@
-"""What a run leaves its own worker to do once the lock is free: showing what it has just recorded."""
+"""What a process does itself once a fact is committed: showing what it has just recorded."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from bot.postgres.jobs import DRAW, Wakes
 
 
 class Errands:
-    """A queue that keeps the drawings of one run and passes the rest on.
+    """A queue that keeps the drawings of one run, or of one click, and passes the rest on.
 
-    A job costs a worker three statements and more; what this very worker is about to do needs none. Nothing
-    hangs on it: the rows say what is wanted, and where the worker dies first a sweep wakes another.
+    A job costs a worker three statements and more; what this very process is about to do needs none. Nothing
+    hangs on it: the rows say what is wanted, and where the process dies first a sweep wakes a worker.
     """
 
     draws_itself = True
