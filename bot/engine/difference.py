@@ -24,7 +24,7 @@ class Departure:
     """Where a run set out from: the state then, and the approvals whose answers it was sent."""
 
     values: Any
-    answered: tuple[str, ...] = ()
+    answered: tuple[Approval, ...] = ()
 
     def until(self, snapshot: Snapshot, workflow: Workflow) -> list[Told]:
         """Return what has changed since, with the workflow's secrets masked."""
@@ -54,23 +54,25 @@ class Journey:
         """
         match move:
             case Send() | Step():
-                answered = tuple(approval.approval_id for approval, _ in move.decided)
+                answered = tuple(approval for approval, _ in move.decided)
                 self._departed = Departure(snapshot.values, answered)
             case Drive():
-                sent = tuple(a.approval_id for a in approvals if a.applying_at is not None)
+                sent = tuple(a for a in approvals if a.applying_at is not None)
                 self._departed = Departure(snapshot.values, sent)
             case _:
                 self._departed = None
 
     def arrives(self, recorded: Fact, snapshot: Snapshot, workflow: Workflow) -> None:
-        """Keep what the run since the last move has changed; one that followed an answer always says so."""
+        """Keep what the run since the last move has changed; one that took an answer always says so."""
         departed, self._departed = self._departed, None
         if departed is None:
             return
-        self._answered.update(departed.answered)
+        asking = {pause.interrupt_id for pause in snapshot.pauses}
+        taken = [a.approval_id for a in departed.answered if a.interrupt_id not in asking]
+        self._answered.update(taken)
         changes = departed.until(snapshot, workflow)
-        if changes or departed.answered:
-            said = {"approvals": list(departed.answered), "changes": changes}
+        if changes or taken:
+            said = {"approvals": taken, "changes": changes}
             recorded.audit(self._thread_id, RESUMED, "signoff", said)
             told = [worded(change) for change in changes]
             log.info(RESUMED, thread_id=self._thread_id, changes=told)

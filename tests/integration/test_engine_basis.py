@@ -77,6 +77,7 @@ async def test_what_was_approved_in_another_world_is_asked_again_at_the_same_int
         await it.answer(first)
         again = await the(it, thread_id)
 
+        assert "thread.resumed" not in await it.events(thread_id), "nothing was resumed by it"
         assert (again.interrupt_id, again.revision, again.asked_again) == (first.interrupt_id, 2, 1)
         assert (again.proposal, again.request.basis) == ({"on": "w2"}, "w2")
         assert [(c.path, c.before, c.after) for c in again.changed] == [
