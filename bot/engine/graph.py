@@ -128,8 +128,8 @@ class GraphRun:
 
         `update` goes with them: as an `aupdate_state` of its own it would discard what is pending.
         Where a node refuses its answer, since its basis has moved, nothing of that is stored, and the others'
-        are: the graph is run on, so that the node asks about the world as it is. Raises `KeepsChanging` where
-        it does so again and again in one run.
+        are. As after any error the graph has to be driven on, and the node asks about the world as it is.
+        Raises `KeepsChanging` where it refuses again and again in one run.
         """
         try:
             return await self._run(kept.updating(self._graph, update, resume=dict(answers)))
@@ -140,7 +140,7 @@ class GraphRun:
         self._refused += 1
         if self._refused >= MOST_REFUSALS:
             raise KeepsChanging
-        return await self.drive()
+        return await self.read()
 
     async def step(self, writes: Iterable[Write]) -> Snapshot:
         """Write what was decided at breakpoints to the state, or run on past them where nothing is to write.

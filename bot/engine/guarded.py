@@ -74,7 +74,9 @@ class GuardedRun(GraphRun):
 
     async def _ran(self, result: Any) -> Snapshot:
         said = await super()._ran(result)
-        return replace(await self.read(), returned=True, values=said.values, result=said.result)
+        here = await self.read()
+        # What returned did not fail: a task that waits shows for ever what it raised before it came to ask.
+        return replace(here, failed=False, returned=True, values=said.values, result=said.result)
 
     async def write(self, write: Write) -> None:
         """Write an answer to the state, with the proof that it is this answer's."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from fixtures_engine import FINN, MAYA, Bench, bench, chain, flow, side_by_side
+from langgraph.graph import START
 from langgraph.types import interrupt
 
 from bot.approvals import ApprovalRequest, Fallback, Policy, Sla, ask
@@ -292,6 +293,35 @@ async def test_a_graph_that_asks_by_itself_finds_the_basis_in_its_answer(databas
         await it.answer(await the(it, thread_id))
 
         assert (await it.thread(thread_id)).result == {"log": ["w1"]}
+
+
+async def test_a_refusal_does_not_run_a_sibling_past_the_breakpoint_that_it_has_come_to(database):
+    world = World()
+
+    def ready(state):
+        return {"log": [("ready", ask(ApprovalRequest(title="ready?")).verdict)]}
+
+    def paid(state):
+        return {"log": ["paid"]}
+
+    guarded = chain(State, ready, paid).compile(interrupt_before=["paid"])
+    builder = side_by_side(State, world.asking("pay?"))
+    builder.add_node("guarded", guarded)
+    builder.add_edge(START, "guarded")
+    async with bench(database, flow(builder)) as it:
+        thread_id = await it.run()
+        for approval in (await it.pending(thread_id)).values():
+            await it.decide(approval)
+        world.now = "w2"
+        await it.drain()
+
+        assert set(await it.pending(thread_id)) == {"Run paid"}
+        await it.answer(await the(it, thread_id, "Run paid"))
+        again = await the(it, thread_id)
+        assert (again.request.basis, again.asked_again) == ("w2", 1)
+        await it.answer(again)
+        thread = await it.thread(thread_id)
+        assert (thread.status, thread.result["log"].count("paid")) == ("done", 1)
 
 
 async def test_a_worker_that_died_after_the_refusal_leaves_the_same_question(database):

@@ -347,3 +347,25 @@ async def test_a_statement_of_ours_that_postgres_refuses_is_counted_and_leaves_t
 
         assert set(await it.pending(thread_id)) == {"pay?"}
         assert (await it.thread(thread_id)).status == "waiting"
+
+
+async def test_a_node_that_raised_before_it_asked_waits_in_a_graph_with_breakpoints_too(database):
+    failing = [True]
+
+    def pay(state):
+        if failing:
+            failing.clear()
+            raise RuntimeError("down")
+        return {"log": [question("pay?")]}
+
+    def paid(state):
+        return {"log": ["paid"]}
+
+    async with bench(database, flow(chain(State, pay, paid).compile(interrupt_before=["paid"]))) as it:
+        thread_id = await it.run()
+        assert (await it.thread(thread_id)).attempts == 1
+        await it.sweep()
+        await it.answer((await it.pending(thread_id))["pay?"])
+        await it.answer((await it.pending(thread_id))["Run paid"])
+
+        assert (await it.thread(thread_id)).result == {"log": ["approve", "paid"]}
