@@ -348,5 +348,5 @@ class WorkerDied(BaseException):
     pass
 
 
-async def _dies(graph: Any) -> Any:
+async def _dies(*_: Any) -> Any:
     raise WorkerDied
