@@ -51,7 +51,9 @@ class Change:
 def changes(before: Any, after: Any) -> tuple[Change, ...]:
     """Compare two JSON values by content and by type: 1, 1.0, "1" and true all differ from each other.
 
-    Order is that of `before`, then of what was added. List items are compared place by place.
+    Order is that of `before`, then of what was added. Of a list whose length changed, what is alike at its
+    start and at its end is left out, so that one item taken out is one change; the rest is compared place by
+    place. The place of what was removed is the one it had, of what was added the one it has.
     """
     return tuple(_walk(before, after))
 
@@ -65,13 +67,40 @@ def _walk(before: Any, after: Any) -> Iterator[Change]:
             keys = [*old, *(key for key in new if key not in old)]
             inner = [(_under(path, key), old.get(key, MISSING), new.get(key, MISSING)) for key in keys]
         elif isinstance(old, list) and isinstance(new, list):
-            places = range(max(len(old), len(new)))
-            inner = [(f"{path}[{place}]", _at(old, place), _at(new, place)) for place in places]
+            inner = [(f"{path}[{place}]", *sides) for place, *sides in _aligned(old, new)]
         else:
             if not _same_leaf(old, new):
                 yield Change(path, old, new)
             continue
         waiting.extend(reversed(inner))
+
+
+def _aligned(old: list[Any], new: list[Any]) -> Iterator[tuple[int, Any, Any]]:
+    """Pair the items of two lists, without those at the end that only moved."""
+    alike = _alike_at_end(old, new) if len(old) != len(new) else 0
+    for place in range(max(len(old), len(new)) - alike):
+        yield place, _at(old[: len(old) - alike], place), _at(new[: len(new) - alike], place)
+
+
+def _alike_at_end(old: list[Any], new: list[Any]) -> int:
+    shorter = min(len(old), len(new))
+    start = next((n for n in range(shorter) if not _same(old[n], new[n])), shorter)
+    most = shorter - start
+    return next((n for n in range(most) if not _same(old[-1 - n], new[-1 - n])), most)
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Compare whole values, never item by item of lists that differ in length: that would cost 2 ** depth."""
+    waiting = [(old, new)]
+    while waiting:
+        one, other = waiting.pop()
+        if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+            waiting.extend((one[key], other[key]) for key in one)
+        elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+            waiting.extend(zip(one, other, strict=True))
+        elif isinstance(one, dict | list) or not _same_leaf(one, other):
+            return False
+    return True
 
 
 def _same_leaf(old: Any, new: Any) -> bool:

@@ -29,6 +29,11 @@ JSON = st.recursive(
         ({"a": None}, {}, [("a", None, MISSING)]),
         ({"a": [1, 2]}, {"a": [1]}, [("a[1]", 2, MISSING)]),
         ({"a": []}, {"a": [{"b": 1}]}, [("a[0]", MISSING, {"b": 1})]),
+        ({"a": [{"b": 1}, {"b": 2}, 3]}, {"a": [{"b": 2}, 3]}, [("a[0]", {"b": 1}, MISSING)]),
+        ([1, 2, 3], [1, 9, 2, 3], [("[1]", MISSING, 9)]),
+        ([1, 2, 3, 4], [8, 3, 4], [("[0]", 1, 8), ("[1]", 2, MISSING)]),
+        ([1, 1, 1], [1, 1], [("[2]", 1, MISSING)]),
+        ([1, True], [True], [("[0]", 1, MISSING)]),
         ({"a": {"b": 1}}, {"a": [1]}, [("a", {"b": 1}, [1])]),
         ({"a.b": 1}, {"a.b": 2}, [('["a.b"]', 1, 2)]),
         ({"x": {'"]\\': 1}}, {"x": {'"]\\': 2}}, [('x["\\"]\\\\"]', 1, 2)]),
@@ -64,6 +69,16 @@ def test_no_depth_of_nesting_is_too_much() -> None:
     (change,) = changes(nested(1), nested(2))
 
     assert (change.path, change.before, change.after) == ("[0]" * 3_000, 1, 2)
+
+
+def test_lists_of_other_lengths_at_every_depth_cost_no_more_than_they_hold() -> None:
+    def nested(more: int) -> Any:
+        value: Any = 0
+        for _ in range(300):
+            value = [value, *[1] * more]
+        return value
+
+    assert len(changes(nested(1), nested(2))) == 300
 
 
 @given(JSON)
