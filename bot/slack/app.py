@@ -14,7 +14,7 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 
 from bot.slack.badge import Badge, ProvenClient
 from bot.slack.client import Client
-from bot.slack.listeners import clicks, home, modals, submissions
+from bot.slack.listeners import clicks, home, items, modals, submissions
 from bot.slack.listeners.desk import Desk, NotDone, person_of
 from bot.slack.listeners.home import Intake
 from bot.slack.modals import refusal_view
@@ -78,6 +78,7 @@ def bolt_app(desk: Desk, intake: Intake, badge: Badge, signing_secret: str | Non
     clicks.register(app, desk)
     modals.register(app, desk)
     submissions.register(app, desk)
+    items.register(app, desk)
     home.register(app, desk, intake)
 
     @app.action(re.compile(".*"))

@@ -1,4 +1,4 @@
-"""The modals: a reason, a note, an answer, an edit, everything, and what to say when somebody was first."""
+"""The modals: a reason, a note, an answer, an edit, everything, and who was first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from bot.slack import token as ids
 from bot.slack.asking import asked_by
 from bot.slack.buttons import button, token_of
 from bot.slack.drawn import VIEW_BLOCKS, numbered
-from bot.slack.form import form
+from bot.slack.editing import Editing
+from bot.slack.form import UNTOUCHED, Draft, Item, form
 from bot.slack.paging import json_blocks, whole_pages
 from bot.slack.refusals import refusal
 from bot.slack.text import Block, clean, context, mention, plain, said, section
@@ -20,12 +21,17 @@ REJECT_FORM: Final = "signoff.form.reject"
 NOTE_FORM: Final = "signoff.form.note"
 RESPOND_FORM: Final = "signoff.form.respond"
 EDIT_FORM: Final = "signoff.form.edit"
+ITEM_FORM: Final = "signoff.form.item"
+"""One object of a list, on top of the edit modal."""
 WHOLE_VIEW: Final = "signoff.view.whole"
 TOLD_VIEW: Final = "signoff.view.told"
 
 WORDS_BLOCK: Final = "words"
 """The block id of the one text of the reason, note and answer modals."""
 WORDS_ACTION: Final = "value"
+
+_PROBLEM = "problem"
+"""The block id of what is wrong with a form that has no field to say it at."""
 
 
 def reject_modal(token: Token, approval: Approval, thread: Thread | None = None) -> Block:
@@ -49,8 +55,16 @@ def respond_modal(token: Token, approval: Approval, thread: Thread | None = None
     return _modal(RESPOND_FORM, "Answer", "Send answer", token, [*_about(approval, thread), asks])
 
 
-def edit_modal(token: Token, approval: Approval, thread: Thread | None = None) -> Block:
-    """Open the proposal for editing, as it stands; submitting approves it as edited."""
+def edit_modal(
+    token: Token,
+    approval: Approval,
+    thread: Thread | None = None,
+    draft: Draft = UNTOUCHED,
+) -> Block:
+    """Open the proposal for editing, as it stands; submitting approves it as edited.
+
+    `draft` is what has been done to its lists of objects since it was opened.
+    """
     blocks = _about(approval, thread)
     if approval.policy.approvals > 1:
         needed = approval.policy.approvals
@@ -59,8 +73,23 @@ def edit_modal(token: Token, approval: Approval, thread: Thread | None = None) -
         )
         blocks.append(context(text))
     value = approval.proposal if isinstance(approval.proposal, dict) else {}
-    blocks += form(approval.request.proposal_schema, value)
-    return _modal(EDIT_FORM, "Edit and approve", "Approve edited", token, blocks)
+    blocks += form(approval.request.proposal_schema, value, draft=draft)
+    return _modal(EDIT_FORM, "Edit and approve", "Approve edited", Editing(token, draft), blocks)
+
+
+def item_modal(editing: Editing, item: Item) -> Block:
+    """Open one object of a list; submitting keeps it in the edit modal below, and decides nothing."""
+    blocks = [section(f"*{said(item.title, 300)}*"), *item.blocks]
+    blocks.append(context("Nothing is approved yet: this goes back to the form it was opened from."))
+    return _modal(ITEM_FORM, "Add an item" if item.added else "Edit an item", "Keep", editing, blocks)
+
+
+def complaining(view: Block, problem: str) -> Block:
+    """Return an open modal with what is wrong on top; what was typed stays where block ids do."""
+    kept = [block for block in view["blocks"] if block["block_id"] != _PROBLEM]
+    told = {"block_id": _PROBLEM, **section(f"⚠️ *{said(problem, 1000)}*")}
+    names = ("type", "callback_id", "title", "close", "submit", "private_metadata")
+    return {name: view[name] for name in names if view.get(name)} | {"blocks": [told, *kept][:VIEW_BLOCKS]}
 
 
 def whole_modal(approval: Approval, page: int = 0) -> Block:
@@ -95,14 +124,14 @@ def refusal_view(text: str) -> Block:
 
 
 def _modal(
-    callback_id: str, title: str, submit: str | None, token: Token | None, blocks: Iterable[Block]
+    callback_id: str, title: str, submit: str | None, about: Token | Editing | None, blocks: Iterable[Block]
 ) -> Block:
     view: Block = {
         "type": "modal",
         "callback_id": callback_id,
         "title": plain(title, 24),
         "close": plain("Cancel" if submit else "Close", 24),
-        "private_metadata": token.encode() if token else "",
+        "private_metadata": about.encode() if about else "",
         "blocks": numbered(blocks, "modal")[:VIEW_BLOCKS],
     }
     return view | ({"submit": plain(submit, 24)} if submit else {})

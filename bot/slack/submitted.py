@@ -1,4 +1,4 @@
-"""A submitted modal read: the words in it, or the proposal as edited."""
+"""A submitted modal read: the words in it, the proposal as edited, or all of it to be copied."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from bot.approvals.canonical import canonical
 from bot.approvals.errors import BadAnswer, BadRequest
 from bot.postgres.rows import Approval
 from bot.slack import modals
-from bot.slack.form import Errors, block_of, read
+from bot.slack.editing import Editing
+from bot.slack.form import BETWEEN, UNTOUCHED, Errors, block_of, item_at, read, read_item
 from bot.slack.text import cut, line
 
 _HALF = re.compile("[\ud800-\udfff]")
+
+TOO_MUCH = (
+    "More has changed than Slack lets this form remember at once (3,000 characters). "
+    "Shorten it, or take back another change."
+)
 
 
 class Mistyped(Exception):
@@ -25,15 +31,32 @@ class Mistyped(Exception):
 
 def edited_proposal(approval: Approval, view: dict[str, Any]) -> dict[str, Any]:
     """Read the edited proposal, its types kept; raises `Mistyped`."""
+    editing = Editing.parse(view["private_metadata"])
+    draft = editing.draft if editing else UNTOUCHED
     values = view["state"]["values"]
-    found = read(approval.request.proposal_schema, approval.proposal or {}, values)
+    found = read(approval.request.proposal_schema, approval.proposal or {}, values, draft)
     if isinstance(found, Errors):
-        raise Mistyped(found.by_block or {first_input(view): found.general or "This does not fit."})
+        raise _mistyped(found, view)
     try:
         canonical(found.value)
     except BadRequest as error:
         raise Mistyped({first_input(view): str(error)}) from error
     return found.value
+
+
+def kept_item(approval: Approval, editing: Editing, view: dict[str, Any]) -> Editing:
+    """Read the form of one object of a list into its edit modal's memory; raises `Mistyped`."""
+    schema, value = approval.request.proposal_schema, approval.proposal or {}
+    item = item_at(schema, value, editing.draft, editing.spot) if editing.spot else None
+    if item is None:
+        raise Mistyped({first_input(view): "This list cannot be edited here any more."})
+    found = read_item(schema, value, editing.draft, item, view["state"]["values"])
+    if isinstance(found, Errors):
+        raise _mistyped(found, view)
+    kept = Editing(editing.token, found)
+    if not kept.fits:
+        raise Mistyped({first_input(view): TOO_MUCH})
+    return kept
 
 
 def words(view: dict[str, Any]) -> str:
@@ -51,6 +74,52 @@ def misfit(approval: Approval, view: dict[str, Any], wrong: BadAnswer) -> Mistyp
     block = block_of(approval.request.proposal_schema, approval.proposal or {}, wrong.key)
     shown = any(one.get("block_id") == block for one in view["blocks"])
     return Mistyped({block if block and shown else first: cut(line(str(wrong)), 300)})
+
+
+def typed(view: dict[str, Any]) -> dict[str, Any]:
+    """Return what stands in a form, labelled, so that it can be copied."""
+    labels: dict[str, str] = {}
+    heading = ""
+    for block in view["blocks"]:
+        if block["type"] == "header":
+            heading = block["text"]["text"]
+        elif block["type"] == "input":
+            label = block["label"]["text"]
+            labels[block["block_id"]] = f"{heading}{BETWEEN}{label}" if heading else label
+    fields = {
+        labels.get(block_id, block_id): _shown(element)
+        for block_id, elements in view["state"]["values"].items()
+        for element in elements.values()
+    }
+    return fields | _lists(view)
+
+
+def _lists(view: dict[str, Any]) -> dict[str, Any]:
+    """Return the lists of objects that were changed, each as what it is now."""
+    editing = Editing.parse(view.get("private_metadata"))
+    named = {
+        block["block_id"]: block["text"]["text"] for block in view["blocks"] if block["type"] == "header"
+    }
+    changed = editing.draft.lists if editing else {}
+    return {
+        named.get(f"h:{rows}", f"List {n}"): [row.words() for row in listed]
+        for n, (rows, listed) in enumerate(changed.items(), 1)
+    }
+
+
+def _shown(element: dict[str, Any]) -> Any:
+    for key in ("value", "selected_date", "selected_date_time", "selected_time"):
+        if element.get(key) is not None:
+            return element[key]
+    chosen = element.get("selected_option")
+    many = element.get("selected_options")
+    if chosen:
+        return chosen["text"]["text"]
+    return [option["text"]["text"] for option in many] if many else None
+
+
+def _mistyped(found: Errors, view: dict[str, Any]) -> Mistyped:
+    return Mistyped(found.by_block or {first_input(view): found.general or "This does not fit."})
 
 
 def first_input(view: dict[str, Any]) -> str:

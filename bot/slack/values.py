@@ -52,7 +52,7 @@ def shown(value: Any, limit: int = 300) -> str:
             text = value
         case int() | float():
             text = repr(value)
-        case list() if value and all(_is_scalar(item) for item in value):
+        case list() if value and all(is_scalar(item) for item in value):
             text = ", ".join(shown(item) for item in value)
         case _:
             text = json.dumps(value, ensure_ascii=False)
@@ -135,11 +135,11 @@ def _is_prose(value: Any) -> bool:
     return isinstance(value, str) and ("\n" in value.strip() or units(value) > 150)
 
 
-def _is_scalar(value: Any) -> bool:
+def is_scalar(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float)
 
 
 def _is_short(value: Any) -> bool:
     if isinstance(value, list):
-        return len(value) <= 20 and all(_is_scalar(item) and units(str(item)) <= 100 for item in value)
-    return _is_scalar(value) and units(str(value)) <= 300
+        return len(value) <= 20 and all(is_scalar(item) and units(str(item)) <= 100 for item in value)
+    return is_scalar(value) and units(str(value)) <= 300

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from bot.emulator import inputs
 from bot.emulator.errors import CannotDo
 from bot.postgres.rows import Approval
 from bot.slack.buttons import token_of
-from bot.slack.form.layout import Input
-from bot.slack.form.layout import inputs as form_inputs
+from bot.slack.form import UNTOUCHED, Draft
+from bot.slack.form.draft import Row
+from bot.slack.form.fields import Rows, fields
+from bot.slack.form.inputs import Input
+from bot.slack.form.lines import Lines
+from bot.slack.form.plan import Edited, Section, plan
 from bot.slack.modals import WORDS_BLOCK, edit_modal, reject_modal
 from bot.slack.submitted import Mistyped, edited_proposal, words
 from bot.testing.refused import Refused
@@ -28,21 +33,62 @@ def said(approval: Approval, text: str) -> str:
 def edited(approval: Approval, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Change fields of the proposal in its form; raises `Refused` where it would stay open.
 
-    A value of None empties a field.
+    A value of None empties a field. An object takes changes of its own; a list of objects is given as it is
+    to be, as if each had been edited, removed or added by its buttons.
     """
     proposal = approval.proposal if isinstance(approval.proposal, dict) else {}
-    editable, _ = form_inputs(approval.request.proposal_schema, proposal)
-    fields = {one.field.key: one for one in editable}
-    if strangers := [key for key in changes if key not in fields]:
-        there = ", ".join(fields) or "none at all"
-        raise Refused("mistyped", f"The form has no field {strangers[0]!r} to edit; it has {there}.")
-    labels = {one.field.block_id: one.field.label for one in editable}
-    typed = {fields[key].field.block_id: _typed(fields[key], value) for key, value in changes.items()}
-    view = _filled(edit_modal(token_of(approval), approval), typed, labels)
+    planned = plan(fields(approval.request.proposal_schema, proposal))
+    labels = {one.field.block_id: one.field.title for one in planned.inputs()}
+    hand = _Hand({}, UNTOUCHED)
+    hand.change(planned.parts, changes)
+    view = _filled(edit_modal(token_of(approval), approval, draft=hand.draft), hand.typed, labels)
     try:
         return edited_proposal(approval, view)
     except Mistyped as wrong:
         raise _mistyped(wrong.by_block, labels) from None
+
+
+@dataclass
+class _Hand:
+    """What somebody types by block id, and does to lists of objects."""
+
+    typed: dict[str, Any]
+    draft: Draft
+
+    def change(self, parts: Iterable[Edited], changes: Mapping[str, Any]) -> None:
+        there = {_key(part): part for part in parts}
+        for key, value in changes.items():
+            match there.get(key):
+                case Input() as one:
+                    self.typed[one.field.block_id] = _typed(one, value)
+                case Section() as section if isinstance(value, Mapping):
+                    self.change(section.parts, value)
+                case Rows() as rows if _are_objects(value):
+                    self._list(rows, value)
+                case None:
+                    names = ", ".join(there) or "none at all"
+                    raise Refused("mistyped", f"The form has no field {key!r} to edit; it has {names}.")
+                case Section():
+                    raise Refused("mistyped", f"{key!r} is an object; say what changes in it, as a dict.")
+                case Rows():
+                    raise Refused("mistyped", f"{key!r} is a list of objects; give it as it is to be.")
+
+    def _list(self, rows: Rows, items: list[dict[str, Any]]) -> None:
+        """Edit the objects in their places, remove what is too much, and add the rest."""
+        for number in range(len(items), len(rows.held)):
+            self.draft = self.draft.without(rows, number)
+        for place, item in enumerate(items):
+            number = place if place < len(rows.held) else self.draft.next_number(rows)
+            before = rows.held[place] if number >= 0 else {}
+            self.draft = self.draft.with_row(rows, Row.of(number, before, item))
+
+
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
+def _key(part: Edited) -> str:
+    return part.group.field.key if isinstance(part, Section) else part.field.key
 
 
 def _typed(one: Input, value: Any) -> Any:
@@ -50,6 +96,8 @@ def _typed(one: Input, value: Any) -> Any:
     if value is None or one.kind.holds(value):
         return None if value is None else inputs.initial(one.kind.element(value))
     element = one.kind.element(one.field.now)
+    if isinstance(value, list) and isinstance(one.kind, Lines):
+        return "\n".join(map(str, value))
     if inputs.FIELD[element["type"]] == "value":
         return value
     offered = [option["text"]["text"] for option in element.get("options", ())]

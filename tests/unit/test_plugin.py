@@ -145,6 +145,29 @@ def test_several_must_approve_and_an_edit_voids_the_votes_before_it(signoff):
     assert (answer["proposal"]["amount"], answer["edited"]) == (50, ["amount"])
 
 
+RUNBOOK = {"window": {"hours": 2}, "hosts": ["a", "b"], "steps": [{"host": "a"}, {"host": "b"}]}
+
+
+def runbook(_: State) -> State:
+    return {"answers": [ask(ApprovalRequest(title="Run it", proposal=RUNBOOK)).answer()]}
+
+
+def test_objects_and_lists_are_edited_by_what_changes_in_them(signoff):
+    run = signoff.start(paying(graph=graph(runbook)), {})
+    with pytest.raises(Refused, match="'steps' is a list of objects; give it as it is to be"):
+        run.edit({"steps": "a"})
+    with pytest.raises(Refused, match="'window' is an object; say what changes in it"):
+        run.edit({"window": 3})
+    with pytest.raises(Refused, match="no field 'days' to edit; it has hours"):
+        run.edit({"window": {"days": 3}})
+
+    changes = {"window": {"hours": 3}, "hosts": ["b", "c"], "steps": [{"host": "c"}]}
+    (answer,) = run.edit(changes).result["answers"]
+
+    assert answer["proposal"] == changes
+    assert answer["edited"] == ["window.hours", "hosts[0]", "hosts[1]", "steps[0].host", "steps[1]"]
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

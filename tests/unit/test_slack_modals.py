@@ -27,9 +27,13 @@ from slack_rows import (
 )
 
 from bot.approvals.request import ApprovalRequest
+from bot.slack.editing import Editing
+from bot.slack.form import Draft, Item, Spot, item_at
 from bot.slack.modals import (
     approve_note_modal,
+    complaining,
     edit_modal,
+    item_modal,
     refusal_view,
     reject_modal,
     respond_modal,
@@ -38,6 +42,7 @@ from bot.slack.modals import (
 )
 from bot.slack.paging import slices, whole_pages
 from bot.slack.refusals import refusal, titled
+from bot.slack.submitted import typed
 from bot.slack.text import units
 from bot.slack.token import Token
 
@@ -78,6 +83,83 @@ def test_an_edit_is_filled_in_and_warns_that_earlier_votes_are_void_only_where_s
     assert "voids earlier votes" in read(several)
     assert "voids earlier votes" not in read(one)
     assert "12400" in json.dumps(one)
+
+
+LISTED = ApprovalRequest(
+    title="Run this",
+    proposal={"window": {"hours": 2}, "steps": [{"host": "a", "tries": 1}, {"host": "b", "tries": 2}]},
+    proposal_schema={
+        "properties": {
+            "window": {"properties": {"hours": {"type": "integer"}}, "required": ["hours"]},
+            "steps": {
+                "type": "array",
+                "items": {"properties": {"host": {"type": "string"}, "tries": {"type": "integer"}}},
+            },
+        }
+    },
+)
+DRAFT = Draft.of_json({"f:0": [0, [1, {"tries": 9}], [-1, {"host": "c"}]]})
+
+
+def an_item(number: int) -> Item:
+    schema, value = LISTED.proposal_schema, LISTED.proposal
+    assert isinstance(value, dict)
+    item = item_at(schema, value, DRAFT, Spot("f:0", number))
+    assert item is not None
+    return item
+
+
+def test_an_edit_modal_remembers_what_was_done_to_its_lists_and_shows_it() -> None:
+    view = edit_modal(TOKEN, approval(LISTED), thread(), DRAFT)
+
+    judge_view(view)
+    assert Editing.parse(view["private_metadata"]) == Editing(TOKEN, DRAFT)
+    assert "3. Host: c (added)" in read(view)
+
+
+def test_one_object_of_a_list_opens_in_a_modal_that_decides_nothing() -> None:
+    spot = Spot("f:0", 1)
+    view = item_modal(Editing(TOKEN, DRAFT, spot), an_item(1))
+
+    judge_view(view)
+    assert Editing.parse(view["private_metadata"]) == Editing(TOKEN, DRAFT, spot)
+    assert "Steps, item 2" in read(view)
+    assert "Nothing is approved yet" in read(view)
+    assert view["submit"]["text"] == "Keep"
+
+
+@pytest.mark.parametrize(
+    "told", ["", None, "s1.a1.1 {", "s1.a1.1 []", 's1.a1.1 {"lists":5}', 's1.a1.1 {"open":[1]}', "x {}"]
+)
+def test_a_memory_that_is_none_is_refused(told: Any) -> None:
+    assert Editing.parse(told) is None
+
+
+def test_what_does_not_fit_into_a_views_memory_is_known_beforehand() -> None:
+    assert Editing(TOKEN, Draft.of_json({"f:0": [[0, {"a": "😀" * 1400}]]})).fits
+    assert not Editing(TOKEN, Draft.of_json({"f:0": [[0, {"a": "😀" * 1500}]]})).fits
+
+
+def test_a_form_without_a_field_says_what_is_wrong_above_it_once_and_loses_nothing() -> None:
+    view = edit_modal(TOKEN, approval(LISTED), thread(), DRAFT) | {"id": "V1", "hash": "1", "state": {}}
+    once = complaining(view, "Steps: <!channel>")
+    twice = complaining(once, "Steps: no")
+
+    for told in (once, twice):
+        judge_view(told)
+        assert told["private_metadata"] == view["private_metadata"]
+        assert len(told["blocks"]) == len(view["blocks"]) + 1
+    assert "<!channel>" not in read(once)
+
+
+def test_what_was_typed_is_told_under_its_heading_with_what_was_done_to_lists() -> None:
+    view = edit_modal(TOKEN, approval(LISTED), thread(), DRAFT)
+    state = {"f:1.0": {"value": {"type": "number_input", "value": "7"}}}
+
+    assert typed(view | {"state": {"values": state}}) == {
+        "Window \u203a Hours": "7",
+        "Steps": ["item 1 as it was", {"item 2 with": {"tries": 9}}, {"added": {"host": "c"}}],
+    }
 
 
 def test_everything_is_shown_over_pages_and_nothing_is_lost() -> None:

@@ -1,4 +1,4 @@
-"""What is wrong with a whole proposal by its JSON Schema, each thing with the fields that it concerns."""
+"""What is wrong with a whole proposal by its JSON Schema, each thing with the values that it concerns."""
 
 from __future__ import annotations
 
@@ -9,25 +9,28 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from bot.approvals.checking import misfits
 from bot.slack.form.complaints import complaint
+from bot.slack.form.kind import Path
+from bot.slack.form.schema import mapping
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong. `keys` are the top-level fields concerned: none where it is about the whole."""
+    """One thing wrong. `paths` lead to the values concerned: the empty one is the whole proposal."""
 
-    keys: tuple[str, ...]
+    paths: tuple[Path, ...]
     message: str
 
 
 def problems(schema: dict[str, Any], value: dict[str, Any]) -> list[Problem]:
     """Return all that is wrong; raises `Uncheckable` rather than pass what was not checked."""
-    return [_problem(error, value) for error in misfits(schema, value)]
+    return [_problem(error) for error in misfits(schema, value)]
 
 
-def _problem(error: ValidationError, value: dict[str, Any]) -> Problem:
+def _problem(error: ValidationError) -> Problem:
     leaf = best_match([error]) or error
-    path = list(leaf.absolute_path)
-    if leaf.validator == "required" and not path:
-        needed: Any = leaf.validator_value
-        return Problem(tuple(key for key in needed if key not in value), complaint(leaf))
-    return Problem((str(path[0]),) if path else (), complaint(leaf))
+    path = tuple(leaf.absolute_path)
+    if leaf.validator != "required":
+        return Problem((path,), complaint(leaf))
+    needed: Any = leaf.validator_value
+    missing = tuple((*path, key) for key in needed if key not in mapping(leaf.instance))
+    return Problem(missing or (path,), complaint(leaf))

@@ -7,6 +7,7 @@ from typing import Any
 from jsonschema.exceptions import ValidationError
 
 from bot.approvals.formats import WORDS
+from bot.slack.form.numeric import as_decimal, spoken
 from bot.slack.text import cut, line
 
 _TYPES = {
@@ -30,8 +31,9 @@ _SENTENCES = {
     "minLength": "Needs at least {value} characters (it has {size}).",
     "maxLength": "At most {value} characters fit (it has {size}); shorten it.",
     "pattern": "Must match the pattern {value}",
-    "minItems": "Pick at least {value}.",
-    "maxItems": "Pick at most {value}.",
+    "minItems": "Needs at least {value} of them.",
+    "maxItems": "Takes at most {value} of them.",
+    "uniqueItems": "Holds the same twice.",
     "anyOf": "Is not one of the forms that are allowed here.",
     "oneOf": "Is not one of the forms that are allowed here.",
     "additionalProperties": "Is not a field that is allowed here.",
@@ -39,11 +41,14 @@ _SENTENCES = {
 
 
 def complaint(error: ValidationError) -> str:
-    """Say in one line what is wrong and what would be right; where inside the field, if that is not plain."""
-    inside = list(error.absolute_path)[1:]
-    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in inside)
-    says = _says(str(error.validator), error.validator_value, error)
-    return cut(line(f"At {where.lstrip('.')}: {says}" if where else says), 200)
+    """Say in one line what is wrong and what would be right."""
+    return cut(line(_says(str(error.validator), error.validator_value, error)), 200)
+
+
+def _told(value: Any) -> str:
+    """Write a bound of the schema; numbers as people do."""
+    number = None if isinstance(value, str) else as_decimal(value)
+    return cut(str(value) if number is None else spoken(number), 120)
 
 
 def _says(keyword: str, value: Any, error: ValidationError) -> str:
@@ -61,7 +66,7 @@ def _says(keyword: str, value: Any, error: ValidationError) -> str:
             return f"Must be {sentence[0].lower()}{sentence[1:]}"
         case _ if keyword in _SENTENCES:
             size = len(error.instance) if isinstance(error.instance, str) else 0
-            return _SENTENCES[keyword].format(value=cut(str(value), 120), size=size)
+            return _SENTENCES[keyword].format(value=_told(value), size=size)
         case _:
             return error.message
 

@@ -1,103 +1,153 @@
-"""A proposal's fields: every key of schema and value, each with the kind that edits it, if any does."""
+"""What a proposal consists of: fields, objects with fields of their own, and lists of such objects."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.slack.form.kind import NOTHING, Kind
+from bot.slack.form.field import Field, described, told_apart
+from bot.slack.form.kind import NOTHING, Path
 from bot.slack.form.kinds import kind_of
-from bot.slack.form.schema import Schemas, Shape, mapping
-from bot.slack.text import cut, line
+from bot.slack.form.objects import items_of, object_of
+from bot.slack.form.schema import Schema, Schemas, Shape, mapping
+
+DEEPEST = 3
+"""Objects within objects that the form opens; deeper ones stay as they are."""
+
+MOST_ROWS = 20
+
+_MOST_OPENED = 300
+"""Fields and objects after which no further object is opened: far more than any view can hold."""
 
 
 @dataclass(frozen=True)
-class Field:
-    """One key of the proposal.
+class Group:
+    """An object: `held` is what its fields were made from, where it is absent `optional`ly its default."""
 
-    `original` is what the proposal holds; `now` is what the field shows: the original, or a default for an
-    absent one, or nothing where neither fits the field. A field without a kind is read-only.
-    """
-
-    key: str
-    block_id: str
-    label: str
-    description: str
-    kind: Kind | None
-    required: bool
-    nullable: bool
-    original: Any
-    now: Any
-
-    @property
-    def optional(self) -> bool:
-        """Tell whether it may be left empty; a misfit may, so that a person is not made to replace it."""
-        empty = self.kind is not None and self.kind.can_be_empty(self.now)
-        return not self.required or self.nullable or self.misfit or empty
-
-    @property
-    def misfit(self) -> bool:
-        """Tell whether the proposal holds something that this kind of field cannot show."""
-        return self.now is NOTHING and self.original is not NOTHING and self.original is not None
+    field: Field
+    parts: tuple[Part, ...]
+    held: dict[str, Any]
+    optional: bool
 
 
-def fields(schema: dict[str, Any] | None, value: dict[str, Any]) -> tuple[Field, ...]:
-    """List the fields in the schema's order, then the value's; ids go by sorted key, whatever the order."""
+@dataclass(frozen=True)
+class Rows:
+    """A list of objects, edited one at a time; `held` is the list as it stands."""
+
+    field: Field
+    items: Shape
+    held: list[dict[str, Any]]
+    least: int
+    most: int
+    addable: bool
+
+
+Part = Field | Group | Rows
+
+
+def fields(schema: dict[str, Any] | None, value: dict[str, Any]) -> tuple[Part, ...]:
+    """List the parts in the schema's order, then the value's; ids go by sorted key, whatever the order."""
     schemas = Schemas(schema)
-    root = schemas.proposal()
-    properties = mapping(root.get("properties"))
-    required = root.get("required") if isinstance(root.get("required"), list) else []
-    keys = list(dict.fromkeys([*properties, *value]))
-    ids = {key: f"f:{place}" for place, key in enumerate(sorted(keys))}
-    others = root.get("additionalProperties")
-    found = []
-    for key in keys:
-        told = properties.get(key, others if isinstance(others, dict) else {})
-        needed = key in (required or []) or (key not in properties and key in value)
-        field = _field(key, ids[key], schemas.shape(told), needed, value.get(key, NOTHING))
-        found.append(replace(field, label=_label(key, properties.get(key))))
-    return _told_apart(found)
+    return _Opening(schemas).parts(schemas.proposal(), value, _At())
 
 
-def _field(key: str, block_id: str, shape: Shape, required: bool, original: Any) -> Field:
-    shown = shape.about.get("default", NOTHING) if original is NOTHING else original
-    shown = NOTHING if shown is None else shown
-    nullable = shape.nullable or (original is None and shape.about.get("type") is None)
-    kind = kind_of(shape, shown, unset=not required or nullable)
-    description = shape.about.get("description")
-    return Field(
-        key=key,
-        block_id=block_id,
-        label=key,
-        description=cut(line(description), 1500) if isinstance(description, str) else "",
-        kind=kind,
-        required=required,
-        nullable=nullable,
-        original=original,
-        now=shown if kind is not None and shown is not NOTHING and kind.holds(shown) else NOTHING,
-    )
+def item_fields(
+    schema: dict[str, Any] | None, rows: Rows, item: dict[str, Any], place: int, block_id: str
+) -> tuple[Part, ...]:
+    """List the parts of one object of a list, in which no further list of objects is opened."""
+    schemas = Schemas(schema)
+    told = object_of(schemas, rows.items, item or NOTHING) or {}
+    at = _At(path=(*rows.field.path, place), prefix=f"{block_id}.", lists=False)
+    return _Opening(schemas).parts(told, item, at)
 
 
-def _label(key: str, told: Any) -> str:
-    """Take the property's own title: a referenced one is its type's name, not what it is here."""
-    title = mapping(told).get("title")
-    return cut((line(title) if isinstance(title, str) else "") or _humanised(key), 150)
+@dataclass(frozen=True)
+class _At:
+    """Where an object stands; `loose` where it may stay absent, and all of it empty."""
+
+    path: Path = ()
+    prefix: str = "f:"
+    heading: str = ""
+    depth: int = 0
+    loose: bool = False
+    lists: bool = True
 
 
-def _told_apart(found: list[Field]) -> tuple[Field, ...]:
-    """Add the key to labels that would read the same."""
-    seen = Counter(field.label for field in found)
-    return tuple(
-        replace(field, label=f"{cut(field.label, 100)} ({cut(line(field.key), 45)})")
-        if seen[field.label] > 1
-        else field
-        for field in found
-    )
+@dataclass
+class _Opening:
+    schemas: Schemas
+    opened: Iterator[int] = field(default_factory=lambda: iter(range(_MOST_OPENED)))
 
+    def parts(self, told: Schema, held: dict[str, Any], at: _At) -> tuple[Part, ...]:
+        properties = mapping(told.get("properties"))
+        required = told.get("required") if isinstance(told.get("required"), list) else []
+        keys = list(dict.fromkeys([*properties, *held]))
+        ids = {key: f"{at.prefix}{place}" for place, key in enumerate(sorted(keys))}
+        others = told.get("additionalProperties")
+        found = []
+        for key in keys:
+            named = properties.get(key, others if isinstance(others, dict) else {})
+            needed = key in (required or []) or (key not in properties and key in held)
+            one = Field(
+                path=(*at.path, key),
+                block_id=ids[key],
+                label=key,
+                heading=at.heading,
+                required=needed,
+                loose=at.loose,
+                original=held.get(key, NOTHING),
+            )
+            found.append((one, self.schemas.shape(named), properties.get(key)))
+        labels = told_apart([(one.key, told) for one, _, told in found])
+        return tuple(
+            self._part(replace(one, label=label), shape, at)
+            for (one, shape, _), label in zip(found, labels, strict=True)
+        )
 
-def _humanised(key: str) -> str:
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", key).replace("_", " ").replace("-", " ")
-    text = line(words) or line(key) or "(unnamed)"
-    return text[:1].upper() + text[1:].lower() if re.fullmatch(r"[A-Za-z0-9 ]+", text) else text
+    def _part(self, one: Field, shape: Shape, at: _At) -> Part:
+        shown = shape.about.get("default", NOTHING) if one.original is NOTHING else one.original
+        shown = NOTHING if shown is None else shown
+        nullable = shape.nullable or (one.original is None and shape.about.get("type") is None)
+        one = replace(one, description=described(shape.about), nullable=nullable)
+        kind = kind_of(self.schemas, shape, shown, unset=one.may_be_absent)
+        if kind is not None:
+            return replace(
+                one, kind=kind, now=shown if shown is not NOTHING and kind.holds(shown) else NOTHING
+            )
+        if next(self.opened, None) is None:
+            return one
+        if (told := object_of(self.schemas, shape, shown)) is not None:
+            return self._group(one, told, shown, at)
+        return self._rows(one, shape, shown, at)
+
+    def _group(self, one: Field, told: Schema, shown: Any, at: _At) -> Part:
+        """Open an object; one that is absent only where its own is there, which ends what is recursive."""
+        if at.depth >= DEEPEST:
+            return replace(one, why="it lies too deep to be edited here")
+        absent = not isinstance(one.original, dict) and one.may_be_absent
+        if shown is NOTHING and at.loose:
+            return one
+        held = {} if shown is NOTHING else shown
+        inside = replace(
+            at,
+            path=one.path,
+            prefix=f"{one.block_id}.",
+            heading=one.title,
+            depth=at.depth + 1,
+            loose=at.loose or absent,
+        )
+        parts = self.parts(told, held, inside)
+        return Group(one, parts, held, absent) if parts else one
+
+    def _rows(self, one: Field, shape: Shape, shown: Any, at: _At) -> Part:
+        found = items_of(self.schemas, shape, shown)
+        if found is None or (shown is NOTHING and at.loose):
+            return one
+        if not at.lists:
+            return replace(one, why="a list in an object of a list is not edited here")
+        held = [] if shown is NOTHING else shown
+        if len(held) > MOST_ROWS:
+            return replace(one, why=f"of its {len(held)} objects a form can hold {MOST_ROWS}")
+        most = min(found.most, MOST_ROWS)
+        return Rows(one, found.items, held, found.least, most, addable=found.addable)

@@ -7,6 +7,9 @@ from typing import Any, Final, Protocol
 
 Block = dict[str, Any]
 
+Path = tuple[str | int, ...]
+"""Where a value stands in the proposal: keys, and places in lists."""
+
 
 class Nothing(Enum):
     """No value at all, as against null."""

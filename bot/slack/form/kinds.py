@@ -8,9 +8,10 @@ from typing import Any
 from bot.approvals.formats import WORDS, as_moment, is_email, is_uri
 from bot.slack.form.choices import MOST, Choice, Choices, options, yes_or_no
 from bot.slack.form.kind import NOTHING, Kind
+from bot.slack.form.lines import Lines
 from bot.slack.form.moments import Clock, Day, Moment
 from bot.slack.form.numeric import Bounds, Number, as_decimal
-from bot.slack.form.schema import Schema, Shape, mapping
+from bot.slack.form.schema import Schema, Schemas, Shape, mapping
 from bot.slack.form.text import Text, legible
 from bot.slack.text import cut, line
 
@@ -19,13 +20,13 @@ _PLAIN_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", re.ASCII)
 _NUMERIC = {"number", "integer"}
 
 
-def kind_of(shape: Shape, now: Any, *, unset: bool) -> Kind | None:
-    """Choose the kind, or None for what no field can show whole. `unset`: no value must be on offer too."""
+def kind_of(schemas: Schemas, shape: Shape, now: Any, *, unset: bool) -> Kind | None:
+    """Choose the kind, or None for what no one field can show whole. `unset`: no value is on offer too."""
     if shape.about.get("readOnly") is True or "const" in shape.about or _endless(now):
         return None
     if (offered := _offered(shape)) is not None:
         return _choice(*offered, unset=unset)
-    branch = _branch(shape, now)
+    branch = branch_of(shape, now)
     name = branch.get("type", _inferred(branch, now))
     match name:
         case "string":
@@ -35,7 +36,7 @@ def kind_of(shape: Shape, now: Any, *, unset: bool) -> Kind | None:
         case "boolean":
             return yes_or_no(unset=unset)
         case _:
-            return _choices(branch, now) if name == "array" else None
+            return _list(schemas, branch, now) if name == "array" else None
 
 
 def _offered(shape: Shape) -> tuple[list[Any], list[str | None]] | None:
@@ -61,12 +62,49 @@ def _choice(values: list[Any], labels: list[str | None], *, unset: bool) -> Kind
     if len(values) <= MOST:
         return Choice(options(values, labels), unset=unset)
     if all(isinstance(value, str) and legible(value) for value in values):
-        return Text(notes=(f"One of {cut(', '.join(map(line, values)), 300)}",))
+        return Text(notes=(_one_of(values),))
     return None
 
 
+def _one_of(values: list[str]) -> str:
+    return f"One of {cut(', '.join(map(line, values)), 300)}."
+
+
+def _list(schemas: Schemas, branch: Schema, now: Any) -> Kind | None:
+    if "prefixItems" in branch:
+        return None
+    return _choices(branch, now) or _lines(schemas, branch, now)
+
+
+def _lines(schemas: Schemas, branch: Schema, now: Any) -> Kind | None:
+    """Offer a list of texts or numbers as lines; what an empty untyped list holds, nobody knows."""
+    held = now if isinstance(now, list) else []
+    sample = next((one for one in held if isinstance(one, float)), held[0] if held else NOTHING)
+    if not branch.get("items") and sample is NOTHING:
+        return None
+    item = _line(schemas, schemas.shape(branch.get("items", {})), sample)
+    if item is None:
+        return None
+    least, most = _count(branch.get("minItems")) or 0, _count(branch.get("maxItems"))
+    kind = Lines(item, least, most, unique=branch.get("uniqueItems") is True)
+    return kind if kind.holds(now) or not isinstance(now, list) else None
+
+
+def _line(schemas: Schemas, shape: Shape, sample: Any) -> Kind | None:
+    """Choose how one line is read: options and moments are typed, and the schema checks them."""
+    match kind_of(schemas, shape, sample, unset=False):
+        case Text() | Number() as kind:
+            return kind
+        case Day() | Clock() | Moment():
+            return Text(notes=(WORDS[branch_of(shape, sample)["format"]],))
+        case Choice(offered) if all(isinstance(one.value, str) for one in offered):
+            return Text(notes=(_one_of([one.value for one in offered]),))
+        case _:
+            return None
+
+
 def _choices(branch: Schema, now: Any) -> Kind | None:
-    """Offer a list of different enum values as a multi-select; other lists have no field."""
+    """Offer a list of different enum values as a multi-select."""
     items = branch.get("items")
     values = mapping(items).get("enum")
     if not isinstance(values, list) or not 0 < len(values) <= MOST:
@@ -78,7 +116,7 @@ def _choices(branch: Schema, now: Any) -> Kind | None:
     return kind if kind.holds(now) or not isinstance(now, list) else None
 
 
-def _branch(shape: Shape, now: Any) -> Schema:
+def branch_of(shape: Shape, now: Any) -> Schema:
     """Pick the alternative that the value belongs to; where it does not tell, none."""
     if len(shape.branches) == 1:
         return shape.branches[0]
@@ -112,6 +150,8 @@ def _type_of(value: Any) -> str:
             return "number"
         case str():
             return "string"
+        case list():
+            return "array"
         case _:
             return "unknown"
 

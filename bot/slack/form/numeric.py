@@ -41,6 +41,14 @@ def as_decimal(value: Any) -> Decimal | None:
             return None
 
 
+def spoken(number: Decimal) -> str:
+    """Write a number as people do: 0, 0.5 or 1,000,000, whatever zeros a schema gave it."""
+    if number == 0:
+        return "0"
+    text = f"{number:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 @dataclass(frozen=True)
 class Bounds:
     """From `low` to `high`, either open-ended; where strict, the bound itself is out."""
@@ -62,11 +70,11 @@ class Bounds:
 
     def _low_words(self) -> str:
         words = "more than" if self.low_strict else "at least"
-        return "" if self.low is None else f"{words} {_written(self.low)}"
+        return "" if self.low is None else f"{words} {spoken(self.low)}"
 
     def _high_words(self) -> str:
         words = "less than" if self.high_strict else "at most"
-        return "" if self.high is None else f"{words} {_written(self.high)}"
+        return "" if self.high is None else f"{words} {spoken(self.high)}"
 
 
 @dataclass(frozen=True)
@@ -139,7 +147,9 @@ class Number:
             return {}
         limits = {"min_value": low, "max_value": high}
         return {
-            name: _written(bound) for name, bound in limits.items() if bound is not None and _survives(bound)
+            name: spoken(bound).replace(",", "")
+            for name, bound in limits.items()
+            if bound is not None and _survives(bound)
         }
 
     def _is_out(self, now: Any) -> bool:

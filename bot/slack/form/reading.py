@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.approvals.checking import Uncheckable
-from bot.slack.form.checking import Problem, problems
-from bot.slack.form.fields import Field
+from bot.slack.form.draft import UNTOUCHED, Draft
+from bot.slack.form.faults import Errors, faults
+from bot.slack.form.field import Field
+from bot.slack.form.fields import Rows, fields
+from bot.slack.form.inputs import ACTION, Input
 from bot.slack.form.kind import NOTHING, Reply, Unfit
-from bot.slack.form.layout import ACTION, Input, inputs
+from bot.slack.form.plan import Edited, Plan, Section, plan
 
 
 @dataclass(frozen=True)
@@ -19,39 +22,93 @@ class Filled:
     value: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Errors:
-    """What is wrong, one line for each input block; `general` is about what no shown block can mend."""
-
-    by_block: dict[str, str]
-    general: str | None = None
-
-
 def read(
-    schema: dict[str, Any] | None, value: dict[str, Any], state_values: dict[str, Any]
+    schema: dict[str, Any] | None,
+    value: dict[str, Any],
+    state_values: dict[str, Any],
+    draft: Draft = UNTOUCHED,
 ) -> Filled | Errors:
-    """Read a view's `state.values` by the schema and value that the form was made from.
+    """Read a view's `state.values` by the schema, value and draft that the form was made from.
 
     Everything wrong is reported at once. An untouched field keeps its value as it was written ("1.50" stays
     "1.50"), an absent key stays absent, and an emptied one becomes null where that is allowed and absent
     where it is not.
     """
-    edited, _ = inputs(schema, value)
-    filled = dict(value)
-    wrong: dict[str, str] = {}
-    for one in edited:
+    planned = plan(fields(schema, value))
+    filled, wrong = filled_in(planned, value, state_values, draft)
+    errors = faults(schema, filled, planned, wrong)
+    return errors or Filled(filled)
+
+
+def filled_in(
+    planned: Plan, held: dict[str, Any], state_values: dict[str, Any], draft: Draft
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the object with what was edited, and what is wrong by block id; `held` itself is not changed."""
+    filling = _Filling(state_values, draft)
+    return filling.filled(planned.parts, held), filling.wrong
+
+
+class _Filling:
+    def __init__(self, state_values: dict[str, Any], draft: Draft) -> None:
+        self.states = state_values
+        self.draft = draft
+        self.wrong: dict[str, str] = {}
+
+    def filled(self, parts: Iterable[Edited], held: dict[str, Any]) -> dict[str, Any]:
+        filled = dict(held)
+        for part in parts:
+            match part:
+                case Input():
+                    self._input(filled, part)
+                case Section():
+                    self._section(filled, part)
+                case Rows():
+                    self._rows(filled, part)
+        same = filled.keys() == held.keys() and all(filled[key] is held[key] for key in held)
+        return held if same else filled
+
+    def _input(self, filled: dict[str, Any], one: Input) -> None:
         try:
-            _fill(filled, one, state_values)
+            _fill(filled, one.field, self._answer(one))
         except Unfit as unfit:
-            wrong[one.field.block_id] = str(unfit)
-    general = _checked(schema, filled, edited, wrong)
-    return Errors(wrong, general) if wrong or general else Filled(filled)
+            self.wrong[one.field.block_id] = str(unfit)
+
+    def _section(self, filled: dict[str, Any], section: Section) -> None:
+        """Fill an object; one that may stay absent does while nothing in it is touched."""
+        group = section.group
+        if group.optional and not self._touched(section.parts):
+            return
+        inside = self.filled(section.parts, group.held)
+        if inside is not group.field.original:
+            filled[group.field.key] = inside
+
+    def _rows(self, filled: dict[str, Any], rows: Rows) -> None:
+        items = self.draft.items(rows)
+        if items is not rows.held:
+            filled[rows.field.key] = items
+
+    def _touched(self, parts: Iterable[Edited]) -> bool:
+        for part in parts:
+            match part:
+                case Input():
+                    try:
+                        touched = self._answer(part) is not Reply.SAME
+                    except Unfit:
+                        touched = True
+                case Section():
+                    touched = self._touched(part.parts)
+                case Rows():
+                    touched = self.draft.items(part) is not part.held
+            if touched:
+                return True
+        return False
+
+    def _answer(self, one: Input) -> Any:
+        state = (self.states.get(one.field.block_id) or {}).get(ACTION)
+        return Reply.SAME if state is None else one.kind.answer(state, one.field.now)
 
 
-def _fill(filled: dict[str, Any], one: Input, state_values: dict[str, Any]) -> None:
-    field = one.field
-    state = (state_values.get(field.block_id) or {}).get(ACTION)
-    answer = Reply.SAME if state is None else one.kind.answer(state, field.now)
+def _fill(filled: dict[str, Any], field: Field, answer: Any) -> None:
     if answer is Reply.SAME:
         _accept(filled, field)
     elif answer is not Reply.EMPTIED:
@@ -70,30 +127,3 @@ def _accept(filled: dict[str, Any], field: Field) -> None:
         if field.now is NOTHING:
             raise Unfit("Needs a value.")
         filled[field.key] = field.now
-
-
-def _checked(
-    schema: dict[str, Any] | None, filled: dict[str, Any], edited: tuple[Input, ...], wrong: dict[str, str]
-) -> str | None:
-    """Add the schema's complaints to their blocks; return the first that belongs to none."""
-    if schema is None:
-        return None
-    blocks = {one.field.key: one.field.block_id for one in edited}
-    try:
-        found = problems(schema, filled)
-    except Uncheckable as why:
-        return f"An edit cannot be checked: the proposal's schema {why}. Approve or reject it as it stands."
-    general = None
-    for problem in found:
-        shown = [blocks[key] for key in problem.keys if key in blocks]
-        for block_id in shown:
-            wrong.setdefault(block_id, problem.message)
-        if not shown:
-            general = general or _general(problem)
-    return general
-
-
-def _general(problem: Problem) -> str:
-    if not problem.keys:
-        return f"The proposal as a whole does not fit: {problem.message}"
-    return f"“{', '.join(problem.keys)[:100]}”, which this form does not edit: {problem.message}"

@@ -34,6 +34,9 @@ log = structlog.get_logger("signoff.slack")
 DATABASE_SECONDS = 1.5
 """What a click may wait for the database, all in all, out of Slack's three seconds."""
 
+REDRAW_SECONDS = 1.0
+"""What Slack may take to redraw a modal before another is closed; with the database's, within the three."""
+
 ANSWER_SECONDS = 2.7
 """What it may take with a look-up in Slack in between."""
 
@@ -187,6 +190,25 @@ class Desk:
         except Unreachable as error:
             log.warning("modal_failed", user=person.user, error=str(error))
             await self.whisper(person, "Slack did not let me open the form; please click again.")
+
+    async def push(self, person: Person, view: dict[str, Any]) -> None:
+        """Open a modal on top of the one that was clicked in, or say that Slack did not."""
+        try:
+            call = self.client.views_push(trigger_id=person.trigger_id or "", view=view)
+            await metrics.called("views.push", call)
+        except Unreachable as error:
+            log.warning("modal_failed", user=person.user, error=str(error))
+            await self.whisper(person, "Slack did not let me open the form; please click again.")
+
+    async def redrawn(self, view_id: str, view: dict[str, Any]) -> bool:
+        """Replace an open modal before an acknowledgement; False where Slack did not in time."""
+        try:
+            call = self.client.views_update(view_id=view_id, view=view)
+            await within(REDRAW_SECONDS, metrics.called("views.update", call))
+        except (*Unreachable, TimeoutError) as error:
+            log.warning("modal_not_redrawn", error=str(error))
+            return False
+        return True
 
     async def turn(self, view: dict[str, Any], page: dict[str, Any]) -> None:
         """Put another page into an open modal. Never raises."""

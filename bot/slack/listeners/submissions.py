@@ -10,10 +10,10 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.facts.votes import Case, Click, NotRecorded
 from bot.slack import modals
+from bot.slack.editing import Editing
 from bot.slack.listeners.desk import UNSURE, DatabaseAway, Desk, Person, person_of
 from bot.slack.refusals import refusal
-from bot.slack.submitted import Mistyped, edited_proposal, first_input, misfit, words
-from bot.slack.text import said
+from bot.slack.submitted import Mistyped, edited_proposal, first_input, misfit, typed, words
 from bot.slack.token import Token
 
 Reading = Callable[[dict[str, Any]], dict[str, Any]]
@@ -43,13 +43,14 @@ def _submission(desk: Desk, reading: Reading) -> Callable[..., Any]:
 async def _submit(desk: Desk, ack: AsyncAck, body: dict[str, Any], reading: Reading | None) -> None:
     """Record, then close the modal; or keep it, with what was typed and what is wrong or who was first."""
     person, view = person_of(body), body["view"]
-    token = Token.parse(view.get("private_metadata"))
+    editing = Editing.parse(view.get("private_metadata"))
+    token = editing.token if editing else None
     try:
         answer = await _record(desk, person, view, token, reading)
     except Mistyped as wrong:
-        await _keep_open(ack, wrong.by_block)
+        await keep_open(ack, view, wrong.by_block)
     except DatabaseAway:
-        await _keep_open(ack, {first_input(view): UNSURE})
+        await keep_open(ack, view, {first_input(view): UNSURE})
     else:
         if answer is None:
             await ack()
@@ -58,10 +59,10 @@ async def _submit(desk: Desk, ack: AsyncAck, body: dict[str, Any], reading: Read
             await ack(response_action="update", view=answer)
 
 
-async def _keep_open(ack: AsyncAck, errors: dict[str, str]) -> None:
-    """Show errors at their fields; a form without a single field has room for one line alone."""
+async def keep_open(ack: AsyncAck, view: dict[str, Any], errors: dict[str, str]) -> None:
+    """Show errors at their fields; where a form has none, above it, with all that was done in it."""
     if "" in errors:
-        await ack(response_action="update", view=modals.refusal_view(said(errors[""], 1000)))
+        await ack(response_action="update", view=modals.complaining(view, errors[""]))
     else:
         await ack(response_action="errors", errors=errors)
 
@@ -83,7 +84,7 @@ async def _record(
     if outcome.approval is not None and outcome.wrong is not None:
         raise misfit(outcome.approval, view, outcome.wrong)
     if outcome.approval is not None and outcome.why in ("settled", "outdated"):
-        return modals.taken_modal(outcome.approval, outcome.approval.edited_by, _typed(view))
+        return modals.taken_modal(outcome.approval, outcome.approval.edited_by, typed(view))
     return modals.refusal_view(await desk.wording(outcome))
 
 
@@ -103,26 +104,3 @@ async def _edited(case: Case, token: Token, view: dict[str, Any]) -> dict[str, A
         if approval.status == "pending" and approval.revision == token.revision:
             raise
         return {}  # too late whatever it says: casting it tells who was first, and leaves its audit row
-
-
-def _typed(view: dict[str, Any]) -> dict[str, Any]:
-    """Return what stands in the form, labelled, so that it can be copied."""
-    labels = {
-        block["block_id"]: block["label"]["text"] for block in view["blocks"] if block["type"] == "input"
-    }
-    return {
-        labels.get(block_id, block_id): _shown(element)
-        for block_id, elements in view["state"]["values"].items()
-        for element in elements.values()
-    }
-
-
-def _shown(element: dict[str, Any]) -> Any:
-    for key in ("value", "selected_date", "selected_date_time", "selected_time"):
-        if element.get(key) is not None:
-            return element[key]
-    chosen = element.get("selected_option")
-    many = element.get("selected_options")
-    if chosen:
-        return chosen["text"]["text"]
-    return [option["text"]["text"] for option in many] if many else None

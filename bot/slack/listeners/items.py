@@ -1,0 +1,119 @@
+"""Lists of objects in an edit modal: an object opens on top of it, and comes back into it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+
+from bot.facts.votes import Case
+from bot.slack import modals
+from bot.slack.editing import Editing
+from bot.slack.form import ACTION, Spot, item_at, rows_at, spot_of
+from bot.slack.listeners.clicks import answer_unknown
+from bot.slack.listeners.desk import DatabaseAway, Desk, Person, person_of, unraised
+from bot.slack.listeners.submissions import keep_open
+from bot.slack.modals import edit_modal, item_modal, refusal_view, taken_modal
+from bot.slack.refusals import refusal
+from bot.slack.submitted import TOO_MUCH, Mistyped, first_input, kept_item, typed
+
+View = dict[str, Any]
+
+_AWAY = "The database did not answer in time. Nothing is lost: please try again in a moment."
+_NOT_REDRAWN = "Slack did not take this change back into the form. Nothing is lost: please try again."
+
+
+def register(app: AsyncApp, desk: Desk) -> None:
+    @app.action(re.compile(rf"{re.escape(ACTION)}\.(edit|remove|add)"))
+    async def on_row(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await _row(desk, ack, body)
+
+    @app.view(modals.ITEM_FORM)
+    async def on_item(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await _submit(desk, ack, body)
+
+
+async def _row(desk: Desk, ack: AsyncAck, body: dict[str, Any]) -> None:
+    """Do what a row's button says, by what the view itself remembers: a repeated click does it once."""
+    person, view, action = person_of(body), body.get("view") or {}, body["actions"][0]
+    editing, spot = Editing.parse(view.get("private_metadata")), spot_of(action["block_id"])
+    async with desk.answering(person):
+        case = await desk.case(editing.token.approval_id, person.user) if editing and spot else None
+    if editing is None or spot is None or case is None:
+        await answer_unknown(desk, ack, person)
+        return
+    await ack()
+    with unraised("row_not_drawn", user=person.user):
+        if _passed(case, editing):
+            await desk.turn(view, _taken(case, view))
+        elif action["action_id"] == f"{ACTION}.remove":
+            await desk.turn(view, _without(case, editing, spot, view))
+        else:
+            added = action["action_id"] == f"{ACTION}.add"
+            await _open(desk, person, case, editing, spot, added=added)
+
+
+async def _open(desk: Desk, person: Person, case: Case, editing: Editing, spot: Spot, *, added: bool) -> None:
+    schema, value = _proposal(case)
+    rows = rows_at(schema, value, spot.rows)
+    if rows is not None and added:
+        spot = Spot(spot.rows, editing.draft.next_number(rows))
+    item = item_at(schema, value, editing.draft, spot)
+    if item is not None:
+        await desk.push(person, item_modal(Editing(editing.token, editing.draft, spot), item))
+
+
+def _without(case: Case, editing: Editing, spot: Spot, view: View) -> View:
+    """Return the edit modal without that row."""
+    rows = rows_at(*_proposal(case), spot.rows)
+    draft = editing.draft.without(rows, spot.number) if rows else editing.draft
+    if not Editing(editing.token, draft).fits:
+        return modals.complaining(view, TOO_MUCH)
+    return edit_modal(editing.token, case.approval, case.thread, draft)
+
+
+async def _submit(desk: Desk, ack: AsyncAck, body: dict[str, Any]) -> None:
+    """Take an object back into the form below, which is redrawn first: closing this one shows it."""
+    person, view = person_of(body), body["view"]
+    try:
+        answer = await _keep(desk, person, view)
+    except Mistyped as wrong:
+        await keep_open(ack, view, wrong.by_block)
+    except DatabaseAway:
+        await keep_open(ack, view, {first_input(view): _AWAY})
+    else:
+        if answer is None:
+            await ack()
+        else:
+            await ack(response_action="update", view=answer)
+
+
+async def _keep(desk: Desk, person: Person, view: View) -> View | None:
+    """Redraw the form below with what was typed; returns the view that says why not."""
+    editing = Editing.parse(view.get("private_metadata"))
+    case = await desk.case(editing.token.approval_id, person.user) if editing else None
+    if editing is None or case is None:
+        return refusal_view(refusal("unknown"))
+    if _passed(case, editing):
+        return _taken(case, view)
+    kept = await asyncio.to_thread(kept_item, case.approval, editing, view)
+    below = edit_modal(kept.token, case.approval, case.thread, kept.draft)
+    if not await desk.redrawn(view["root_view_id"], below):
+        raise Mistyped({first_input(view): _NOT_REDRAWN})
+    return None
+
+
+def _passed(case: Case, editing: Editing) -> bool:
+    """Tell whether what the form was made from no longer waits."""
+    return case.approval.status != "pending" or case.approval.revision != editing.token.revision
+
+
+def _taken(case: Case, view: View) -> View:
+    return taken_modal(case.approval, case.approval.edited_by, typed(view))
+
+
+def _proposal(case: Case) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    proposal = case.approval.proposal
+    return case.approval.request.proposal_schema, proposal if isinstance(proposal, dict) else {}
