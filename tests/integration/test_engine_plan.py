@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.engine.plan import Begin, Drive, Finish, Orphan, Send, Snapshot, Wait, follow, next_move
+from bot.approvals.dialects import Asked, breakpoint_request
+from bot.engine.plan import Begin, Drive, Finish, Orphan, Send, Snapshot, Step, Wait, follow, next_move
 from bot.facts.pauses import Pause
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
@@ -100,3 +101,46 @@ def test_what_was_applied_or_superseded_is_of_no_more_concern():
     rows = (Row(applied_at=AT, status="decided"), Row(status="superseded"))
 
     assert follow(paused(), rows).new == (PAUSE,)
+
+
+STOP = Pause.asking("b" * 32, Asked(breakpoint_request("send", "before", {}), "breakpoint"))
+AT_STOP = Row("b" * 32, dialect="breakpoint", payload_hash=STOP.digest)
+
+
+def test_no_answer_and_no_retry_runs_a_graph_past_a_breakpoint_that_is_not_decided():
+    decided = Row(status="decided")
+    for more in ({}, {"failed": True}, {"returned": True}):
+        assert next_move(paused(pauses=(PAUSE, STOP), **more), (decided, AT_STOP)) == Wait()
+
+
+def test_breakpoints_that_stand_side_by_side_are_passed_when_all_are_decided():
+    other = Pause.asking("c" * 32, STOP.asked)
+    row = replace(AT_STOP, status="decided")
+    beside = replace(row, interrupt_id="c" * 32, status="expired")
+
+    assert next_move(paused(pauses=(STOP, other)), (row,)) == Wait()
+    assert next_move(paused(pauses=(STOP, other)), (row, beside)) == Step(((row, STOP), (beside, other)))
+
+
+def test_a_breakpoint_that_was_marked_and_still_stands_is_passed_again_and_written_once_by_its_proof():
+    row = replace(AT_STOP, status="decided", applying_at=AT)
+
+    assert next_move(paused(pauses=(STOP,)), (row,)) == Step(((row, STOP),))
+    assert follow(paused(pauses=()), (row,)).applied == (row,)
+
+
+def test_a_breakpoint_that_vanished_undecided_orphans_its_thread_wherever_the_graph_stands():
+    row = replace(AT_STOP, status="orphaned")
+
+    assert follow(paused(pauses=()), (AT_STOP,)).vanished == (AT_STOP,)
+    for more in ({}, {"failed": True}):
+        assert next_move(paused(pauses=(), **more), (row,)) == Orphan()
+
+
+def test_a_nodes_nameless_interrupt_is_answered_after_everything_else():
+    nameless = Pause.asking("d" * 32, Asked(STOP.asked.request, "node_interrupt"))
+    row = Row("d" * 32, status="decided", dialect="node_interrupt", payload_hash=nameless.digest)
+    stops = {nameless.interrupt_id: None}
+
+    assert next_move(paused(pauses=(PAUSE, nameless), stops=stops), (row, Row())) == Wait()
+    assert next_move(paused(pauses=(nameless,), stops=stops), (row,)) == Step(((row, nameless),))
