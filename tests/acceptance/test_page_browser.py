@@ -236,6 +236,61 @@ async def test_a_modal_sends_every_kind_of_input_in_slacks_shape(
     }
 
 
+async def test_what_is_typed_in_a_modal_stays_while_one_on_top_of_it_changes_it(
+    emulator: Emulator, client: AsyncWebClient, page: Page, app: App
+) -> None:
+    def below(line: str) -> Json:
+        row = {"type": "section", "block_id": "row", "text": words(line)}
+        edit = button("Edit", "edit", accessibility_label="Edit item 1")
+        blocks = [field("name", "plain_text_input", initial_value="old"), row, actions(edit)]
+        told = {"type": "modal", "callback_id": "below", "title": words("Below"), "submit": words("Send")}
+        return told | {"blocks": blocks}
+
+    top = {"type": "modal", "callback_id": "top", "title": words("Top"), "submit": words("Keep")}
+
+    async def on_open(ack: Any, body: Json, client: AsyncWebClient) -> None:
+        await ack()
+        await client.views_open(trigger_id=body["trigger_id"], view=below("1. as it was"))
+
+    async def on_edit(ack: Any, body: Json, client: AsyncWebClient) -> None:
+        await ack()
+        await app.note(values=body["view"]["state"]["values"])
+        await client.views_push(
+            trigger_id=body["trigger_id"], view=top | {"blocks": [field("host", "plain_text_input")]}
+        )
+
+    async def on_keep(ack: Any, view: Json, client: AsyncWebClient) -> None:
+        host = view["state"]["values"]["host"]["a"]["value"]
+        await client.views_update(view_id=view["root_view_id"], view=below(f"1. {host}"))
+        await ack()
+
+    async def on_send(ack: Any, view: Json) -> None:
+        await ack()
+        await app.note(values=view["state"]["values"])
+
+    app.bolt.action("open")(on_open)
+    app.bolt.action("edit")(on_edit)
+    app.bolt.view("top")(on_keep)
+    app.bolt.view("below")(on_send)
+    await post(client, actions(button("Open", "open")))
+    await visit(page, emulator)
+    await page.get_by_role("button", name="Open", exact=True).click()
+    await inside(page, "name", "input").fill("typed")
+    await page.get_by_role("button", name="Edit item 1").click()
+    assert (await app.next())["values"]["name"]["a"]["value"] == "typed"
+
+    shown = page.locator("dialog[open]")
+    await expect(shown.get_by_test_id("modal-title")).to_have_text("Top")
+    await shown.get_by_label("The host").fill("db-1")
+    await shown.get_by_test_id("modal-submit").click()
+
+    await expect(shown.get_by_test_id("modal-title")).to_have_text("Below")
+    await expect(shown).to_contain_text("1. db-1")
+    await expect(shown.get_by_label("The name")).to_have_value("typed")
+    await shown.get_by_test_id("modal-submit").click()
+    assert (await app.next())["values"]["name"]["a"]["value"] == "typed"
+
+
 async def test_a_confirm_dialog_guards_the_click(
     emulator: Emulator, client: AsyncWebClient, page: Page, app: App
 ) -> None:

@@ -175,3 +175,13 @@ def test_a_required_field_that_is_missing_takes_the_default_on_show() -> None:
 
     assert read(schema, {}, submitted(form(schema, {}))) == Filled({"field": 5})
     assert read(of(INTEGER), {}, {"f:0": {"value": {"value": None}}}) == Errors({"f:0": "Needs a value."})
+
+
+@pytest.mark.parametrize(
+    "items", [STRING, {"enum": ["a", "b"]}, {"type": "object", "properties": {"a": STRING}}]
+)
+def test_a_required_list_that_is_missing_is_empty_unless_it_needs_some(items: Json) -> None:
+    schema = {"type": "array", "items": items}
+
+    assert read(of(schema), {}, submitted(form(of(schema), {}))) == Filled({"field": []})
+    assert isinstance(read(of({**schema, "minItems": 1}), {}, {}), Errors)

@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_form import STRING, assert_slack_takes, of, submitted
 
-from bot.slack.form import Errors, Filled, form, read
+from bot.emulator.blockkit import problems
+from bot.slack.form import UNTOUCHED, Draft, Errors, Filled, Spot, form, item_at, read, read_item
+from bot.slack.form.fields import fields
+from bot.slack.form.plan import plan
 
 Json = Any
 
@@ -147,6 +150,7 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
+OBJECTS = st.dictionaries(st.text(max_size=3), ANYTHING, max_size=3)
 WORDS = st.sampled_from(
     (
         *(
@@ -198,6 +202,21 @@ def test_no_schema_and_no_value_breaks_the_form_or_is_changed_by_it(
         assert result.value["field"] is value
     for block in blocks:
         assert_slack_takes(block)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.text(max_size=3), st.lists(OBJECTS, max_size=3) | ANYTHING, max_size=3))
+def test_no_object_of_a_list_is_changed_by_being_looked_at(value: Json) -> None:
+    for rows in plan(fields(None, value)).rows():
+        for number in range(len(rows.held)):
+            item = item_at(None, value, UNTOUCHED, Spot(rows.field.block_id, number))
+            assert item is not None
+            draft = read_item(None, value, UNTOUCHED, item, submitted(item.blocks))
+            assert isinstance(draft, Draft)
+            result = read(None, value, {}, Draft.of_json(json.loads(json.dumps(draft.to_json()))))
+            assert isinstance(result, Filled)
+            assert all(result.value[key] is value[key] for key in value)
+            assert problems("modal", item.blocks) == []
 
 
 @settings(max_examples=200, deadline=None)

@@ -83,9 +83,10 @@ class _Filling:
             filled[group.field.key] = inside
 
     def _rows(self, filled: dict[str, Any], rows: Rows) -> None:
-        items = self.draft.items(rows)
-        if items is not rows.held:
-            filled[rows.field.key] = items
+        items, field = self.draft.items(rows), rows.field
+        missed = field.original is NOTHING and field.required and rows.least == 0
+        if missed or items is not rows.held:
+            filled[field.key] = items
 
     def _touched(self, parts: Iterable[Edited]) -> bool:
         for part in parts:
@@ -122,8 +123,11 @@ def _fill(filled: dict[str, Any], field: Field, answer: Any) -> None:
 
 
 def _accept(filled: dict[str, Any], field: Field) -> None:
-    """Leave an untouched field as it was; only a required one that was absent takes the default on show."""
+    """Leave an untouched field as it was; a required one that was absent takes what is on show."""
     if field.original is NOTHING and field.required:
-        if field.now is NOTHING:
+        if field.now is not NOTHING:
+            filled[field.key] = field.now
+        elif field.kind is not None and field.kind.can_be_empty(NOTHING):
+            filled[field.key] = []  # of absent ones, only a list is anything while it is empty
+        else:
             raise Unfit("Needs a value.")
-        filled[field.key] = field.now
