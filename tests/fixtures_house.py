@@ -147,6 +147,7 @@ async def running_house(
         try:
             async with opened(Settings(**environment), database, extra) as house:
                 running = Running(house, slack, database)
+                house.desk.showing.patience = 0.0
                 async with house.work.connection() as conn:
                     await time_machine.install(conn)
                     await conn.execute(_REACHABLE)

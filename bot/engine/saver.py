@@ -21,7 +21,7 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.types.json import Jsonb
 
-from bot.engine.unsaved import Unsaved, arrays
+from bot.engine.unsaved import Unsaved
 
 _Result = TypeVar("_Result")
 
@@ -96,21 +96,20 @@ class ThreadSaver(AsyncPostgresSaver):
         blobs = {key: value for key, value in values.items() if not isinstance(value, _SIMPLE)}
         rest = {key: value for key, value in values.items() if key not in blobs}
         place = config["configurable"]
-        rows = [
-            (channel, version, *self.serde.dumps_typed(blobs[channel]))
+        namespace = place["checkpoint_ns"]
+        stored_blobs = [
+            (namespace, channel, version, *self.serde.dumps_typed(blobs[channel]))
             for channel, version in new_versions.items()
             if channel in blobs
         ]
-        await self._unsaved.put(
-            {
-                "namespace": place["checkpoint_ns"],
-                "id": checkpoint["id"],
-                "parent": place.get("checkpoint_id"),
-                "checkpoint": Jsonb({**checkpoint, "channel_values": rest}),
-                "metadata": Jsonb(get_serializable_checkpoint_metadata(config, metadata)),
-                **arrays("blob", ("channel", "version", "type", "blob"), rows),
-            }
+        row = (
+            namespace,
+            checkpoint["id"],
+            place.get("checkpoint_id"),
+            Jsonb({**checkpoint, "channel_values": rest}),
+            Jsonb(get_serializable_checkpoint_metadata(config, metadata)),
         )
+        await self._unsaved.put(row, stored_blobs)
         stored = {key: place[key] for key in ("thread_id", "checkpoint_ns")}
         return {"configurable": {**stored, "checkpoint_id": checkpoint["id"]}}
 

@@ -1,12 +1,11 @@
 """What of a thread's checkpoints is still to be stored, and how: one statement for all that waits."""
 
-# ruff: noqa: S608  the statements are put together from constants of this module
-
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -20,7 +19,8 @@ Place = tuple[str, str, str, int]
 Write = tuple[str, str, str, bytes]
 """A write's task path, channel, type and value."""
 
-_WRITE = ("ns", "id", "task", "idx", "path", "channel", "type", "blob")
+MOST_WRITES = 1000
+"""In one statement, which takes 65,535 values at most (Postgres' protocol)."""
 
 
 @dataclass
@@ -39,12 +39,6 @@ class _Writes:
 
     def __bool__(self) -> bool:
         return bool(self.kept or self.replacing)
-
-    def columns(self) -> dict[str, list[Any]]:
-        """Return them as one array for each column."""
-        kept = [(*place, *write) for place, write in self.kept.items()]
-        replacing = [(*place, *write) for place, write in self.replacing.items()]
-        return arrays("kept", _WRITE, kept) | arrays("replacing", _WRITE, replacing)
 
 
 class Unsaved:
@@ -69,10 +63,14 @@ class Unsaved:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(HELD_SECONDS, self._store_soon)
 
-    async def put(self, checkpoint: dict[str, Any]) -> None:
-        """Store a checkpoint (the values of `_STORE_CHECKPOINT`) and what waits."""
+    async def put(self, checkpoint: Sequence[Any], blobs: Sequence[Sequence[Any]]) -> None:
+        """Store a checkpoint, the values of its channels that are kept as blobs, and what waits.
+
+        `checkpoint` is its namespace, id, parent, itself and its metadata; a blob its namespace, channel,
+        version, type and value.
+        """
         async with self._lock:
-            await self._execute(_STORE_CHECKPOINT, checkpoint)
+            await self._execute(checkpoint, blobs)
 
     async def settle(self) -> None:
         """Store what still waits. Raises what storing raises."""
@@ -98,14 +96,34 @@ class Unsaved:
     async def _store_writes(self) -> None:
         if self._writes:
             async with self._lock:
-                await self._execute(_STORE_WRITES, {})
+                await self._execute()
 
-    async def _execute(self, statement: bytes, values: dict[str, Any]) -> None:
+    async def _execute(self, checkpoint: Sequence[Any] = (), blobs: Sequence[Sequence[Any]] = ()) -> None:
         """Run one statement, which stores the writes that wait, too."""
         self._changed()
         self._wait_no_longer()
         taken, self._writes = self._writes, _Writes()
-        await self._conn.execute(statement, {"thread": self._thread_id, **values, **taken.columns()})
+        kept, replacing = list(taken.kept.items()), list(taken.replacing.items())
+        while len(kept) + len(replacing) > MOST_WRITES:
+            await self._insert(kept[:MOST_WRITES], replacing[:MOST_WRITES])
+            kept, replacing = kept[MOST_WRITES:], replacing[MOST_WRITES:]
+        if kept or replacing or checkpoint:
+            await self._insert(kept, replacing, blobs, checkpoint)
+
+    async def _insert(
+        self,
+        kept: Sequence[tuple[Place, Write]],
+        replacing: Sequence[tuple[Place, Write]],
+        blobs: Sequence[Sequence[Any]] = (),
+        checkpoint: Sequence[Any] = (),
+    ) -> None:
+        values: list[Any] = []
+        for row in (*((*place, *write) for place, write in (*kept, *replacing)), *blobs):
+            values += (self._thread_id, *row)
+        if checkpoint:
+            values += (self._thread_id, *checkpoint)
+        wanted = _statement(len(kept), len(replacing), len(blobs), checkpoint=bool(checkpoint))
+        await self._conn.execute(wanted, values)
 
     def _wait_no_longer(self) -> None:
         if self._timer is not None:
@@ -117,40 +135,44 @@ class Unsaved:
         self.read.clear()
 
 
-def arrays(name: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    """Turn rows into one array for each column, called `name_column`."""
-    return {f"{name}_{column}": [row[n] for row in rows] for n, column in enumerate(columns)}
+@lru_cache(maxsize=256)
+def _statement(kept: int, replacing: int, blobs: int, *, checkpoint: bool) -> bytes:
+    """Return one statement for so many rows of each kind; at least one of them."""
+    inserts = []
+    if kept:
+        inserts.append(f"{_WRITES} {_rows(kept, _WRITE)} {_WRITES_CLASH} do nothing")
+    if replacing:
+        inserts.append(f"{_WRITES} {_rows(replacing, _WRITE)} {_WRITES_CLASH} {_REPLACE}")
+    if blobs:
+        inserts.append(f"{_BLOBS} {_rows(blobs, _BLOB)} on conflict do nothing")
+    if checkpoint:
+        inserts.append(_CHECKPOINT)
+    *others, last = inserts
+    named = [f"stored_{n} as ({insert})" for n, insert in enumerate(others)]
+    return f"{'with ' if named else ''}{', '.join(named)} {last}".encode()
 
 
-def _insert_writes(name: str, conflict: str) -> str:
-    return f"""
+def _rows(count: int, row: str) -> str:
+    return f"values {', '.join([row] * count)}"
+
+
+_WRITES = """
 insert into checkpoint_writes
-    (thread_id, checkpoint_ns, checkpoint_id, task_id, idx, task_path, channel, type, blob)
-select %(thread)s, * from unnest(
-    %({name}_ns)s::text[], %({name}_id)s::text[], %({name}_task)s::text[], %({name}_idx)s::int[],
-    %({name}_path)s::text[], %({name}_channel)s::text[], %({name}_type)s::text[], %({name}_blob)b::bytea[])
-on conflict (thread_id, checkpoint_ns, checkpoint_id, task_id, idx) {conflict}"""
+    (thread_id, checkpoint_ns, checkpoint_id, task_id, idx, task_path, channel, type, blob)"""
 
+_WRITE = "(%s, %s, %s, %s, %s, %s, %s, %s, %b)"
 
-_KEPT = _insert_writes("kept", "do nothing")
-_REPLACING = _insert_writes(
-    "replacing", "do update set channel = excluded.channel, type = excluded.type, blob = excluded.blob"
-)
+_WRITES_CLASH = "on conflict (thread_id, checkpoint_ns, checkpoint_id, task_id, idx)"
 
-_STORE_WRITES = f"with kept as ({_KEPT}) {_REPLACING}".encode()
+_REPLACE = "do update set channel = excluded.channel, type = excluded.type, blob = excluded.blob"
 
-_STORE_CHECKPOINT = f"""
-with kept as ({_KEPT}),
-replacing as ({_REPLACING}),
-blobs as (
-    insert into checkpoint_blobs (thread_id, checkpoint_ns, channel, version, type, blob)
-    select %(thread)s, %(namespace)s, * from unnest(
-        %(blob_channel)s::text[], %(blob_version)s::text[], %(blob_type)s::text[], %(blob_blob)b::bytea[])
-    on conflict (thread_id, checkpoint_ns, channel, version) do nothing
-)
+_BLOBS = "insert into checkpoint_blobs (thread_id, checkpoint_ns, channel, version, type, blob)"
+
+_BLOB = "(%s, %s, %s, %s, %s, %b)"
+
+_CHECKPOINT = """
 insert into checkpoints
     (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, checkpoint, metadata)
-values (%(thread)s, %(namespace)s, %(id)s, %(parent)s, %(checkpoint)s, %(metadata)s)
+values (%s, %s, %s, %s, %s, %s)
 on conflict (thread_id, checkpoint_ns, checkpoint_id)
-do update set checkpoint = excluded.checkpoint, metadata = excluded.metadata
-""".encode()
+do update set checkpoint = excluded.checkpoint, metadata = excluded.metadata"""

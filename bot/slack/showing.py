@@ -9,6 +9,9 @@ import structlog
 
 log = structlog.get_logger("signoff.slack")
 
+PATIENCE = 0.15
+"""Seconds to wait for what a quick graph does with an answer: its end is then shown in the same update."""
+
 AT_ONCE = 8
 LAST_SECONDS = 5.0
 """What is under way may take so long when the process ends."""
@@ -17,8 +20,9 @@ LAST_SECONDS = 5.0
 class Showing:
     """Draws in the background. Nothing hangs on it: rows say what is wanted, and a sweep looks after them."""
 
-    def __init__(self, draw: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, draw: Callable[[str], Awaitable[None]], patience: float = PATIENCE) -> None:
         self._draw = draw
+        self.patience = patience
         self._places = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -40,6 +44,7 @@ class Showing:
             await asyncio.wait(self._tasks, timeout=LAST_SECONDS)
 
     async def _show(self, message_ids: Sequence[str]) -> None:
+        await asyncio.sleep(self.patience)
         async with self._places:
             for message_id in message_ids:
                 try:
