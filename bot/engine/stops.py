@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -17,6 +18,7 @@ from bot.approvals.dialects import (
     Original,
     StepOn,
     Update,
+    When,
     breakpoint_move,
     breakpoint_request,
     read,
@@ -99,7 +101,9 @@ def asked(stop: Stop, workflow: Workflow) -> Asked:
             )
     else:
         part = _part(stop.values, declared.fields)
-        request = breakpoint_request(stop.node, "after" if stop.after else "before", part, declared.schema)
+        names, upcoming = _named(stop.after or stop.before), _named(stop.upcoming) if stop.after else ""
+        when: When = "after" if stop.after else "before"
+        request = breakpoint_request(names, when, part, declared.schema, upcoming)
     if declared.answered is None and not stop.editable:
         request = request.model_copy(update={"allow": tuple(a for a in request.allow if a != "edit")})
     return Asked(request, "breakpoint", Original(as_json(request.proposal)))
@@ -111,10 +115,12 @@ def written(stop: Stop, decision: Decision, question: Asked, workflow: Workflow)
         if workflow.node_interrupt is None:
             raise BadAnswer("The workflow declares no node_interrupt any more; the answer has no place.")
         return _edit(stop, workflow.node_interrupt(decision, stop.raised.value))
-    nodes = tuple(dict.fromkeys(stop.before or stop.after))
-    returned = {node: _returned(workflow, node, decision) for node in nodes}
-    if any(value is not None for value in returned.values()):
-        return _as_returned(stop, {node: {} if v is None else v for node, v in returned.items()})
+    guarded = dict.fromkeys(stop.before or stop.after)
+    returned = {node: _returned(workflow, node, decision) for node in guarded}
+    values = {node: value for node, value in returned.items() if value is not None}
+    # A refusal that one of them has no way of its own for ends the thread, whatever the others have.
+    if values and (decision.approved or len(values) == len(guarded)):
+        return _as_returned(stop, values, "next" if len(values) < len(guarded) else "none")
     match _usual(decision, question):
         case StepOn():
             updates = (StateUpdate(None, END),) if stop.ended else ()
@@ -123,6 +129,12 @@ def written(stop: Stop, decision: Decision, question: Asked, workflow: Workflow)
             return _edit(stop, values)
         case End() as end:
             return end
+
+
+def _named(nodes: tuple[str, ...]) -> str:
+    """Name nodes, each once: `send (3 times) and log`."""
+    counted = [f"{node} ({n} times)" if n > 1 else node for node, n in Counter(nodes).items()]
+    return " and ".join(filter(None, (", ".join(counted[:-1]), counted[-1]))) if counted else ""
 
 
 def _returned(workflow: Workflow, node: str, decision: Decision) -> Any:
@@ -159,21 +171,21 @@ def _edit(stop: Stop, values: Any) -> Write:
     return Write(stop.thread_id, stop.namespace, updates)
 
 
-def _as_returned(stop: Stop, values: Mapping[str, Any]) -> Write:
-    """Update the state as if the guarded nodes had returned `values`; their neighbours keep their turn."""
+def _as_returned(stop: Stop, values: Mapping[str, Any], passes: Passes) -> Write:
+    """Update the state as if these guarded nodes had returned `values`; their neighbours keep their turn."""
     if not stop.before:
         others = tuple(_update(Command(), node) for node in stop.ran if node not in values)
         updates = (*(_update(value, node) for node, value in values.items()), *others)
-        return Write(stop.thread_id, stop.namespace, updates, "none")
+        return Write(stop.thread_id, stop.namespace, updates, passes)
     beside = tuple(node for node in stop.upcoming if node not in values)
     if beside and stop.sends:
         raise BadAnswer("The guarded node cannot be answered for, with what was sent to run beside it.")
-    first, *rest = stop.before
+    first, *rest = [node for node in stop.before if node in values]
     updates = (
         _update(_going(values[first], beside), first),
         *(_update(values[node], node) for node in rest),
     )
-    return Write(stop.thread_id, stop.namespace, updates, "none")
+    return Write(stop.thread_id, stop.namespace, updates, passes)
 
 
 def _update(value: Any, node: str) -> StateUpdate:

@@ -16,6 +16,7 @@ from psycopg import OperationalError
 from pydantic import BaseModel
 
 from bot.approvals import ApprovalRequest, Breakpoints, Fallback, Sla, ask
+from bot.engine.graph import GraphRun
 
 
 class State(TypedDict, total=False):
@@ -503,3 +504,47 @@ async def test_what_others_change_in_the_state_of_a_waiting_thread_is_a_revision
         await it.answer(asked)
         thread = await it.thread(thread_id)
         assert (thread.status, log(thread), thread.result["price"]) == ("done", ["a", "b"], 8)
+
+
+async def test_guarded_nodes_of_one_step_share_a_card_and_each_goes_its_declared_way(database):
+    builder = side_by_side(State, A, B)
+    declared = {"a": Breakpoints(answered=lambda decision: {"log": [decision.verdict]})}
+    workflow = flow(builder.compile(interrupt_before=["a", "b"]), breakpoints=declared)
+    async with bench(database, workflow) as it:
+        for verdict, status, ran in (("approve", "done", ["approve", "b"]), ("reject", "cancelled", None)):
+            thread_id = await it.run()
+            asked = await only(it, thread_id)
+            assert asked.request.title == "Run a and b"
+            await it.answer(asked, verdict)
+
+            thread = await it.thread(thread_id)
+            assert (thread.status, thread.result and sorted(log(thread))) == (status, ran)
+
+
+async def test_the_card_tells_how_often_a_node_runs_and_what_is_next(database):
+    builder = chain(State, A)
+    builder.add_node("b", B)
+    builder.add_conditional_edges("a", lambda state: [Send("b", {}), Send("b", {})], ["b"])
+    graph = builder.compile(interrupt_before=["b"])
+    async with bench(database, flow(graph), flow(chain(State, A, B), name="steps")) as it:
+        assert (await only(it, await it.run())).request.title == "Run b (2 times)"
+        asked = await only(it, await it.run("steps", autonomy="step_by_step"))
+        assert asked.request.summary == "The workflow stops after this step. Next comes b."
+
+
+async def test_a_graph_without_breakpoints_is_not_read_after_it_has_run(database, monkeypatch):
+    reads = []
+    read = GraphRun.read
+
+    async def counted(self):
+        reads.append(type(self))
+        return await read(self)
+
+    monkeypatch.setattr(GraphRun, "read", counted)
+    async with bench(database, flow(chain(State, A, asks("one"), B))) as it:
+        thread_id = await it.run()
+        assert reads == []
+        await it.answer(await only(it, thread_id))
+
+        assert (await it.thread(thread_id)).status == "done"
+        assert reads == [GraphRun], "once, before the answer is sent"

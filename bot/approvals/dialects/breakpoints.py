@@ -34,16 +34,20 @@ BreakpointMove = StepOn | Update | End
 
 
 def breakpoint_request(
-    node: str, when: When, state_part: dict[str, Any], schema: dict[str, Any] | None = None
+    node: str,
+    when: When,
+    state_part: dict[str, Any],
+    schema: dict[str, Any] | None = None,
+    upcoming: str = "",
 ) -> ApprovalRequest:
     """Ask at a breakpoint of `node`; `state_part` is the declared part of the state, as plain JSON.
 
-    `schema` is its JSON Schema, where one is declared.
+    `schema` is its JSON Schema, where one is declared. `upcoming` names what is next after the node.
     """
     verb = "Run" if when == "before" else "Go on after"
     return ApprovalRequest(
         title=one_line(f"{verb} {node}", "Go on?"),
-        summary=f"The workflow stops {when} this step.",
+        summary=f"The workflow stops {when} this step." + (f" Next comes {upcoming}." if upcoming else ""),
         proposal=state_part or None,
         proposal_schema=schema if state_part else None,
         allow=("approve", "reject", "edit") if state_part else ("approve", "reject"),
