@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from bot.approvals import Decision, Fallback, Policy, Sla, Workflow, ask, effect_key
 from workflows import effects
@@ -120,6 +120,13 @@ def decline(state: State) -> dict[str, Any]:
     }
 
 
+class Correctable(BaseModel):
+    """What whoever decides may put right of the claim itself, beside the payment that is proposed."""
+
+    description: str = Field(default="", max_length=2000, title="What it was for")
+    employee: str = Field(min_length=1, max_length=200, title="Who spent it")
+
+
 def _claim(state: State) -> ExpenseClaim:
     return ExpenseClaim.model_validate({k: v for k, v in state.items() if k in ExpenseClaim.model_fields})
 
@@ -176,6 +183,7 @@ workflow = Workflow(
     graph=builder,
     input=ExpenseClaim,
     channel="#finance-approvals",
+    corrections=Correctable,
     policy=Policy(approvers=("@finance-managers",)),
     sla=Sla(
         respond_within=timedelta(days=1),

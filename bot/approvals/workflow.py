@@ -46,6 +46,7 @@ class Workflow:
     only where it is named here.
     `state` is the pydantic model that what a waiting thread kept must still fit when it goes on; left out,
     the graph's own where that is one. `migrate[n]` turns a state of version n into one of version n + 1.
+    `corrections` is a model of the state fields that whoever may decide may also put right, from the card.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Workflow:
     state: type[BaseModel] | None = None
     state_version: int = 1
     migrate: Mapping[int, Migration] = field(default_factory=dict)
+    corrections: type[BaseModel] | None = None
     description: str = ""
     breakpoints: Breakpoints | Mapping[str, Breakpoints] = field(default_factory=Breakpoints)
     node_interrupt: Callable[[Decision, Any], dict[str, Any]] | None = None

@@ -84,6 +84,8 @@ def _approval(approval: Story) -> Iterator[str]:
         if approval[name] is not None:
             yield _field(name, approval[name])
     yield _field("proposal", approval["proposal"])
+    if (correction := approval["correction"]) and correction["by"]:
+        yield _field("corrected", f"by {correction['by']}: {shown(correction['fixed'])}")
     for notice in approval["notices"]:
         yield _field("notice", notice)
     for vote in approval["votes"]:

@@ -117,6 +117,7 @@ def graph_run(entry: Entry, saver: BaseCheckpointSaver[Any], thread: Thread, **h
     """Return a thread's graph, ready to be read and run; only what can stop unasked costs another read."""
     every_step = thread.autonomy == "step_by_step"
     how["state_version"] = entry.workflow.state_version
+    how["corrects"] = entry.workflow.corrections is not None
     if not (entry.guarded or every_step):
         return GraphRun(entry.graph, saver, thread.thread_id, **how)
     guards: dict[str, Any] = {"workflow": entry.workflow, "every_step": every_step}

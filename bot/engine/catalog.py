@@ -13,6 +13,7 @@ from typing import Any
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
+from pydantic import BaseModel
 
 from bot.approvals.policy import Policy
 from bot.approvals.workflow import BadWorkflow, Reply, Workflow
@@ -85,10 +86,35 @@ def compiled(workflow: Workflow) -> Pregel[Any, Any, Any, Any]:
     for path, inner in graph.get_subgraphs(recurse=True):
         if getattr(inner, "checkpointer", None):
             raise BadWorkflow(f"the subgraph {path} has a checkpointer of its own; compile it without one.")
+    if workflow.corrections is not None:
+        _refuse_uncorrectable(graph, workflow.corrections)
     if graph.checkpointer:
         graph = copy.copy(graph)
         graph.checkpointer = None
     return graph
+
+
+def _refuse_uncorrectable(graph: Pregel[Any, Any, Any, Any], corrections: type[BaseModel]) -> None:
+    """Refuse fields that a correction would not reach: a subgraph writes its own back over it."""
+    schema = corrections.model_json_schema()
+    for name in corrections.model_fields:
+        if _lists_objects(schema, schema["properties"][name]):
+            raise BadWorkflow(f"corrections names {name}, a list of objects, for which its form has no room.")
+        if name not in graph.channels:
+            raise BadWorkflow(f"corrections names {name}, which is no field of its graph's state.")
+        for path, inner in graph.get_subgraphs(recurse=True):
+            if name in getattr(inner, "channels", ()):
+                raise BadWorkflow(
+                    f"corrections names {name}, which the subgraph {path} keeps for itself and writes back; "
+                    "name fields of the root graph alone."
+                )
+
+
+def _lists_objects(schema: dict[str, Any], told: dict[str, Any]) -> bool:
+    told = schema["$defs"][told["$ref"].rpartition("/")[2]] if "$ref" in told else told
+    items = told.get("items", {})
+    items = schema["$defs"][items["$ref"].rpartition("/")[2]] if "$ref" in items else items
+    return "properties" in items or any(_lists_objects(schema, one) for one in told.get("anyOf", ()))
 
 
 def _modules(package: str, catalog: Catalog) -> list[str]:

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from bot.approvals.state import Misfit
 from bot.approvals.workflow import Workflow
+from bot.engine.correcting import corrected
 from bot.engine.plan import Drive, Move, Send, Snapshot, Step
+from bot.postgres.rows import Approval
 
 AT_A_BREAKPOINT = (
     "The thread stands at a static breakpoint, where LangGraph takes no update with the answer, so its state "
@@ -14,14 +16,18 @@ AT_A_BREAKPOINT = (
 )
 
 
-def fitted(move: Move, snapshot: Snapshot, workflow: Workflow) -> Move:
-    """Return the move with the fields that a migration mends; raises `Misfit` where it must not be made."""
-    contract = workflow.contract
-    if contract is None or not isinstance(move, Send | Drive | Step) or not isinstance(snapshot.values, dict):
+def fitted(move: Move, snapshot: Snapshot, workflow: Workflow, approvals: tuple[Approval, ...]) -> Move:
+    """Return the move with the fields that people corrected and that a migration mends.
+
+    Raises `Misfit` where it must not be made.
+    """
+    if not isinstance(move, Send | Drive | Step) or not isinstance(snapshot.values, dict):
         return move
-    update = contract.mended(snapshot.values, snapshot.version, snapshot.older)
-    if not isinstance(move, Step):
-        return replace(move, update=update)
-    if update:
-        raise Misfit(AT_A_BREAKPOINT)
-    return move
+    fixed = corrected(workflow, snapshot, approvals) if isinstance(move, Send) else {}
+    contract, values = workflow.contract, {**snapshot.values, **fixed}
+    mended = contract.mended(values, snapshot.version, snapshot.older) if contract else {}
+    if isinstance(move, Step):
+        if mended:
+            raise Misfit(AT_A_BREAKPOINT)
+        return move
+    return replace(move, update={**mended, **fixed}) if mended or fixed else move

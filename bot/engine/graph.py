@@ -18,6 +18,7 @@ from psycopg import OperationalError
 
 from bot.approvals.basis import MOST_REFUSALS, is_moved
 from bot.approvals.errors import BadRequest
+from bot.approvals.state import Older
 from bot.engine import kept
 from bot.engine.plan import Snapshot, StoppedSilently
 from bot.engine.stops import Write
@@ -65,6 +66,7 @@ class GraphRun:
         lost: Callable[[], bool],
         settled: Callable[[Awaitable[Any]], Awaitable[Any]] = lambda run: run,
         state_version: int = 1,
+        corrects: bool = False,
     ) -> None:
         self._saver = saver
         self._lost = lost
@@ -73,6 +75,7 @@ class GraphRun:
         self._graph = copy.copy(graph)
         self._graph.checkpointer = self._saver
         self._refused = 0
+        self._corrects = corrects
         self._version = self._read_version = state_version
         self._config: Any = {
             "configurable": {"thread_id": thread_id, STRICT_RESUME: True},
@@ -95,7 +98,8 @@ class GraphRun:
         # is next then, but the tasks are there, and the step after them is still to come.
         ended = not state.next and not state.tasks
         self._read_version = kept.version(state)
-        older = self._read_version < self._version and not ended
+        is_older = self._read_version < self._version
+        found_there = await self._looked_into() if (is_older or self._corrects) and not ended else None
         return Snapshot(
             started=state.created_at is not None,
             unfinished=not ended,
@@ -104,9 +108,13 @@ class GraphRun:
             values=state.values,
             result=self._given_out(state.values),
             version=self._read_version,
-            older=await kept.older(self._saver, self._config) if older else None,
+            older=found_there if is_older else None,
+            updated=found_there is not None and found_there.updated,
             stranded=await self._stranded() if ended and state.created_at else frozenset(),
         )
+
+    async def _looked_into(self) -> Older:
+        return await kept.older(self._saver, self._config)
 
     async def begin(self, given: Any) -> Snapshot:
         return await self._run(given)
@@ -191,6 +199,7 @@ class GraphRun:
             values=values,
             result=self._given_out(values),
             version=self._version,
+            updated=bool(found) and self._corrects and (await self._looked_into()).updated,
             returned=True,
         )
 

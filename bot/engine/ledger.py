@@ -18,6 +18,8 @@ from bot.approvals.states import ThreadStatus
 from bot.approvals.workflow import Workflow
 from bot.engine.answers import answers, writes
 from bot.engine.contract import fitted
+from bot.engine.correcting import close as close_corrections
+from bot.engine.correcting import correctable
 from bot.engine.difference import Journey
 from bot.engine.plan import (
     Begin,
@@ -93,7 +95,7 @@ class Ledger:
                 return Finish()
             approvals = await self._follow_pauses(recorded, snapshot, rows, workflow)
             try:
-                move = fitted(next_move(snapshot, approvals), snapshot, workflow)
+                move = fitted(next_move(snapshot, approvals), snapshot, workflow, approvals)
             except Misfit as misfit:
                 await self._hold_misfit(recorded, rows, str(misfit))
                 return Wait()
@@ -195,7 +197,15 @@ class Ledger:
             await supersede(recorded, approval, pause, rows.now)
         asked = (*changes.superseded, *((None, pause) for pause in changes.new))
         decided = [
-            await register(recorded, self.thread, workflow, pause, rows.now, follows=before)
+            await register(
+                recorded,
+                self.thread,
+                workflow,
+                pause,
+                rows.now,
+                follows=before,
+                correction=correctable(workflow, snapshot, pause),
+            )
             for before, pause in asked
         ]
         if any(decided) or changes.vanished or changes.superseded:
@@ -213,6 +223,8 @@ class Ledger:
             await self._stop(recorded, rows, "cancelled", said.reason)
             return Finish()
         await self.row.sends([approval.approval_id for approval, _ in send.decided])
+        if send.update and workflow.corrections is not None:
+            await close_corrections(self._conn, self.thread.thread_id)
         return replace(send, answers=said)
 
     async def _step(

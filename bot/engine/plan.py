@@ -25,6 +25,7 @@ class Snapshot:
     `returned` says that it is what a run came back with: nothing that was sent earlier is under way in it.
     `values` is the whole state, and `result` what of it the graph gives out.
     `version` is that of the state, and `older` all that was kept where that is not the deployed one.
+    `updated` says that in the step at hand an update was sent, which `Workflow.corrections` needs to know.
     `stranded` are interrupts that the checkpoint holds and no node of the graph asks any more. `stops` are
     the places behind those of its `pauses` that LangGraph has no interrupt for, by id.
     """
@@ -37,6 +38,7 @@ class Snapshot:
     result: Any = None
     version: int = 1
     older: Older | None = None
+    updated: bool = False
     returned: bool = False
     stranded: frozenset[str] = frozenset()
     stops: Mapping[str, Stop] = field(default_factory=dict)

@@ -22,7 +22,8 @@ Judgement = Standing | Refusal | Literal["overdue", "repeated"]
 class Click:
     """What a person did, and where. `proposal` is set by an edit; times are the database's.
 
-    A choice is given by the option's id, or by its place in the request (`option`, from 0).
+    A choice is given by the option's id, or by its place in the request (`option`, from 0). Who `corrects`
+    the state gives no verdict by that.
     """
 
     user: str
@@ -35,8 +36,14 @@ class Click:
     text: str | None = None
     comment: str | None = None
     proposal: dict[str, Any] | None = None
+    corrects: bool = False
     channel: str | None = None
     ts: str | None = None
+
+    @property
+    def act(self) -> str:
+        """What it is, in a word, for the audit."""
+        return "correct" if self.corrects else self.verdict
 
     def chosen(self, request: ApprovalRequest) -> Click:
         """Return the click with its option's id in place of the option's place."""
@@ -58,13 +65,13 @@ def judge(case: Case, click: Click) -> Judgement:
     if not case.known_place:
         return "stray"
     if click.revision != approval.revision:
-        return "repeated" if _is_their_edit(case, click) else "outdated"
-    if not _is_offered(approval.request, click):
+        return "repeated" if _is_their_edit(case, click) or _is_their_correction(case, click) else "outdated"
+    if not (approval.correction is not None if click.corrects else _is_offered(approval.request, click)):
         return "not_allowed"
     found = who_may(case)
     if isinstance(found, Refused):
         return found.why
-    return "repeated" if _is_their_vote(case, click) else found
+    return "repeated" if not click.corrects and _is_their_vote(case, click) else found
 
 
 def who_may(case: Case) -> Standing | Refused:
@@ -105,6 +112,11 @@ def _is_their_edit(case: Case, click: Click) -> bool:
         and approval.edited_by == click.user
         and _is_their_vote(case, click)
     )
+
+
+def _is_their_correction(case: Case, click: Click) -> bool:
+    made, previous = case.approval.correction, click.revision == case.approval.revision - 1
+    return click.corrects and previous and made is not None and made.by == click.user
 
 
 def _same(vote: Vote, click: Click) -> bool:

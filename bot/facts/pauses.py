@@ -15,6 +15,7 @@ from bot.approvals import sla as sla_rules
 from bot.approvals.autonomy import by_policy
 from bot.approvals.canonical import payload_hash
 from bot.approvals.changes import Change
+from bot.approvals.correction import Correction
 from bot.approvals.decision import Decision
 from bot.approvals.dialects import Answering, Asked, read
 from bot.approvals.policy import Policy, tighten
@@ -57,12 +58,16 @@ async def register(
     now: datetime,
     *,
     follows: Approval | None = None,
+    correction: Correction | None = None,
 ) -> Decision | None:
     """Record a new pause; returns the policy's decision where it is left to that.
 
-    `follows` is the approval of the same pause that was superseded.
+    `follows` is the approval of the same pause that was superseded, `correction` what may be put right of
+    the state.
     """
     approval = found(thread, workflow, pause, now, follows=follows)
+    if approval.decision is not None:
+        correction = None
     decision = approval.decision
     await fact.conn.execute(
         _INSERT,
@@ -73,6 +78,7 @@ async def register(
             "revision": approval.revision,
             "asked_again": approval.asked_again,
             "changed": _as_json(approval.changed),
+            "correction": correction and Json(correction.to_json()),
             "status": approval.status,
             "dialect": approval.dialect,
             "answering": _kept(approval),
@@ -273,12 +279,13 @@ def _card(approval: Approval) -> NewMessage:
 
 
 _INSERT = """
-insert into approvals (approval_id, thread_id, interrupt_id, revision, asked_again, changed, status, dialect,
-                       answering, request, payload_hash, proposal, policy, sla, notices, channel, next_at,
-                       due_at, decision, decided_at, created_at)
+insert into approvals (approval_id, thread_id, interrupt_id, revision, asked_again, changed, correction,
+                       status, dialect, answering, request, payload_hash, proposal, policy, sla, notices,
+                       channel, next_at, due_at, decision, decided_at, created_at)
 values (%(approval_id)s, %(thread_id)s, %(interrupt_id)s, %(revision)s, %(asked_again)s, %(changed)s,
-        %(status)s, %(dialect)s, %(answering)s, %(request)s, %(hash)s, %(proposal)s, %(policy)s, %(sla)s,
-        %(notices)s, %(channel)s, %(next_at)s, %(next_at)s, %(decision)s, %(decided_at)s, %(now)s)
+        %(correction)s, %(status)s, %(dialect)s, %(answering)s, %(request)s, %(hash)s, %(proposal)s,
+        %(policy)s, %(sla)s, %(notices)s, %(channel)s, %(next_at)s, %(next_at)s, %(decision)s, %(decided_at)s,
+        %(now)s)
 """
 
 _REVISE = """

@@ -21,12 +21,14 @@ from bot.postgres.jobs import Queue, Wakes
 from bot.postgres.rows import Approval, Thread
 
 __all__ = [
+    "Admitted",
     "Case",
     "Click",
     "NotRecorded",
     "Recorded",
     "Refusal",
     "Unchecked",
+    "admit",
     "cast",
     "may_begin",
     "read_case",
@@ -53,7 +55,7 @@ class NotRecorded:
 
 
 @dataclass(frozen=True)
-class _Admitted:
+class Admitted:
     """A click that counts, and by what right; None where exactly this counts already."""
 
     case: Case
@@ -69,7 +71,7 @@ async def cast(
     What cannot be checked is refused; or raises `Unchecked` where nobody has `looked_up` in Slack yet.
     """
     async with fact(conn, queue) as recorded:
-        found = await _admit(recorded, click, grace, looked_up=looked_up)
+        found = await admit(recorded, click, grace, looked_up=looked_up)
         if isinstance(found, NotRecorded):
             return found
         case = found.case
@@ -97,13 +99,12 @@ async def may_begin(
     Raises `Unchecked` like `cast`.
     """
     async with fact(conn, queue) as recorded:
-        found = await _admit(recorded, click, grace, looked_up=looked_up)
+        found = await admit(recorded, click, grace, looked_up=looked_up)
         return found if isinstance(found, NotRecorded) else found.case
 
 
-async def _admit(
-    recorded: Fact, click: Click, grace: timedelta, *, looked_up: bool
-) -> _Admitted | NotRecorded:
+async def admit(recorded: Fact, click: Click, grace: timedelta, *, looked_up: bool) -> Admitted | NotRecorded:
+    """Judge a click on the locked row; who is refused stands in the audit. Raises `Unchecked` like `cast`."""
     case = await read_case(recorded.conn, click.approval_id, click.user, grace, (click.channel, click.ts))
     if case is None:
         return _unknown(recorded, click)
@@ -112,9 +113,9 @@ async def _admit(
     click = click.chosen(case.approval.request)
     match judge(case, click):
         case Standing() as by:
-            return _Admitted(case, click, by)
+            return Admitted(case, click, by)
         case "repeated":
-            return _Admitted(case, click, None)
+            return Admitted(case, click, None)
         case "unchecked" if not looked_up:
             raise Unchecked
         case "overdue":
@@ -125,7 +126,7 @@ async def _admit(
 
 
 def _unknown(recorded: Fact, click: Click) -> NotRecorded:
-    about = {"approval_id": click.approval_id, "verdict": click.verdict, "why": "unknown", "team": click.team}
+    about = {"approval_id": click.approval_id, "verdict": click.act, "why": "unknown", "team": click.team}
     recorded.audit("system", "approval.refused", click.user, about)
     return NotRecorded("unknown")
 
@@ -145,7 +146,7 @@ def _refused(
         {
             "approval_id": approval.approval_id,
             "revision": click.revision,
-            "verdict": click.verdict,
+            "verdict": click.act,
             "why": why,
             "team": click.team,
             **({"wrong": str(wrong)} if wrong else {}),

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, Self
 
 from bot.approvals.changes import Change
+from bot.approvals.correction import Correction
 from bot.approvals.decision import Decision
 from bot.approvals.dialects import Answering, Dialect
 from bot.approvals.policy import Policy, Vote
@@ -103,6 +104,8 @@ class Approval:
     created_at: datetime
     changed: tuple[Change, ...] = ()
     asked_again: int = 0
+    correction: Correction | None = None
+    """What of the thread's state may be corrected, and was."""
     answering: Answering | None = None
     """How its graph takes the answer; None where that was not kept, and only the engine can tell."""
 
@@ -110,6 +113,7 @@ class Approval:
     def of(cls, row: dict[str, Any]) -> Self:
         taken = {name: row[name] for name in cls.__dataclass_fields__ if name in row}
         taken["changed"] = tuple(Change.of(one) for one in row.get("changed") or ())
+        taken["correction"] = Correction.of(row.get("correction"))
         taken["asked"] = row["request"]
         taken["policy"] = Policy.model_validate(row["policy"])
         taken["sla"] = Sla.model_validate(row["sla"])

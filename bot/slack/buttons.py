@@ -36,7 +36,7 @@ def decision_buttons(approval: Approval, *, whole: bool = True) -> list[Block]:
     ]
     if not whole:
         row.append(_whole(approval))
-    menu = _overflow(request, token, whole=whole)
+    menu = _overflow(approval, whole=whole)
     return [*blocks, {"type": "actions", "elements": [*row, *menu]}]
 
 
@@ -121,8 +121,11 @@ def _menu(request: ApprovalRequest, token: Token) -> Block:
     } | _confirm(request, "Choose")
 
 
-def _overflow(request: ApprovalRequest, token: Token, *, whole: bool) -> list[Block]:
-    entries = [("Approve with a note", ids.NOTE)] if "approve" in request.allow else []
+def _overflow(approval: Approval, *, whole: bool) -> list[Block]:
+    token = token_of(approval)
+    entries = [("Approve with a note", ids.NOTE)] if "approve" in approval.request.allow else []
+    if approval.correction is not None:
+        entries.append(("Correct…", ids.CORRECT))
     if whole:
         entries.append(("Show everything", ids.ALL))
     options = [{"text": plain(label, 75), "value": token.with_(wanted)} for label, wanted in entries]

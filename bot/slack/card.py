@@ -113,6 +113,7 @@ def _content(view: CardView) -> tuple[list[Block], bool]:
         facts(pairs, _FACTS),
         _proposed(approval),
         _edited(approval),
+        _corrected(approval),
         described(request, _OPTIONS),
         _links(request.links),
     ]
@@ -154,6 +155,18 @@ def _edited(approval: Approval) -> Piece:
     return Piece([heading, *piece.elements], piece.whole)
 
 
+def _corrected(approval: Approval) -> Piece:
+    """Show what was corrected in the thread's own data, before and after."""
+    correction = approval.correction
+    if correction is None or correction.by is None:
+        return Piece()
+    piece = edits(correction.changes, called=titles(correction.schema))
+    if not piece.elements:
+        return piece
+    parts = [words("Corrected", bold=True), words(" by "), person(correction.by), words(": before → after")]
+    return Piece([paragraph(*parts), *piece.elements], piece.whole)
+
+
 def _links(links: Mapping[str, str]) -> Piece:
     parts: list[Block] = []
     for label, url in list(links.items())[:_LINKS]:
@@ -182,6 +195,8 @@ def _footer(view: CardView) -> Iterator[str]:
     if approval.edited_by:
         void = ", earlier votes are void" if approval.policy.approvals > 1 else ""
         yield f"Revision {approval.revision}, edited by {mention(approval.edited_by)}{void}"
+    elif approval.correction is not None and approval.correction.by:
+        yield f"Revision {approval.revision}, corrected by {mention(approval.correction.by)}"
     escalated = asking.escalated(approval, view.groups if view.audience == "channel" else {})
     if escalated:
         yield escalated

@@ -20,6 +20,7 @@ from bot.slack.token import Token
 REJECT_FORM: Final = "signoff.form.reject"
 NOTE_FORM: Final = "signoff.form.note"
 RESPOND_FORM: Final = "signoff.form.respond"
+CORRECT_FORM: Final = "signoff.form.correct"
 EDIT_FORM: Final = "signoff.form.edit"
 ITEM_FORM: Final = "signoff.form.item"
 """One object of a list, on top of the edit modal."""
@@ -90,6 +91,19 @@ def complaining(view: Block, problem: str) -> Block:
     told = {"block_id": _PROBLEM, **section(f"⚠️ *{said(problem, 1000)}*")}
     names = ("type", "callback_id", "title", "close", "submit", "private_metadata")
     return {name: view[name] for name in names if view.get(name)} | {"blocks": [told, *kept][:VIEW_BLOCKS]}
+
+
+def correct_modal(token: Token, approval: Approval, thread: Thread | None = None) -> Block:
+    """Open the correctable fields of the thread's state, as they stand; submitting decides nothing."""
+    correction = approval.correction
+    told = (
+        "This corrects the workflow's own data and decides nothing. It is handed over together with the "
+        "answer; work that was fanned out before keeps what it was given. Earlier votes become void."
+    )
+    fields = form(correction.schema, correction.now) if correction else []
+    return _modal(
+        CORRECT_FORM, "Correct", "Correct", token, [*_about(approval, thread), context(told), *fields]
+    )
 
 
 def whole_modal(approval: Approval, page: int = 0) -> Block:

@@ -10,7 +10,7 @@ from bot.approvals.errors import BadAnswer, BadRequest
 from bot.postgres.rows import Approval
 from bot.slack import modals
 from bot.slack.editing import Editing
-from bot.slack.form import BETWEEN, UNTOUCHED, Errors, block_of, item_at, read, read_item
+from bot.slack.form import BETWEEN, UNTOUCHED, Draft, Errors, block_of, item_at, read, read_item
 from bot.slack.text import cut, line
 
 _HALF = re.compile("[\ud800-\udfff]")
@@ -33,8 +33,19 @@ def edited_proposal(approval: Approval, view: dict[str, Any]) -> dict[str, Any]:
     """Read the edited proposal, its types kept; raises `Mistyped`."""
     editing = Editing.parse(view["private_metadata"])
     draft = editing.draft if editing else UNTOUCHED
-    values = view["state"]["values"]
-    found = read(approval.request.proposal_schema, approval.proposal or {}, values, draft)
+    return _read(approval.request.proposal_schema, approval.proposal or {}, view, draft)
+
+
+def corrected_state(approval: Approval, view: dict[str, Any]) -> dict[str, Any]:
+    """Read the corrected fields of the state, their types kept; raises `Mistyped`."""
+    correction = approval.correction
+    return _read(correction.schema, correction.now, view) if correction else {}
+
+
+def _read(
+    schema: dict[str, Any] | None, value: dict[str, Any], view: dict[str, Any], draft: Draft = UNTOUCHED
+) -> dict[str, Any]:
+    found = read(schema, value, view["state"]["values"], draft)
     if isinstance(found, Errors):
         raise _mistyped(found, view)
     try:

@@ -20,6 +20,8 @@ PAGE: Final = "signoff.page"
 OPEN: Final = "signoff.open"
 """Buttons that only open a web address: `signoff.open.<index>`; Slack reports their clicks all the same."""
 
+CORRECT: Final = "correct"
+"""The overflow's "Correct…"."""
 NOTE: Final = "note"
 """The overflow's "Approve with a note"."""
 ALL: Final = "whole"

@@ -17,6 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import metrics
 from bot.facts import homes
+from bot.facts.correcting import correct
 from bot.facts.settle import card_id
 from bot.facts.votes import Case, Click, NotRecorded, Recorded, Unchecked, cast, may_begin, read_case
 from bot.postgres.errands import Errands
@@ -93,6 +94,15 @@ class Desk:
         outcome = await self._looking_up(click, record)
         self.showing.soon(errands.drawings())
         return outcome
+
+    @metrics.clicked
+    async def correct(self, click: Click, values: dict[str, Any]) -> Approval | NotRecorded:
+        """Record a correction of the thread's state; as for `cast`."""
+
+        async def record(conn: AsyncConnection[Any], *, looked_up: bool) -> Approval | NotRecorded:
+            return await correct(conn, self.queue, click, values, self.grace, looked_up=looked_up)
+
+        return await self._looking_up(click, record)
 
     @metrics.clicked
     async def may_begin(self, click: Click) -> Case | NotRecorded:

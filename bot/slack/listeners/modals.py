@@ -13,7 +13,14 @@ from bot.postgres.rows import Approval, Thread
 from bot.slack import token as ids
 from bot.slack.listeners.clicks import answer_unknown, click_of
 from bot.slack.listeners.desk import Desk, person_of, unraised
-from bot.slack.modals import approve_note_modal, edit_modal, reject_modal, respond_modal, whole_modal
+from bot.slack.modals import (
+    approve_note_modal,
+    correct_modal,
+    edit_modal,
+    reject_modal,
+    respond_modal,
+    whole_modal,
+)
 from bot.slack.token import Token, read_value
 
 Modal = Callable[[Token, Approval, Thread | None], dict[str, Any]]
@@ -22,6 +29,7 @@ Intent = tuple[Modal, dict[str, Any]]
 REJECT: Intent = (reject_modal, {"verdict": "reject"})
 RESPOND: Intent = (respond_modal, {"verdict": "respond"})
 NOTE: Intent = (approve_note_modal, {"verdict": "approve"})
+CORRECT: Intent = (correct_modal, {"verdict": "approve", "corrects": True})
 EDIT: Intent = (edit_modal, {"verdict": "approve", "proposal": {}})
 
 
@@ -35,6 +43,8 @@ def register(app: AsyncApp, desk: Desk) -> None:
         token, wanted = found or (None, "")
         if wanted == ids.NOTE:
             await _open(desk, ack, body, token, NOTE)
+        elif wanted == ids.CORRECT:
+            await _open(desk, ack, body, token, CORRECT)
         else:
             await _show(desk, ack, body, token)
 

@@ -9,11 +9,20 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.facts.votes import Case, Click, NotRecorded
+from bot.postgres.rows import Approval
 from bot.slack import modals
 from bot.slack.editing import Editing
 from bot.slack.listeners.desk import UNSURE, DatabaseAway, Desk, Person, person_of
 from bot.slack.refusals import refusal
-from bot.slack.submitted import Mistyped, edited_proposal, first_input, misfit, typed, words
+from bot.slack.submitted import (
+    Mistyped,
+    corrected_state,
+    edited_proposal,
+    first_input,
+    misfit,
+    typed,
+    words,
+)
 from bot.slack.token import Token
 
 Reading = Callable[[dict[str, Any]], dict[str, Any]]
@@ -30,6 +39,10 @@ def register(app: AsyncApp, desk: Desk) -> None:
 
     @app.view(modals.EDIT_FORM)
     async def on_edit(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await _submit(desk, ack, body, None)
+
+    @app.view(modals.CORRECT_FORM)
+    async def on_correct(ack: AsyncAck, body: dict[str, Any]) -> None:
         await _submit(desk, ack, body, None)
 
 
@@ -73,12 +86,14 @@ async def _record(
     """Cast the vote; returns the view that says why it was not cast."""
     if token is None:
         return modals.refusal_view(refusal("unknown"))
-    if reading is None:
+    if view["callback_id"] == modals.CORRECT_FORM:
+        outcome: Any = await _corrected(desk, person, token, view)
+    elif reading is None:
         case = await desk.case(token.approval_id, person.user)
-        said = {"verdict": "approve", "proposal": await _edited(case, token, view) if case else {}}
+        edited = await _typed_in(case, token, view, edited_proposal) if case else {}
+        outcome = await desk.cast(_click(person, token, {"verdict": "approve", "proposal": edited}))
     else:
-        said = reading(view)
-    outcome = await desk.cast(_click(person, token, said))
+        outcome = await desk.cast(_click(person, token, reading(view)))
     if not isinstance(outcome, NotRecorded):
         return None
     if outcome.approval is not None and outcome.wrong is not None:
@@ -94,12 +109,23 @@ def _click(person: Person, token: Token, said: dict[str, Any]) -> Click:
     )
 
 
-async def _edited(case: Case, token: Token, view: dict[str, Any]) -> dict[str, Any]:
-    """Read the edited proposal; raises `Mistyped` while it could still be put right."""
+async def _corrected(desk: Desk, person: Person, token: Token, view: dict[str, Any]) -> Any:
+    case = await desk.case(token.approval_id, person.user)
+    values = await _typed_in(case, token, view, corrected_state) if case else {}
+    return await desk.correct(_click(person, token, {"verdict": "approve", "corrects": True}), values)
+
+
+async def _typed_in(
+    case: Case,
+    token: Token,
+    view: dict[str, Any],
+    read: Callable[[Approval, dict[str, Any]], dict[str, Any]],
+) -> dict[str, Any]:
+    """Read a form of fields; raises `Mistyped` while it could still be put right."""
     approval = case.approval
     try:
         # Off the event loop: a hostile schema can take half a second to check.
-        return await asyncio.to_thread(edited_proposal, approval, view)
+        return await asyncio.to_thread(read, approval, view)
     except Mistyped:
         if approval.status == "pending" and approval.revision == token.revision:
             raise
