@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -21,8 +21,10 @@ class Policy(BaseModel):
 
     `approvers` are Slack user ids (`U…`, `W…`), user group ids (`S…`) or handles (`@finance-managers`);
     an empty list means nobody. `approvals` distinct people must approve (or choose the same option);
-    `rejections` distinct people end it. Answers in words steer and run nothing, so they count like
-    rejections. Without `self_approval` neither the requester nor the starter may decide.
+    `rejections` distinct people end it. Answers in words steer and run nothing, so they count with the
+    rejections; but where the words are the very answer that the graph takes, and may run something, they
+    count like a choice: `approvals` people must say the same. Without `self_approval` neither the requester
+    nor the starter may decide.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,6 +69,18 @@ class Vote(BaseModel):
     """By what right: `named`, or the group, with the age of the membership in seconds."""
 
 
+@dataclass(frozen=True)
+class Side:
+    """Those who stand behind the same outcome: one that `runs` something, or a no."""
+
+    runs: bool
+    votes: tuple[Vote, ...]
+
+    def needed(self, policy: Policy) -> int:
+        """Return how many people must stand here."""
+        return policy.approvals if self.runs else policy.rejections
+
+
 def is_user(name: str) -> bool:
     return _USER.fullmatch(name) is not None
 
@@ -75,20 +89,28 @@ def is_group(name: str) -> bool:
     return _GROUP.fullmatch(name) is not None
 
 
-def tally(policy: Policy, votes: Iterable[Vote]) -> Vote | None:
+def tally(policy: Policy, votes: Iterable[Vote], *, takes_words: bool = False) -> Vote | None:
     """Return the vote that satisfies the policy, the latest of its side, or None while it is open.
 
-    Votes are distinct by person: a later one of the same person replaces the earlier.
+    Votes are distinct by person: a later one of the same person replaces the earlier. `takes_words` says
+    that words are the answer itself. Where they are not, and some rejected while others answered in words,
+    what they come to together is a rejection.
     """
-    latest = {vote.user: vote for vote in sorted(votes, key=lambda vote: vote.at)}
-    sides = Counter((vote.verdict, vote.choice) for vote in latest.values())
-    for (verdict, choice), count in sides.items():
-        needed = policy.approvals if verdict in ("approve", "choose") else policy.rejections
-        if count >= needed:
-            return max(
-                (v for v in latest.values() if (v.verdict, v.choice) == (verdict, choice)), key=lambda v: v.at
-            )
+    for one in sides(votes, takes_words=takes_words):
+        if len(one.votes) >= one.needed(policy):
+            return max(one.votes, key=lambda vote: (vote.verdict == "reject", vote.at))
     return None
+
+
+def sides(votes: Iterable[Vote], *, takes_words: bool = False) -> tuple[Side, ...]:
+    """Part the votes, each person's latest, by what they would come to."""
+    latest = {vote.user: vote for vote in sorted(votes, key=lambda vote: vote.at)}
+    parted: dict[tuple[str | None, ...] | None, list[Vote]] = {}
+    for vote in latest.values():
+        runs = vote.verdict in ("approve", "choose") or (takes_words and vote.verdict == "respond")
+        said = (vote.verdict, vote.choice, vote.text) if runs else None
+        parted.setdefault(said, []).append(vote)
+    return tuple(Side(said is not None, tuple(found)) for said, found in parted.items())
 
 
 def tighten(base: Policy, wish: Policy) -> tuple[Policy, tuple[str, ...]]:

@@ -18,6 +18,7 @@ from bot.postgres.rows import Approval, Thread, votes_of
 class Case:
     """What a person's verdict is judged by. `team` is the workspace that the database belongs to.
 
+    `voters` are the people behind `votes`, as far as they are known.
     `groups_at` is when Slack last told its groups. `known_place` says whether the click came from a message
     that we own, or from no message at all; `adopted` are messages that the click itself showed to be there.
     """
@@ -33,6 +34,7 @@ class Case:
     adopted: tuple[str, ...]
     reach: Reach
     now: datetime
+    voters: tuple[Person, ...] = ()
 
     @property
     def voted(self) -> frozenset[str]:
@@ -65,11 +67,13 @@ async def read_case(
         return None
     adopted = await adopting.fetchall() if adopting else []
     approval = Approval.of(row)
+    people = {person["user_id"]: _person(person) for person in row["people"] or ()}
     return Case(
         approval=approval,
         thread=Thread.of(row["thread"]),
         votes=votes_of(row["votes"], approval.revision),
-        person=_person(row["person"]),
+        person=people.get(user),
+        voters=tuple(person for voter, person in people.items() if voter != user),
         groups=tuple(_group(group) for group in row["groups"] or ()),
         groups_at=row["groups_at"],
         team=row["team_id"],
@@ -80,9 +84,7 @@ async def read_case(
     )
 
 
-def _person(row: dict[str, Any] | None) -> Person | None:
-    if row is None:
-        return None
+def _person(row: dict[str, Any]) -> Person:
     profile = row["profile"]
     return Person(
         user_id=row["user_id"],
@@ -105,7 +107,9 @@ _CASE = """
 select a.*, to_jsonb(t) as thread, w.team_id, signoff_now() as now,
        case when w.checked_at > signoff_now() - interval '1 minute' then w.ok_since end as ok_since,
        (select jsonb_agg(to_jsonb(v)) from votes v where v.approval_id = a.approval_id) as votes,
-       (select to_jsonb(p) from people p where p.user_id = %(user)s) as person,
+       (select jsonb_agg(to_jsonb(p)) from people p
+        where p.user_id = %(user)s
+           or p.user_id in (select user_id from votes v where v.approval_id = a.approval_id)) as people,
        (select jsonb_agg(to_jsonb(g)) from user_groups g
         where a.policy -> 'approvers' ?| array[g.group_id, '@' || g.handle]) as groups,
        (select max(fetched_at) from user_groups) as groups_at,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,9 +13,9 @@ from bot.approvals.decision import By, Decision
 from bot.approvals.dialects.checking import check
 from bot.approvals.errors import BadAnswer
 from bot.approvals.policy import Vote, tally
-from bot.approvals.standing import Standing
+from bot.approvals.standing import NoStanding, Standing
 from bot.facts.case import Case
-from bot.facts.judging import Click
+from bot.facts.judging import Click, lapsed_votes
 from bot.facts.settle import card_id, settle
 from bot.postgres.fact import Fact, NewMessage
 from bot.postgres.rows import Approval, Thread
@@ -34,13 +35,15 @@ class Recorded:
 class Counted:
     """An approval with one vote more: decided where the policy waited for that one.
 
-    `edits` are what the vote changed in the proposal, which voids the votes before it.
+    `edits` are what the vote changed in the proposal, which voids the votes before it. `lapsed` are those
+    whose earlier vote counts no longer, since they may not decide any more.
     """
 
     approval: Approval
     vote: Vote
     votes: tuple[Vote, ...]
     edits: tuple[Change, ...]
+    lapsed: Mapping[str, NoStanding]
 
 
 async def count(recorded: Fact, case: Case, counted: Counted) -> Recorded:
@@ -55,9 +58,11 @@ async def count(recorded: Fact, case: Case, counted: Counted) -> Recorded:
             "vote": Jsonb(vote.model_dump(mode="json")),
         },
     )
+    if counted.lapsed:
+        await _take_away(recorded, counted)
     _audit_vote(recorded, approval, vote, counted.edits)
     if approval.decision is None:
-        await _still_open(recorded, approval, vote, counted.edits)
+        await _still_open(recorded, counted)
         return Recorded(approval, case.thread, counted.votes, decided=False)
     await settle(recorded, approval, case.thread, approval.decision, status="decided")
     return Recorded(approval, case.thread, counted.votes, decided=True)
@@ -75,13 +80,14 @@ def with_vote(case: Case, click: Click, by: Standing) -> Counted:
         at=case.now,
         standing=by.right,
     )
-    earlier = () if edits else tuple(v for v in case.votes if v.user != click.user)
+    lapsed = {} if edits else lapsed_votes(case)
+    earlier = () if edits else tuple(v for v in case.votes if v.user not in {click.user, *lapsed})
     votes = (*earlier, vote)
-    winner = tally(approval.policy, votes)
+    winner = tally(approval.policy, votes, takes_words=approval.takes_words)
     if winner is not None:
         decision = _decision(approval, winner, votes, case.now)
         approval = replace(approval, status="decided", decision=decision, decided_at=decision.decided_at)
-    return Counted(approval, vote, votes, edits)
+    return Counted(approval, vote, votes, edits, lapsed)
 
 
 def misfit(counted: Counted) -> BadAnswer | None:
@@ -110,7 +116,16 @@ def _edited(approval: Approval, click: Click) -> tuple[Approval, tuple[Change, .
     return revised, edits
 
 
-async def _still_open(recorded: Fact, approval: Approval, vote: Vote, edits: tuple[Change, ...]) -> None:
+async def _take_away(recorded: Fact, counted: Counted) -> None:
+    approval = counted.approval
+    await recorded.conn.execute(_TAKE_AWAY, {"id": approval.approval_id, "users": list(counted.lapsed)})
+    for user, why in counted.lapsed.items():
+        about = {"approval_id": approval.approval_id, "revision": approval.revision, "user": user, "why": why}
+        recorded.audit(approval.thread_id, "approval.vote_lapsed", "signoff", about)
+
+
+async def _still_open(recorded: Fact, counted: Counted) -> None:
+    approval, vote, edits = counted.approval, counted.vote, counted.edits
     if edits:
         await recorded.conn.execute(
             _REVISE,
@@ -138,6 +153,7 @@ async def _still_open(recorded: Fact, approval: Approval, vote: Vote, edits: tup
                 "comment": vote.comment,
                 "text": vote.text,
                 "changes": [change.to_json() for change in edits],
+                "lapsed": list(counted.lapsed),
             },
         )
     )
@@ -176,6 +192,8 @@ _VOTE = """
 insert into votes (approval_id, user_id, revision, vote) values (%(id)s, %(user)s, %(revision)s, %(vote)s)
 on conflict (approval_id, user_id) do update set revision = excluded.revision, vote = excluded.vote
 """
+
+_TAKE_AWAY = "delete from votes where approval_id = %(id)s and user_id = any(%(users)s)"
 
 _REVISE = """
 update approvals set proposal = %(proposal)s, revision = %(revision)s, edited_by = %(by)s

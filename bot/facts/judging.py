@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from bot.approvals.policy import Verdict, Vote
 from bot.approvals.request import ApprovalRequest
-from bot.approvals.standing import NoStanding, Refused, Standing, standing
+from bot.approvals.standing import NoStanding, Refused, Standing, lapsed, standing
 from bot.facts.case import Case
 from bot.facts.deadlines import is_over
 
@@ -85,6 +85,17 @@ def who_may(case: Case) -> Standing | Refused:
         now=case.now,
         groups_at=case.groups_at,
     )
+
+
+def lapsed_votes(case: Case) -> dict[str, NoStanding]:
+    """Return whose earlier vote counts no longer, and why: they may not decide this any more."""
+    people = {person.user_id: person for person in case.voters}
+    voters = {vote.user for vote in case.votes} - {case.person.user_id if case.person else ""}
+    found = {
+        user: lapsed(user, people.get(user), case.approval.policy, case.groups, home_team=case.team)
+        for user in sorted(voters)
+    }
+    return {user: why for user, why in found.items() if why is not None}
 
 
 def _is_offered(request: ApprovalRequest, click: Click) -> bool:

@@ -122,6 +122,13 @@ class Approval:
         taken["decision"] = row["decision"] and Decision.model_validate(row["decision"])
         return cls(**taken)
 
+    @property
+    def takes_words(self) -> bool:
+        """Whether words may run something; where nobody kept how the graph takes them, they may."""
+        if self.answering is None:
+            return self.dialect in ("schema", "plain", "raw")
+        return self.answering.takes_words
+
     @cached_property
     def request(self) -> ApprovalRequest:
         return ApprovalRequest.model_validate(self.asked)

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import assert_never
 
-from bot.approvals.policy import Policy, Verdict, Vote
+from bot.approvals.policy import Policy, Side, Verdict, Vote, sides
 from bot.approvals.sla import timetable
 from bot.approvals.timeout import fell_short, timed_out
 from bot.postgres.rows import Approval, Thread
+from bot.slack.manner import manner
 from bot.slack.outcome import choice
 from bot.slack.text import count, duration, listing, mention, mention_approver, said, when
 
@@ -35,11 +36,12 @@ def approvers(policy: Policy, groups: Mapping[str, str], most: int = MOST_MENTIO
     return listing((mention_approver(name, groups) for name in policy.approvers), most, last="or")
 
 
-def needs(policy: Policy, groups: Mapping[str, str], most: int = MOST_MENTIONS) -> str:
-    """Say how many of whom must approve; an empty policy means nobody and says so."""
+def needs(approval: Approval, groups: Mapping[str, str], most: int = MOST_MENTIONS) -> str:
+    """Say how many of whom must decide; an empty policy means nobody and says so."""
+    policy = approval.policy
     if not policy.approvers:
         return "Nobody may decide this: its policy names no approvers."
-    how_many = count(policy.approvals, "approval")
+    how_many = count(policy.approvals, "answer" if manner(approval) == "answer" else "approval")
     return f"Needs *{how_many}* by {approvers(policy, groups, most)}"
 
 
@@ -76,13 +78,7 @@ def silence(approval: Approval, now: datetime) -> str:
 
 def progress(approval: Approval, votes: Sequence[Vote]) -> tuple[str, ...]:
     """Say where the votes stand, a line a side: "Approved by @ana · 1 of 2 needed"."""
-    latest = {vote.user: vote for vote in sorted(votes, key=lambda vote: vote.at)}
-    sides: dict[tuple[Verdict, str | None], list[str]] = {}
-    for vote in latest.values():
-        sides.setdefault((vote.verdict, vote.choice), []).append(mention(vote.user))
-    return tuple(
-        _side(approval, verdict, option, users) for (verdict, option), users in list(sides.items())[:8]
-    )
+    return tuple(_side(approval, side) for side in sides(votes, takes_words=approval.takes_words)[:8])
 
 
 def escalated(approval: Approval, groups: Mapping[str, str]) -> str | None:
@@ -96,17 +92,26 @@ def escalated(approval: Approval, groups: Mapping[str, str]) -> str | None:
     return f"Escalated to {listing((mention_approver(name, groups) for name in added), MOST_MENTIONS)}"
 
 
-def _side(approval: Approval, verdict: Verdict, option: str | None, users: list[str]) -> str:
-    policy = approval.policy
-    who, votes = listing(users, 10), len(users)
-    match verdict:
+def _side(approval: Approval, side: Side) -> str:
+    """Say who stands on one side, and how many must: "Rejected by @ana, answered by @bo · 2 of 3 needed"."""
+    by_verdict: dict[Verdict, list[Vote]] = {}
+    for vote in sorted(side.votes, key=lambda vote: vote.verdict):
+        by_verdict.setdefault(vote.verdict, []).append(vote)
+    told = ", ".join(_those(approval, side, votes) for votes in by_verdict.values())
+    end = "" if side.runs else " to end it"
+    return f"{told[:1].upper()}{told[1:]} · {len(side.votes)} of {side.needed(approval.policy)} needed{end}"
+
+
+def _those(approval: Approval, side: Side, votes: list[Vote]) -> str:
+    vote, who = votes[0], listing((mention(vote.user) for vote in votes), 10)
+    match vote.verdict:
         case "approve":
-            return f"Approved by {who} · {votes} of {policy.approvals} needed"
+            return f"answered by {who}" if manner(approval) == "answer" else f"approved by {who}"
         case "choose":
-            return f"“{choice(approval, option)}” chosen by {who} · {votes} of {policy.approvals} needed"
+            return f"“{choice(approval, vote.choice)}” chosen by {who}"
         case "reject":
-            return f"Rejected by {who} · {votes} of {policy.rejections} needed to end it"
+            return f"rejected by {who}"
         case "respond":
-            return f"Answered by {who} · {votes} of {policy.rejections} needed to end it"
+            return f"answered “{said(vote.text or '', 150)}” by {who}" if side.runs else f"answered by {who}"
         case _:
-            assert_never(verdict)
+            assert_never(vote.verdict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.approvals.request import Action, ApprovalRequest
 from bot.postgres.rows import Approval
 from bot.slack import token as ids
+from bot.slack.manner import manner
 from bot.slack.rich import paragraph, words
 from bot.slack.text import Block, brief, plain, units
 from bot.slack.token import Token
@@ -29,9 +30,11 @@ def decision_buttons(approval: Approval, *, whole: bool = True) -> list[Block]:
     request, token = approval.request, token_of(approval)
     blocks = [_options(request, token)] if request.options else []
     row = [_approve(request, token)] if "approve" in request.allow else []
+    form = {"approve": "Edit", "answer": "Answer", "each": "Decide each"}[manner(approval)]
+    named = [(action, form if action == "edit" else label, action_id) for action, label, action_id in _SIMPLE]
     row += [
         button(label, action_id, token.encode(), f"{label}: {request.title}")
-        for action, label, action_id in _SIMPLE
+        for action, label, action_id in named
         if action in request.allow
     ]
     if not whole:

@@ -15,6 +15,7 @@ from bot.slack.anew import asked_anew
 from bot.slack.buttons import decision_buttons, described, whole_button
 from bot.slack.content import other_fields, proposal_now
 from bot.slack.drawn import Drawn, drawn
+from bot.slack.manner import ending, manner
 from bot.slack.outcome import aftermath, outcome
 from bot.slack.rich import markdown, paragraph, person, quote, rich_text, web_link, words
 from bot.slack.text import (
@@ -87,7 +88,7 @@ def _asked(view: CardView) -> Iterator[Block]:
     lines.append("You may decide this." if view.audience == "direct" else "")
     yield section("\n".join(filter(None, lines)))
     if view.audience == "channel":
-        yield section(asking.needs(approval.policy, view.groups))
+        yield section(asking.needs(approval, view.groups))
 
 
 def _told(view: CardView) -> Iterator[Block]:
@@ -136,14 +137,14 @@ def _proposed(approval: Approval) -> Piece:
     refused = approval.status != "pending" and not (decision and not decision.rejected)
     called = titles(approval.request.proposal_schema)
     piece = proposal(proposal_now(approval), _PROPOSAL, struck=refused, called=called)
-    heading = paragraph(words("Proposal", bold=True))
+    heading = paragraph(words("Answer" if manner(approval) == "answer" else "Proposal", bold=True))
     return Piece([heading, *piece.elements], piece.whole) if piece.elements else piece
 
 
 def _edited(approval: Approval) -> Piece:
     """Show what people changed in the proposal, in an open revision and in what was approved."""
     after = proposal_now(approval)
-    if after is None:
+    if after is None or manner(approval) == "answer":
         return Piece()
     called = titles(approval.request.proposal_schema)
     piece = edits(changes(approval.request.proposal, after), called=called)
@@ -204,6 +205,9 @@ def _footer(view: CardView) -> Iterator[str]:
         yield asking.silence(approval, view.now)
     if approval.delivery == "failed":
         yield f"⚠️ Not delivered to its channel: {said(approval.delivery_error or 'unknown', 300)}"
+    ends = ending(approval)
+    if ends:
+        yield ends
     failed = aftermath(approval, view.thread)
     if failed:
         yield failed
@@ -226,8 +230,9 @@ def _fallback(view: CardView) -> str:
     settled = outcome(view.approval, view.thread)
     if settled:
         return f"{title}: {settled}".replace("*", "").replace("\n", " ")
+    needed = "Answer needed" if manner(view.approval) == "answer" else "Approval needed"
     lines = [
-        f"{'Asked again' if view.approval.asked_again else 'Approval needed'}: {title}",
+        f"{'Asked again' if view.approval.asked_again else needed}: {title}",
         asking.asked_by(view.thread),
         asking.deadline(view.approval, view.now),
     ]

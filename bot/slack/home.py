@@ -79,7 +79,7 @@ def row(entry: Entry, now: datetime, groups: Mapping[str, str] | None = None, *,
         votes = asking.progress(approval, entry.votes)
         whose = asking.of_workflow(thread) if own else asking.asked_by(thread)
         lines = [whose, asking.deadline(approval, now), *votes[:2]]
-        waits = "" if groups is None else f"\n{asking.needs(approval.policy, groups, 10)}"
+        waits = "" if groups is None else f"\n{asking.needs(approval, groups, 10)}"
         return f"{linked}\n{' · '.join(lines)}{waits}"
     after = aftermath(approval, thread)
     return f"{linked}\n{settled.replace(chr(10), ' ')}" + (f"\n{after}" if after else "")

@@ -12,6 +12,7 @@ from bot.slack.buttons import button, token_of
 from bot.slack.drawn import VIEW_BLOCKS, numbered
 from bot.slack.editing import Editing
 from bot.slack.form import UNTOUCHED, Draft, Item, form
+from bot.slack.manner import Manner, manner
 from bot.slack.paging import json_blocks, whole_pages
 from bot.slack.refusals import refusal
 from bot.slack.text import Block, clean, context, mention, plain, said, section
@@ -27,6 +28,13 @@ ITEM_FORM: Final = "signoff.form.item"
 WHOLE_VIEW: Final = "signoff.view.whole"
 TOLD_VIEW: Final = "signoff.view.told"
 
+_EDITING: Final[dict[Manner, tuple[str, str, str]]] = {
+    "approve": ("Edit and approve", "Approve edited", "approve"),
+    "answer": ("Answer", "Send answer", "give the same answer"),
+    "each": ("Decide each", "Send decisions", "decide the same"),
+}
+"""By what deciding is called: the form's title, its button, and what several people must do."""
+
 WORDS_BLOCK: Final = "words"
 """The block id of the one text of the reason, note and answer modals."""
 WORDS_ACTION: Final = "value"
@@ -37,7 +45,9 @@ _PROBLEM = "problem"
 
 def reject_modal(token: Token, approval: Approval, thread: Thread | None = None) -> Block:
     """Ask for the reason of a rejection; the requester and the workflow are told it."""
-    asks = _words("Reason", "The requester and the workflow are told this.")
+    ends = approval.answering is not None and approval.answering.ends("reject")
+    told = "The requester is told this. The workflow takes no “no” for an answer, so rejecting ends the run."
+    asks = _words("Reason", told if ends else "The requester and the workflow are told this.")
     return _modal(REJECT_FORM, "Reject", "Reject", token, [*_about(approval, thread), asks])
 
 
@@ -52,8 +62,18 @@ def approve_note_modal(token: Token, approval: Approval, thread: Thread | None =
 
 def respond_modal(token: Token, approval: Approval, thread: Thread | None = None) -> Block:
     """Ask for an answer in words."""
-    asks = _words("Answer", "The workflow gets it as you write it; it neither approves nor runs anything.")
-    return _modal(RESPOND_FORM, "Answer", "Send answer", token, [*_about(approval, thread), asks])
+    several = approval.policy.approvals if approval.takes_words else 1
+    same = [context(f"⚠️ {several} people must give the same answer, word for word.")] if several > 1 else []
+    asks = _words("Answer", _becomes_of_words(approval))
+    return _modal(RESPOND_FORM, "Answer", "Send answer", token, [*_about(approval, thread), *same, asks])
+
+
+def _becomes_of_words(approval: Approval) -> str:
+    if approval.answering is not None and approval.answering.ends("respond"):
+        return "The requester is told this. The workflow takes no answer in words, so they end the run."
+    if approval.takes_words:
+        return "It goes to the workflow as its answer, as you write it."
+    return "The workflow gets it as you write it; it neither approves nor runs anything."
 
 
 def edit_modal(
@@ -62,20 +82,18 @@ def edit_modal(
     thread: Thread | None = None,
     draft: Draft = UNTOUCHED,
 ) -> Block:
-    """Open the proposal for editing, as it stands; submitting approves it as edited.
+    """Open the proposal for editing, as it stands; submitting approves it as edited, or answers with it.
 
     `draft` is what has been done to its lists of objects since it was opened.
     """
+    title, submit, many = _EDITING[manner(approval)]
     blocks = _about(approval, thread)
     if approval.policy.approvals > 1:
-        needed = approval.policy.approvals
-        text = (
-            f"⚠️ {needed} people must approve. A change voids earlier votes; yours then counts as the first."
-        )
-        blocks.append(context(text))
+        void = "A change voids earlier votes; yours then counts as the first."
+        blocks.append(context(f"⚠️ {approval.policy.approvals} people must {many}. {void}"))
     value = approval.proposal if isinstance(approval.proposal, dict) else {}
     blocks += form(approval.request.proposal_schema, value, draft=draft)
-    return _modal(EDIT_FORM, "Edit and approve", "Approve edited", Editing(token, draft), blocks)
+    return _modal(EDIT_FORM, title, submit, Editing(token, draft), blocks)
 
 
 def item_modal(editing: Editing, item: Item) -> Block:

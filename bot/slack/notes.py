@@ -7,7 +7,8 @@ A message's `body` is plain JSON; its keys by kind, all optional unless marked w
 | reminder | `users`* and `groups`: who has not voted |
 | escalation | `users`* and `groups`: who was added |
 | note | `event`*: `vote`, `edited`, `decided`, `expired`, `failed`, `cancelled`, `superseded`, `orphaned`; |
-|      | `user`, `verdict`, `choice`, `comment`, `text`; `changes`: a list of `Change.to_json()` |
+|      | `user`, `verdict`, `choice`, `comment`, `text`; `changes`: a list of `Change.to_json()`; |
+|      | `lapsed`: whose vote counts no longer |
 | outcome | `permalink`: of the card |
 | told | `event`: `superseded`, `revised` or another of note's; `text`: words of ours; `permalink` |
 | ops | `problem`*: one line; `detail`: more of it; `command`: what mends it; `permalink` |
@@ -26,6 +27,7 @@ from bot.approvals.changes import Change, changes
 from bot.postgres.rows import Approval, Message, Thread
 from bot.slack import asking
 from bot.slack.drawn import Drawn, drawn
+from bot.slack.manner import manner
 from bot.slack.outcome import aftermath, choice, is_settling, outcome
 from bot.slack.refusals import refusal
 from bot.slack.rich import paragraph, quote, rich_text, words
@@ -117,10 +119,11 @@ def _event(body: Mapping[str, Any], approval: Approval | None, thread: Thread | 
     who = mention(str(body.get("user") or "somebody"))
     match body.get("event"):
         case "vote":
-            return f"{who} {_verdict(body, approval)}."
+            return f"{who} {_verdict(body, approval)}.{_lapsed(body)}"
         case "edited":
             void = " Earlier votes are void." if approval and approval.policy.approvals > 1 else ""
-            return f"{who} edited the proposal.{void}"
+            what = {"approve": "edited the proposal", "answer": "answered", "each": "decided each"}
+            return f"{who} {what[manner(approval) if approval else 'approve']}.{void}"
         case "failed" if thread:
             return f"⚠️ The workflow failed: {said(thread.error or 'no reason given', 500)}"
         case event:
@@ -128,10 +131,17 @@ def _event(body: Mapping[str, Any], approval: Approval | None, thread: Thread | 
             return settled or said(str(event or "Something happened"), 100)
 
 
+def _lapsed(body: Mapping[str, Any]) -> str:
+    users = [mention(str(user)) for user in body.get("lapsed") or ()]
+    if not users:
+        return ""
+    return f" What {listing(users, 10)} said counts no longer: they may not decide this any more."
+
+
 def _verdict(body: Mapping[str, Any], approval: Approval | None) -> str:
     match body.get("verdict"):
         case "approve":
-            return "approved"
+            return "answered" if approval and manner(approval) == "answer" else "approved"
         case "reject":
             return "rejected"
         case "respond":

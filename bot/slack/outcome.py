@@ -8,6 +8,7 @@ from typing import Any, assert_never
 from bot.approvals.decision import Decision
 from bot.approvals.timeout import NEVER_DELIVERED, fell_short
 from bot.postgres.rows import Approval, Thread
+from bot.slack.manner import manner
 from bot.slack.text import listing, mention, said, when
 
 
@@ -24,12 +25,10 @@ def outcome(approval: Approval, thread: Thread) -> str | None:
             why = said(thread.cancel_reason or "", 300)
             return "🚫 *Cancelled*" + (f": {why}." if why else ".") + " I did not run it."
         case "superseded":
-            lost = f" The decision by {by_whom(approval.decision)} was not used." if approval.decision else ""
+            lost = f" The decision by {by_whom(approval)} was not used." if approval.decision else ""
             return f"♻️ *Superseded*: what is asked has changed, and a new card asks about it.{lost}"
         case "orphaned":
-            lost = (
-                f" The decision by {by_whom(approval.decision)} reached nobody." if approval.decision else ""
-            )
+            lost = f" The decision by {by_whom(approval)} reached nobody." if approval.decision else ""
             return (
                 f"⚠️ *Orphaned*: the workflow no longer waits here, so nothing was run from this card.{lost}"
             )
@@ -46,7 +45,7 @@ def verdict(approval: Approval) -> str:
         return "timed out"
     match decision.verdict:
         case "approve":
-            return "approved with edits" if decision.edited else "approved"
+            return _approved(approval, decision)
         case "reject":
             return "rejected"
         case "respond":
@@ -55,6 +54,16 @@ def verdict(approval: Approval) -> str:
             return f"answered with “{choice(approval, decision.choice)}”"
         case _:
             assert_never(decision.verdict)
+
+
+def _approved(approval: Approval, decision: Decision) -> str:
+    match manner(approval):
+        case "answer":
+            return "answered"
+        case "each" if decision.edited:
+            return "decided one by one"
+        case _:
+            return "approved with edits" if decision.edited else "approved"
 
 
 def choice(approval: Approval, option_id: str | None) -> str:
@@ -124,20 +133,23 @@ def result(value: Any) -> str:
     return said(value, 300) if isinstance(value, str) else ""
 
 
-def deciders(decision: Decision) -> tuple[str, ...]:
-    """Return the people whose votes made the decision, first first."""
+def deciders(decision: Decision, *, takes_words: bool = False) -> tuple[str, ...]:
+    """Return the people whose votes made the decision, first first; of words, who said the same."""
     sided = [v for v in decision.votes if (v.verdict, v.choice) == (decision.verdict, decision.choice)]
+    if takes_words:
+        sided = [vote for vote in sided if vote.text == decision.text]
     users = [vote.user for vote in sorted(sided, key=lambda vote: vote.at)]
     return tuple(dict.fromkeys(users or ([decision.by.user] if decision.by.user else [])))
 
 
-def by_whom(decision: Decision | None) -> str:
+def by_whom(approval: Approval) -> str:
     """Name who decided as mrkdwn: people, policy or the clock."""
+    decision = approval.decision
     if decision is None or decision.by.kind == "timeout":
         return "the clock"
     if decision.by.kind == "policy":
         return "policy"
-    return listing((mention(user) for user in deciders(decision)), 10) or "a person"
+    return listing(map(mention, deciders(decision, takes_words=approval.takes_words)), 10) or "a person"
 
 
 def _decided(approval: Approval) -> str:
@@ -147,7 +159,7 @@ def _decided(approval: Approval) -> str:
     at = when(decision.decided_at)
     match decision.by.kind:
         case "human":
-            return f"{_human(approval, decision)} by {by_whom(decision)} · {at}" + _promise(decision)
+            return f"{_human(approval, decision)} by {by_whom(approval)} · {at}" + _promise(decision)
         case "policy":
             why = said(decision.reason or approval.request.auto or "", 500)
             return f"⚙️ *{_capital(verdict(approval))} by policy*{f': {why}' if why else ''} · {at}"

@@ -100,7 +100,7 @@ def _settled(approval: Approval | None) -> str:
     decision, at = approval.decision, approval.decided_at
     stamp = f" at {when(at)}" if at else ""
     if approval.status == "decided" and decision:
-        return f"This was already {verdict(approval)} by {by_whom(decision)}{stamp}. Nothing was changed."
+        return f"This was already {verdict(approval)} by {by_whom(approval)}{stamp}. Nothing was changed."
     if approval.status == "expired":
         return f"This timed out{stamp}, before your click. Nothing was changed."
     why = {

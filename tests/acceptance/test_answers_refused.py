@@ -273,3 +273,19 @@ def _submission(house: Running, user: str, view: Row, typed: Row) -> Row:
         block_id: {"value": {"type": "plain_text_input", "value": text}} for block_id, text in typed.items()
     }
     return payloads.submission(slack, user, view, values, slack.screens.issue(user, slack.now()))
+
+
+async def test_one_person_cannot_type_the_answer_that_two_must_give(house: Running) -> None:
+    policy = Policy(approvers=(MAYA, FINN), approvals=2)
+    thread_id = await foreign.asked(house, "Pay?", reply="text", policy=policy)
+    view = await opened(house, MAYA, "signoff.respond")
+    assert "2 people" in json.dumps(view)
+
+    await house.slack.submit(MAYA, view, {"words": "approve"})
+    await house.drain()
+
+    assert (await house.approval(thread_id)).status == "pending"
+    assert f"Answered “approve” by <@{MAYA}> · 1 of 2 needed" in str(house.card(FINANCE)["blocks"])
+    await house.slack.submit(FINN, await opened(house, FINN, "signoff.respond"), {"words": "approve"})
+    await house.drain()
+    assert (await house.thread(thread_id)).result == {"got": ["approve"]}

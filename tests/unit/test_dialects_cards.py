@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
-from slack_rows import GROUPS, NOW, approval, judge, judge_view, thread
+from slack_rows import GROUPS, NOW, approval, decision, elements, judge, judge_view, thread
 from slack_rows import read as words_of
 
-from bot.approvals.dialects import breakpoint_request, read
+from bot.approvals.dialects import Answering, Asked, breakpoint_request, read
+from bot.approvals.workflow import Reply
+from bot.postgres.rows import Approval
 from bot.slack.card import CardView, card
-from bot.slack.modals import edit_modal
+from bot.slack.modals import edit_modal, reject_modal, respond_modal
 from bot.slack.token import Token
 
 HOSTILE = "<!channel> <@U0EVE0001> ``` *x* <https://evil.example|click>\n" * 40
@@ -33,26 +36,32 @@ def batch(calls: int) -> dict:
 
 
 ASKS = {
-    "batched": read(batch(1)).request,
-    "several": read(batch(3)).request,
-    "fifty": read(batch(50)).request,
+    "batched": read(batch(1)),
+    "several": read(batch(3)),
+    "fifty": read(batch(50)),
     "inbox": read(
         {"action_request": {"action": HOSTILE[:190], "args": {"a": HOSTILE}}, "config": {"allow_edit": True}}
-    ).request,
+    ),
     "schema": read(
         {"question": HOSTILE},
         {"type": "object", "properties": {HOSTILE: {"type": "string", "title": HOSTILE, "default": HOSTILE}}},
-    ).request,
-    "choice": read("Which?", {"enum": [f"{n} {HOSTILE}" for n in range(100)]}).request,
-    "plain": read({HOSTILE: HOSTILE, "title": HOSTILE}).request,
-    "raw": read({1: HOSTILE, "x": {HOSTILE}}).request,
-    "breakpoint": breakpoint_request(HOSTILE, "before", {HOSTILE: HOSTILE}),
+    ),
+    "choice": read("Which?", {"enum": [f"{n} {HOSTILE}" for n in range(100)]}),
+    "plain": read({HOSTILE: HOSTILE, "title": HOSTILE}),
+    "raw": read({1: HOSTILE, "x": {HOSTILE}}),
+    "breakpoint": Asked(breakpoint_request(HOSTILE, "before", {HOSTILE: HOSTILE}), "breakpoint"),
 }
+
+
+def shown_as(asked: Asked, expected: Reply | None = None, **changes: Any) -> Approval:
+    """Return the row of a pause as a worker writes it."""
+    how = {"dialect": asked.dialect, "answering": Answering.to(asked, expected)}
+    return approval(asked.request, **how | changes)
 
 
 @pytest.mark.parametrize("name", ASKS)
 def test_slack_takes_its_card_and_nobody_is_mentioned(name: str) -> None:
-    shown = approval(ASKS[name])
+    shown = shown_as(ASKS[name])
     drawn = card(
         CardView(approval=shown, thread=thread(), now=NOW, message_id="card:a1", version=1, groups=GROUPS)
     )
@@ -64,6 +73,61 @@ def test_slack_takes_its_card_and_nobody_is_mentioned(name: str) -> None:
     assert words_of(drawn.blocks)
 
 
-@pytest.mark.parametrize("name", [name for name, request in ASKS.items() if "edit" in request.allow])
+@pytest.mark.parametrize("name", [name for name, asked in ASKS.items() if "edit" in asked.request.allow])
 def test_slack_takes_its_modal(name: str) -> None:
-    judge_view(edit_modal(Token("a1", 1), approval(ASKS[name])))
+    judge_view(edit_modal(Token("a1", 1), shown_as(ASKS[name])))
+
+
+def drawn(asked: Asked, expected: Reply | None = None, **changes: Any) -> list[dict[str, Any]]:
+    view = CardView(
+        approval=shown_as(asked, expected, **changes), thread=thread(), now=NOW, message_id="m", version=1
+    )
+    return card(view).blocks
+
+
+def labels(blocks: list[dict[str, Any]]) -> list[str]:
+    return [element["text"]["text"] for element in elements(blocks) if element["type"] == "button"]
+
+
+TERMS = read("Terms?", {"type": "object", "properties": {"cap": {"type": "integer"}}})
+
+
+def test_a_question_is_answered_and_not_approved() -> None:
+    view = edit_modal(Token("a1", 1), shown_as(TERMS))
+
+    assert labels(drawn(TERMS)) == ["Reject", "Answer"]
+    assert (view["title"]["text"], view["submit"]["text"]) == ("Answer", "Send answer")
+    assert "same answer" in words_of(view["blocks"])
+    assert "Needs *2 answers*" in words_of(drawn(TERMS))
+    said = decision(proposal={"cap": 7}, edited=("cap",))
+    settled = drawn(TERMS, status="decided", decision=said, decided_at=NOW, proposal={"cap": 7})
+    assert "Answered" in words_of(settled)
+    assert "pproved" not in words_of(settled)
+
+
+def test_several_actions_are_decided_each() -> None:
+    view = edit_modal(Token("a1", 1), shown_as(ASKS["several"]))
+
+    assert labels(drawn(ASKS["several"]))[:3] == ["Approve", "Reject", "Decide each"]
+    assert (view["title"]["text"], view["submit"]["text"]) == ("Decide each", "Send decisions")
+    assert "Edit" in labels(drawn(ASKS["batched"]))
+
+
+def test_what_ends_the_run_is_said_before_it_does() -> None:
+    plain = read("Pay?")
+
+    assert "Rejecting it, or answering in words, ends the run." in words_of(drawn(plain))
+    assert "Rejecting it ends the run." in words_of(drawn(TERMS))
+    for asked, reply in ((plain, "dict"), (plain, lambda decision: None), (ASKS["several"], None)):
+        assert "ends the run" not in words_of(drawn(asked, reply))
+    for modal in (reject_modal, respond_modal):
+        assert "end the run" in words_of(modal(Token("a1", 1), shown_as(plain))).replace("ends", "end")
+        assert "the run" not in words_of(modal(Token("a1", 1), shown_as(plain, "dict")))
+
+
+def test_words_that_are_the_answer_are_not_said_to_run_nothing() -> None:
+    modal = respond_modal(Token("a1", 1), shown_as(read("Pay?"), "text"))
+
+    assert "as its answer" in words_of(modal)
+    assert "runs anything" not in words_of(modal)
+    assert "2 people must give the same answer" in words_of(modal)

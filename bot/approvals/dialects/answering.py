@@ -81,9 +81,9 @@ class Answering:
 
     @property
     def takes_words(self) -> bool:
-        """Whether words are the very answer, which may run something, rather than a no with advice."""
+        """Whether words are, or may be, the very answer: one that runs something, not a no with advice."""
         match self.dialect:
-            case "schema":
+            case "schema" | "breakpoint" | "node_interrupt":
                 return True
             case "plain" | "raw":
                 return self.declared in ("text", "function")
