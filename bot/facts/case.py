@@ -108,8 +108,8 @@ select a.*, to_jsonb(t) as thread, w.team_id, signoff_now() as now,
        case when w.checked_at > signoff_now() - interval '1 minute' then w.ok_since end as ok_since,
        (select jsonb_agg(to_jsonb(v)) from votes v where v.approval_id = a.approval_id) as votes,
        (select jsonb_agg(to_jsonb(p)) from people p
-        where p.user_id = %(user)s
-           or p.user_id in (select user_id from votes v where v.approval_id = a.approval_id)) as people,
+        where p.user_id = any(array(select user_id from votes v where v.approval_id = a.approval_id)
+                              || %(user)s::text)) as people,
        (select jsonb_agg(to_jsonb(g)) from user_groups g
         where a.policy -> 'approvers' ?| array[g.group_id, '@' || g.handle]) as groups,
        (select max(fetched_at) from user_groups) as groups_at,

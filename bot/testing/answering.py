@@ -8,7 +8,7 @@ from typing import Any
 from bot.approvals.policy import Verdict
 from bot.approvals.standing import Standing
 from bot.facts.case import Case
-from bot.facts.counting import with_vote
+from bot.facts.counting import misfit, with_vote
 from bot.facts.deadlines import Reach
 from bot.facts.judging import Click, judge, who_may
 from bot.postgres.rows import Approval
@@ -48,6 +48,10 @@ def cast(
     match judge(case, click):
         case Standing() as right:
             counted = with_vote(case, click, right)
+            if wrong := misfit(counted):
+                raise Refused(
+                    "unfit", f"{by}: {readable(refusal('unfit', wrong=str(wrong)), people.handles)}"
+                )
             rows.put(counted.approval)
             rows.votes[approval.approval_id] = counted.votes
         case "repeated":

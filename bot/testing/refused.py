@@ -11,7 +11,7 @@ class Refused(Exception):
     """An answer did not count; the text is what the person is told in Slack.
 
     `why` is the reason in a word, as the audit has it: `not_listed`, `own`, `settled`, `outdated`,
-    `not_allowed` …, or `mistyped` for what a form would not take.
+    `not_allowed`, `unfit` …, or `mistyped` for what a form would not take.
     """
 
     def __init__(self, why: Refusal | Literal["mistyped"], told: str) -> None:

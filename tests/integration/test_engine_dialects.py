@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import operator
-from typing import Annotated, Any, TypedDict
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Any, NamedTuple, TypedDict
+from uuid import UUID
 
 import pytest
 from fixtures_engine import bench, chain, flow, side_by_side
 from langgraph.types import interrupt
+from pydantic import BaseModel
 
 from bot.approvals import Fallback, Sla
 
@@ -177,3 +183,51 @@ async def test_a_plain_payload_cannot_pretend_to_be_decided(database):
         thread_id = await it.run()
 
         assert (await it.thread(thread_id)).status == "waiting"
+
+
+class Size(Enum):
+    SMALL = "small"
+
+
+@dataclass
+class Order:
+    amount: Decimal
+    size: Size
+
+
+class Bill(BaseModel):
+    due: date
+    orders: list[Order]
+
+
+class Point(NamedTuple):
+    x: int
+
+
+ORDER = Order(Decimal("1.50"), Size.SMALL)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        ORDER,
+        Size.SMALL,
+        Bill(due=date(2026, 11, 20), orders=[ORDER]),
+        {"order": ORDER, "at": datetime(2026, 11, 20, tzinfo=UTC), "where": Point(1)},
+        (1, [UUID(int=1)]),
+        {"set": {1, 2}},
+        timedelta(hours=1),
+    ],
+    ids=lambda payload: type(payload).__name__,
+)
+async def test_a_pause_asks_the_same_when_it_is_read_again_from_its_checkpoint(database, payload):
+    async with bench(database, flow(asking(payload), reply="text")) as it:
+        thread_id = await it.run()
+        (found,) = await it.approvals(thread_id)
+        await it.execute("update threads set wanted = wanted + 1 where thread_id = %s", thread_id)
+        await it.engine.advance(thread_id)
+        (again,) = await it.approvals(thread_id)
+        assert again == found
+
+        await it.answer(again, "respond", words="half of it")
+        assert (await it.thread(thread_id)).result["log"][0] == "half of it"

@@ -397,6 +397,19 @@ def test_an_interrupt_with_a_schema_takes_what_fits_it(signoff):
     assert run.edit({"amount": 9}).result["answers"] == [{"amount": 9, "urgent": False, "to": "Acme"}]
 
 
+def test_an_answer_that_the_graph_could_not_take_is_refused_as_in_slack(signoff):
+    def asks(state: State) -> State:
+        return {"answers": [interrupt("Which invoice?", response_schema={"type": "string", "minLength": 5})]}
+
+    run = signoff.start(paying(graph=graph(asks)), {})
+    with pytest.raises(Refused, match="does not fit") as refused:
+        run.pause.respond("4711", by=EVE)
+    assert refused.value.why == "unfit"
+    assert run.pause.status == "pending"
+
+    assert run.pause.respond("INV-4711", by=EVE).result == {"answers": ["INV-4711"]}
+
+
 async def test_it_works_in_a_test_that_is_a_coroutine_and_with_nodes_that_are(signoff):
     async def waits(state: State) -> State:
         return {"answers": ["first"]}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
-
 from bot.approvals.canonical import canonical
 from bot.approvals.dialects import inbox, langchain, plain, schema
 from bot.approvals.dialects.asked import Asked, Original
+from bot.approvals.dialects.unfolding import unfolded
 from bot.approvals.errors import BadRequest
 from bot.approvals.request import parse_request
 
@@ -19,8 +18,7 @@ def read(value: Any, response_schema: dict[str, Any] | None = None) -> Asked:
     `response_schema` is the interrupt's own. A shape that is recognised but broken is refused, never taken
     for a plain one: its graph could not read the answer.
     """
-    if isinstance(value, BaseModel):
-        value = value.model_dump(mode="json")
+    value = unfolded(value)
     if isinstance(value, dict) and "signoff" in value:
         return Asked(parse_request(value), "signoff")
     original = Original(value, response_schema)
