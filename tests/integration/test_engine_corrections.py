@@ -7,7 +7,11 @@ import operator
 from decimal import Decimal
 from typing import Annotated, Any, TypedDict
 
+import pytest
 from fixtures_engine import MAYA, bench, chain, flow, side_by_side
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.errors import InvalidUpdateError
+from langgraph.types import Command, interrupt
 from pydantic import BaseModel, Field
 
 from bot.approvals import ApprovalRequest, ask
@@ -139,3 +143,49 @@ async def test_a_correction_that_a_deployed_model_no_longer_takes_holds_the_thre
 
         assert (thread.status, approval.applying_at) == ("waiting", None)
         assert "amount: Input should be less than 2" in thread.error
+
+
+async def test_a_correction_lands_though_the_worker_died_between_the_mark_and_the_answer(database):
+    async with bench(database, flow(chain(State, pay), corrections=Fixes)) as it:
+        thread_id = await it.run(given={"amount": "1"})
+        await fix(it, await pending(it, thread_id, "pay?"), amount="2")
+        await it.decide(await pending(it, thread_id, "pay?"))
+        await it.execute("update approvals set applying_at = signoff_now()")
+        await it.drain()
+
+        assert (await it.thread(thread_id)).result["log"] == ["approve", "2"]
+
+
+async def test_what_was_corrected_and_then_refused_ends_with_the_thread_where_nothing_is_resumed(database):
+    def bare(state):
+        return {"log": [interrupt("pay?")]}
+
+    async with bench(database, flow(chain(State, bare), corrections=Fixes)) as it:
+        thread_id = await it.run(given={"amount": "1"})
+        await fix(it, await pending(it, thread_id, "pay?"), amount="2")
+        await it.answer(await pending(it, thread_id, "pay?"), "reject")
+
+        assert (await it.thread(thread_id)).status == "cancelled"
+
+
+async def test_langgraph_takes_one_update_of_a_field_in_a_step_and_shows_it_to_all_that_wait_there():
+    """Why no second correction is offered in a step; where this fails, one may be."""
+    seen = []
+
+    def node(title):
+        def waits(state):
+            seen.append((title, state["amount"]))
+            return {"log": [interrupt(title)]}
+
+        waits.__name__ = title
+        return waits
+
+    graph = side_by_side(State, node("one"), node("two")).compile(checkpointer=InMemorySaver())
+    config = {"configurable": {"thread_id": "1"}}
+    await graph.ainvoke({"amount": "1"}, config)
+    one, two = (await graph.aget_state(config)).interrupts
+    await graph.ainvoke(Command(resume={one.id: "yes"}, update={"amount": "2"}), config, durability="sync")
+    assert [amount for _, amount in seen[-2:]] == ["2", "2"]
+
+    with pytest.raises(InvalidUpdateError):
+        await graph.ainvoke(Command(resume={two.id: "yes"}, update={"amount": "3"}), config)
