@@ -109,7 +109,13 @@ class GuardedRun(GraphRun):
             return None
         origin = await self._origin(state)
         ran, after = await self._just_ran(level, origin)
-        return self._stop_at(level, origin, ran, before=before, after=after) if before or after else None
+        if before:
+            return self._stop_at(level, origin, ran, before=before)
+        if not after:
+            return None
+        own = _guarded(level.graph, level.graph.interrupt_after_nodes, list(after))
+        stop = self._stop_at(level, origin, ran, after=own or after)
+        return replace(stop, stepped=not own and self._every_step)
 
     async def _raised(self, level: Level) -> list[Stop]:
         """Find legacy NodeInterrupts, which have no id, where they were raised."""

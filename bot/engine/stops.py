@@ -11,6 +11,7 @@ from typing import Any, Literal
 from langgraph.graph import END
 from langgraph.types import Command, StateUpdate
 
+from bot.approvals.breakpoints import Breakpoints
 from bot.approvals.decision import Decision
 from bot.approvals.dialects import (
     Asked,
@@ -43,9 +44,10 @@ class Raised:
 class Stop:
     """One level of a graph (the root, or a subgraph) that may stand at a breakpoint, at one checkpoint.
 
-    `before` are the guarded nodes that are next and `after` those that have just run, with all that ran
-    beside them in `ran`; where that cannot be told any more it is empty, and the state cannot be edited.
-    `routed` says that a conditional edge chose what is next, `sends` that a `Send` did.
+    `before` are the guarded nodes that are next, or else `after` those that have just run; all that ran then
+    are in `ran`, and where that cannot be told any more it is empty, and the state cannot be edited.
+    `routed` says that a conditional edge chose what is next, `sends` that a `Send` did. `stepped`
+    says that the run stops there and not the graph, so that nothing but what to show is declared for it.
     """
 
     interrupt_id: str
@@ -59,12 +61,13 @@ class Stop:
     routed: bool = False
     sends: bool = False
     ended: bool = False
+    stepped: bool = False
     raised: Raised | None = None
 
     @property
     def node(self) -> str:
         """The node that the card names."""
-        return (*self.after, *self.before)[0]
+        return (self.before or self.after)[0]
 
     @property
     def editable(self) -> bool:
@@ -91,7 +94,7 @@ def asked(stop: Stop, workflow: Workflow) -> Asked:
     """Make the request of a stop; raises `BadRequest` where it could not be answered."""
     if stop.raised is not None:
         return Asked(read(stop.raised.value).request, "node_interrupt")
-    declared = workflow.breakpoint_of(stop.node)
+    declared = _declared(stop, stop.node, workflow)
     if declared.request is not None:
         request = declared.request(stop.values)
         if declared.answered is None and (request.options or "respond" in request.allow):
@@ -116,7 +119,7 @@ def written(stop: Stop, decision: Decision, question: Asked, workflow: Workflow)
             raise BadAnswer("The workflow declares no node_interrupt any more; the answer has no place.")
         return _edit(stop, workflow.node_interrupt(decision, stop.raised.value))
     guarded = dict.fromkeys(stop.before or stop.after)
-    returned = {node: _returned(workflow, node, decision) for node in guarded}
+    returned = {node: _returned(_declared(stop, node, workflow), decision) for node in guarded}
     values = {node: value for node, value in returned.items() if value is not None}
     # A refusal that one of them has no way of its own for ends the thread, whatever the others have.
     if values and (decision.approved or len(values) == len(guarded)):
@@ -137,9 +140,13 @@ def _named(nodes: tuple[str, ...]) -> str:
     return " and ".join(filter(None, (", ".join(counted[:-1]), counted[-1]))) if counted else ""
 
 
-def _returned(workflow: Workflow, node: str, decision: Decision) -> Any:
-    answered = workflow.breakpoint_of(node).answered
-    return answered(decision) if answered else None
+def _declared(stop: Stop, node: str, workflow: Workflow) -> Breakpoints:
+    declared = workflow.breakpoint_of(node)
+    return Breakpoints(show=declared.fields) if stop.stepped else declared
+
+
+def _returned(declared: Breakpoints, decision: Decision) -> Any:
+    return declared.answered(decision) if declared.answered else None
 
 
 def _usual(decision: Decision, question: Asked) -> StepOn | Update | End:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypedDict
 
 from fixtures_engine import bench, chain, flow
 
-from bot.approvals import ApprovalRequest, Fallback, Option, Sla, ask
+from bot.approvals import ApprovalRequest, Breakpoints, Fallback, Option, Sla, ask
 
 ALL = ("on_action", "step_by_step", "full")
 OPTIONS = (Option(id="now", label="Now"), Option(id="later", label="Later"))
@@ -93,3 +93,32 @@ async def test_a_step_that_is_refused_ends_the_run_there(database):
 
         assert (await it.thread(thread_id)).status == "cancelled"
         assert len(await it.approvals(thread_id)) == 1
+
+
+async def test_what_is_declared_of_a_breakpoint_is_not_taken_for_the_steps_beside_it(database):
+    declared = Breakpoints(
+        show=lambda state: ApprovalRequest(title="Publish?"), answered=lambda decision: {"log": ["answered"]}
+    )
+    graph = chain(State, a, z).compile(interrupt_before=["z"])
+    async with bench(database, flow(graph, breakpoints=declared)) as it:
+        thread_id = await it.run(autonomy="step_by_step")
+        titles = []
+        while pending := await it.pending(thread_id):
+            (asked,) = pending.values()
+            titles.append(asked.request.title)
+            await it.answer(asked)
+
+        assert titles == ["Publish?"]
+        assert (await it.thread(thread_id)).result["log"] == ["a", "answered"]
+
+    graph = chain(State, a, z).compile(interrupt_after=["a"])
+    async with bench(database, flow(graph, breakpoints=declared)) as it:
+        thread_id = await it.run(autonomy="step_by_step")
+        titles = []
+        while pending := await it.pending(thread_id):
+            (asked,) = pending.values()
+            titles.append(asked.request.title)
+            await it.answer(asked)
+
+        assert titles == ["Publish?", "Go on after z"]
+        assert (await it.thread(thread_id)).result["log"] == ["a", "answered", "z"]
