@@ -143,11 +143,9 @@ class Fact:
         return draw_job(row["message_id"], self._redraw.get(row["message_id"], of_approval))
 
     async def _append(self) -> None:
-        chains, events, actors, data = zip(*self._audit, strict=True)
-        await self.conn.execute(
-            _AUDIT,
-            {"chains": list(chains), "events": list(events), "actors": list(actors), "data": list(data)},
-        )
+        # One chain after the other, so that two facts cannot wait for each other's; each entry in its order.
+        for entry in sorted(self._audit, key=lambda entry: entry[0]):
+            await self.conn.execute(_AUDIT, entry)
 
     async def _enqueue(self, queue: Wakes, jobs: list[Job]) -> None:
         try:
@@ -211,11 +209,4 @@ _WANT = """
 update threads set wanted = wanted + 1, updated_at = signoff_now() where thread_id = any(%(threads)s)
 """
 
-# One chain after the other, so that two facts cannot wait for each other's.
-_AUDIT = """
-select signoff_audit(chain, event, actor, data)
-from (select chain, event, actor, data
-      from unnest(%(chains)s::text[], %(events)s::text[], %(actors)s::text[], %(data)s::jsonb[])
-           with ordinality as entry (chain, event, actor, data, place)
-      order by chain, place) as entries
-"""
+_AUDIT = "select signoff_audit(%s, %s, %s, %s)"

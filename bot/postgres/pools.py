@@ -69,8 +69,8 @@ def pool(
     and the limits hold in transactions only.
     """
     connecting = {**_CONNECTING, "row_factory": dict_row, "application_name": f"signoff {name}"}
-    if pooled:
-        connecting["prepare_threshold"] = None
+    # The same few statements run over and over on it: each is prepared once, and planned once.
+    connecting["prepare_threshold"] = None if pooled else 1
 
     async def configure(connection: AsyncConnection[DictRow]) -> None:
         # As `kwargs`, autocommit would break procrastinate, which hands them on to a connection of its own;
@@ -78,8 +78,9 @@ def pool(
         await connection.set_autocommit(True)
         if isinstance(connection, _Lent):
             connection.limits = limits or {}
-        elif limits:
-            await _limit(connection, limits, local=False)
+        else:
+            await _limit(connection, limits or {}, local=False)
+            await connection.execute("set plan_cache_mode = force_generic_plan")
 
     async def check(connection: AsyncConnection[DictRow]) -> None:
         await _check(connection, made)
