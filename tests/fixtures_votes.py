@@ -13,7 +13,8 @@ from psycopg.types.json import Jsonb
 
 from bot.approvals import ApprovalRequest, Policy, Workflow
 from bot.facts import threads
-from bot.facts.pauses import Pause, register
+from bot.facts.pauses import Pause
+from bot.facts.registering import register
 from bot.facts.threads import Start
 from bot.facts.votes import Click, NotRecorded, Recorded, cast
 from bot.postgres.fact import fact

@@ -39,7 +39,7 @@ from bot.engine.raised import gives_up, line, trace
 from bot.engine.result import as_text
 from bot.engine.standing import Standing, mark_applied, standing
 from bot.engine.thread_row import RECOVERED, ThreadRow
-from bot.facts.pauses import register, revise
+from bot.facts.registering import register, revise
 from bot.facts.settle import close
 from bot.facts.supersede import supersede
 from bot.postgres.fact import Fact, NewMessage, fact_in_one

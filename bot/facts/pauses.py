@@ -1,31 +1,21 @@
-"""A graph has paused: the approval row, its policy and SLA in force, and the card it wants."""
+"""What a graph asks where it paused, as an approval: the policy and SLA in force, and what has changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from psycopg.types.json import Json, Jsonb
-
-from bot import metrics
 from bot.approvals import sla as sla_rules
 from bot.approvals.autonomy import by_policy
 from bot.approvals.canonical import payload_hash
-from bot.approvals.changes import Change
-from bot.approvals.correction import Correction
-from bot.approvals.decision import Decision
 from bot.approvals.dialects import Answering, Asked, read
 from bot.approvals.policy import Policy, tighten
 from bot.approvals.request import ApprovalRequest
 from bot.approvals.since import since
 from bot.approvals.sla import Fallback, Sla
 from bot.approvals.workflow import Workflow
-from bot.facts.settle import card_id
-from bot.facts.told import tell
-from bot.postgres.fact import HIGH_RISK, Fact, NewMessage
 from bot.postgres.rows import Approval, Thread
 
 
@@ -48,59 +38,6 @@ class Pause:
         """Take what an interrupt asks; raises `BadRequest` where that cannot be shown or stored."""
         payload = asked.request.payload()
         return cls(interrupt_id, asked, payload, payload_hash(payload))
-
-
-async def register(
-    fact: Fact,
-    thread: Thread,
-    workflow: Workflow,
-    pause: Pause,
-    now: datetime,
-    *,
-    follows: Approval | None = None,
-    correction: Correction | None = None,
-) -> Decision | None:
-    """Record a new pause; returns the policy's decision where it is left to that.
-
-    `follows` is the approval of the same pause that was superseded, `correction` what may be put right of
-    the state.
-    """
-    approval = found(thread, workflow, pause, now, follows=follows)
-    if approval.decision is not None:
-        correction = None
-    decision = approval.decision
-    await fact.conn.execute(
-        _INSERT,
-        {
-            "approval_id": approval.approval_id,
-            "thread_id": approval.thread_id,
-            "interrupt_id": approval.interrupt_id,
-            "revision": approval.revision,
-            "asked_again": approval.asked_again,
-            "changed": _as_json(approval.changed),
-            "correction": correction and Json(correction.to_json()),
-            "status": approval.status,
-            "dialect": approval.dialect,
-            "answering": _kept(approval),
-            "request": Json(approval.asked),
-            "hash": approval.payload_hash,
-            "proposal": Json(approval.proposal),
-            "policy": Jsonb(approval.policy.model_dump(mode="json")),
-            "sla": Jsonb(approval.sla.model_dump(mode="json")),
-            "notices": list(approval.notices),
-            "channel": approval.channel,
-            "next_at": approval.next_at,
-            "decision": Json(decision.answer()) if decision else None,
-            "decided_at": approval.decided_at,
-            "now": approval.created_at,
-        },
-    )
-    if decision is None:
-        fact.post(_card(approval))
-    else:
-        metrics.decided(decision.verdict, decision.by.kind)
-    _audit(fact, thread, approval, pause)
-    return decision
 
 
 def found(
@@ -147,61 +84,6 @@ def found(
     )
 
 
-def _audit(fact: Fact, thread: Thread, approval: Approval, pause: Pause) -> None:
-    decision = approval.decision
-    fact.audit(
-        thread.thread_id,
-        "approval.decided" if decision else "approval.asked",
-        "policy" if decision else thread.workflow,
-        {
-            "approval_id": approval.approval_id,
-            "interrupt_id": pause.interrupt_id,
-            "payload_hash": pause.digest,
-            "request": pause.payload,
-            "policy": approval.policy.model_dump(mode="json"),
-            "refused": list(approval.notices),
-            **({"decision": decision.answer()} if decision else {}),
-        },
-    )
-
-
-async def revise(fact: Fact, approval: Approval, pause: Pause, workflow: Workflow) -> None:
-    """The same pause asks something else now: a new revision, and the card drawn again with what changed.
-
-    Earlier votes are void, and who cast them is told.
-    """
-    now = revised(approval, pause, workflow)
-    await fact.conn.execute(
-        _REVISE,
-        {
-            "id": now.approval_id,
-            "dialect": now.dialect,
-            "answering": _kept(now),
-            "request": Json(now.asked),
-            "hash": now.payload_hash,
-            "proposal": Json(now.proposal),
-            "policy": Jsonb(now.policy.model_dump(mode="json")),
-            "sla": Jsonb(now.sla.model_dump(mode="json")),
-            "notices": list(now.notices),
-            "changed": _as_json(now.changed),
-        },
-    )
-    for user in await _voters(fact, approval):
-        tell(fact, approval, user, "revised")
-    fact.redraw_cards(now.approval_id)
-    fact.audit(
-        now.thread_id,
-        "approval.revised",
-        "signoff",
-        {
-            "approval_id": now.approval_id,
-            "revision": now.revision,
-            "payload_hash": now.payload_hash,
-            "request": now.asked,
-        },
-    )
-
-
 def revised(approval: Approval, pause: Pause, workflow: Workflow) -> Approval:
     """Return the approval as its pause asks now; whoever was added by an escalation that came stays added."""
     request = pause.asked.request
@@ -222,10 +104,6 @@ def revised(approval: Approval, pause: Pause, workflow: Workflow) -> Approval:
     )
 
 
-def _kept(approval: Approval) -> Json | None:
-    return Json(approval.answering.to_json()) if approval.answering else None
-
-
 def in_force(workflow: Workflow, request: ApprovalRequest) -> tuple[Policy, Sla, tuple[str, ...]]:
     """Return the policy and SLA in force, and a line for each wish of the request that was refused."""
     policy, sla = workflow.policy, workflow.sla
@@ -244,16 +122,6 @@ def in_force(workflow: Workflow, request: ApprovalRequest) -> tuple[Policy, Sla,
     return policy, sla, tuple(notices)
 
 
-def _as_json(changed: Iterable[Change]) -> Json:
-    return Json([change.to_json() for change in changed])
-
-
-async def _voters(fact: Fact, approval: Approval) -> list[str]:
-    """Return who voted on the revision as it stands."""
-    found = await fact.conn.execute(_VOTERS, {"id": approval.approval_id, "revision": approval.revision})
-    return [row["user_id"] for row in await found.fetchall()]
-
-
 def _escalated(approval: Approval) -> list[str]:
     if approval.delivered_at is None:
         return []
@@ -265,35 +133,3 @@ def _at_least_the_fallback(sla: Sla, wish: Sla) -> Sla:
     if "fallback" in wish.model_fields_set and not wish.fallback.runs_something:
         return sla.model_copy(update={"fallback": Fallback(kind=wish.fallback.kind)})
     return sla
-
-
-def _card(approval: Approval) -> NewMessage:
-    return NewMessage(
-        card_id(approval.approval_id),
-        "card",
-        target=approval.channel,
-        approval_id=approval.approval_id,
-        thread_id=approval.thread_id,
-        priority=HIGH_RISK if approval.request.risk == "high" else None,
-    )
-
-
-_INSERT = """
-insert into approvals (approval_id, thread_id, interrupt_id, revision, asked_again, changed, correction,
-                       status, dialect, answering, request, payload_hash, proposal, policy, sla, notices,
-                       channel, next_at, due_at, decision, decided_at, created_at)
-values (%(approval_id)s, %(thread_id)s, %(interrupt_id)s, %(revision)s, %(asked_again)s, %(changed)s,
-        %(correction)s, %(status)s, %(dialect)s, %(answering)s, %(request)s, %(hash)s, %(proposal)s,
-        %(policy)s, %(sla)s, %(notices)s, %(channel)s, %(next_at)s, %(next_at)s, %(decision)s, %(decided_at)s,
-        %(now)s)
-"""
-
-_REVISE = """
-update approvals
-set revision = revision + 1, dialect = %(dialect)s, answering = %(answering)s, request = %(request)s,
-    payload_hash = %(hash)s, proposal = %(proposal)s, policy = %(policy)s, sla = %(sla)s,
-    notices = %(notices)s, changed = %(changed)s, edited_by = null
-where approval_id = %(id)s and status = 'pending'
-"""
-
-_VOTERS = "select user_id from votes where approval_id = %(id)s and revision = %(revision)s order by user_id"
