@@ -7,20 +7,19 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from zlib import crc32
 
 import structlog
 from psycopg import AsyncConnection
 
 from bot.approvals.dialects import End
 from bot.approvals.state import Misfit
-from bot.approvals.states import ThreadStatus
 from bot.approvals.workflow import Workflow
 from bot.engine.answers import answers, writes
 from bot.engine.contract import fitted
 from bot.engine.correcting import close as close_corrections
 from bot.engine.correcting import correctable
 from bot.engine.difference import Journey
+from bot.engine.ending import end, hold_misfit, orphan, stop, tell_ops
 from bot.engine.plan import (
     Begin,
     Changes,
@@ -36,20 +35,15 @@ from bot.engine.plan import (
     next_move,
 )
 from bot.engine.raised import gives_up, line, trace
-from bot.engine.result import as_text
 from bot.engine.standing import Standing, mark_applied, standing
 from bot.engine.thread_row import RECOVERED, ThreadRow
 from bot.facts.registering import register, revise
-from bot.facts.settle import close
 from bot.facts.supersede import supersede
-from bot.postgres.fact import Fact, NewMessage, fact_in_one
+from bot.postgres.fact import Fact, fact_in_one
 from bot.postgres.jobs import Wakes
 from bot.postgres.rows import Approval, Thread
 
 log = structlog.get_logger("signoff.engine")
-
-MOST_SAID = 1000
-"""Characters of why a thread is held."""
 
 
 class Ledger:
@@ -91,13 +85,13 @@ class Ledger:
             self._journey.arrives(recorded, snapshot, workflow)
             if rows.cancel_reason is not None and not snapshot.finished:
                 await self._settle_applied(follow(snapshot, rows.approvals), rows.now)
-                await self._stop(recorded, rows, "cancelled", rows.cancel_reason)
+                await stop(recorded, self.row, rows, "cancelled", rows.cancel_reason)
                 return Finish()
             approvals = await self._follow_pauses(recorded, snapshot, rows, workflow)
             try:
                 move = fitted(next_move(snapshot, approvals), snapshot, workflow, approvals)
             except Misfit as misfit:
-                await self._hold_misfit(recorded, rows, str(misfit))
+                await hold_misfit(recorded, self.row, rows, str(misfit))
                 return Wait()
             move = await self._record(recorded, move, snapshot, rows, workflow)
             if isinstance(move, Send):
@@ -118,9 +112,9 @@ class Ledger:
             case Wait():
                 await self.row.waits()
             case Finish():
-                await self._end(recorded, "done", result=snapshot.result)
+                await end(recorded, self.row, "done", result=snapshot.result)
             case Orphan():
-                await self._end(recorded, "orphaned", why="a pause vanished without an answer")
+                await end(recorded, self.row, "orphaned", why="a pause vanished without an answer")
             case Drive() if snapshot.died:
                 await self._recover(recorded, rows)
             case Begin() | Drive():
@@ -137,7 +131,7 @@ class Ledger:
             return
         async with self._fact() as (recorded, rows):
             if rows.cancel_reason is not None:
-                await self._stop(recorded, rows, "cancelled", rows.cancel_reason)
+                await stop(recorded, self.row, rows, "cancelled", rows.cancel_reason)
                 return
             if snapshot is not None:
                 self._journey.arrives(recorded, snapshot, workflow)
@@ -148,40 +142,27 @@ class Ledger:
 
     async def cancel(self, why: str) -> None:
         async with self._fact() as (recorded, rows):
-            await self._stop(recorded, rows, "cancelled", why)
+            await stop(recorded, self.row, rows, "cancelled", why)
 
     async def hold(self, problem: str) -> None:
         """Leave the thread for a worker that can run it, and look again in a minute."""
         async with self._fact() as (recorded, _):
             await self.row.held(problem)
-            self._tell_ops(recorded, "held", problem, "signoff doctor")
+            tell_ops(recorded, self.thread, "held", problem, "signoff doctor")
 
     async def hold_misfit(self, problem: str) -> None:
         """Leave the thread, of which nothing can be told but the problem, as it is."""
         async with self._fact() as (recorded, rows):
-            await self._hold_misfit(recorded, rows, problem)
-
-    async def _hold_misfit(self, recorded: Fact, rows: Standing, problem: str) -> None:
-        """Leave a thread whose state does not fit for code that fits it; nothing is sent, nothing fails."""
-        kept = as_text(problem)[:MOST_SAID]
-        if self.thread.error != kept:
-            log.warning("thread_held", thread_id=self.thread.thread_id, why=kept)
-            for approval in rows.approvals:
-                recorded.redraw_cards(approval.approval_id)
-            recorded.audit(self.thread.thread_id, "thread.held", "signoff", {"why": kept})
-        await self.row.held(kept)
-        self._tell_ops(
-            recorded, f"held:{crc32(kept.encode()):x}", kept, f"signoff retry {self.thread.thread_id}"
-        )
+            await hold_misfit(recorded, self.row, rows, problem)
 
     async def _fail(self, error: BaseException) -> None:
         """Give the thread up: its cards say so, and ops are told what to do."""
         log.warning("thread_failed", thread_id=self.thread.thread_id, error=line(error))
         async with self._fact() as (recorded, rows):
             if rows.cancel_reason is not None:
-                await self._stop(recorded, rows, "cancelled", rows.cancel_reason)
+                await stop(recorded, self.row, rows, "cancelled", rows.cancel_reason)
             else:
-                await self._stop(recorded, rows, "failed", line(error), trace(error))
+                await stop(recorded, self.row, rows, "failed", line(error), trace(error))
 
     async def _follow_pauses(
         self, recorded: Fact, snapshot: Snapshot, rows: Standing, workflow: Workflow
@@ -190,7 +171,7 @@ class Ledger:
         self._journey.missed(recorded, snapshot, changes.applied)
         await self._settle_applied(changes, rows.now)
         for approval in changes.vanished:
-            await self._orphan(recorded, approval, rows.now)
+            await orphan(recorded, self.row, approval, rows.now)
         for approval, pause in changes.revised:
             await revise(recorded, approval, pause, workflow)
         for approval, pause in changes.superseded:
@@ -220,7 +201,7 @@ class Ledger:
         """Write the mark that proves an answer was sent; or end where the answer must not be sent at all."""
         said = answers(send, workflow)
         if isinstance(said, End):
-            await self._stop(recorded, rows, "cancelled", said.reason)
+            await stop(recorded, self.row, rows, "cancelled", said.reason)
             return Finish()
         await self.row.sends([approval.approval_id for approval, _ in send.decided])
         if send.update and workflow.corrections is not None:
@@ -233,7 +214,7 @@ class Ledger:
         """Write the mark before the state is changed and the graph run past its breakpoints; or end there."""
         said = writes(step, snapshot, workflow)
         if isinstance(said, End):
-            await self._stop(recorded, rows, "cancelled", said.reason)
+            await stop(recorded, self.row, rows, "cancelled", said.reason)
             return Finish()
         if any(approval.applying_at is None for approval, _ in step.decided):
             await self.row.sends([approval.approval_id for approval, _ in step.decided])
@@ -246,56 +227,3 @@ class Ledger:
     async def _recover(self, recorded: Fact, rows: Standing) -> None:
         deaths = await self.row.recovers(rows.now)
         recorded.audit(self.thread.thread_id, RECOVERED, "signoff", {"deaths": deaths})
-
-    async def _orphan(self, recorded: Fact, approval: Approval, now: datetime) -> None:
-        await close(recorded, approval, "orphaned", "the graph no longer has this pause", now)
-        self._tell_ops(
-            recorded,
-            f"orphan:{approval.approval_id}",
-            "A pause vanished from its graph without an answer (was a node renamed?)",
-            f"signoff show {self.thread.thread_id}",
-            approval,
-        )
-
-    async def _stop(
-        self, recorded: Fact, rows: Standing, status: ThreadStatus, why: str, details: str | None = None
-    ) -> None:
-        """End before the graph has: what is still open closes, and its cards say why."""
-        reason = why if status == "cancelled" else f"the workflow failed: {why}"
-        for approval in rows.open:
-            await close(recorded, approval, "cancelled", reason, rows.now)
-        await self._end(recorded, status, why=why, details=details)
-
-    async def _end(
-        self,
-        recorded: Fact,
-        status: ThreadStatus,
-        *,
-        result: Any = None,
-        why: str | None = None,
-        details: str | None = None,
-    ) -> None:
-        for approval_id in await self.row.ends(status, result=result, why=why, details=details):
-            recorded.redraw_cards(approval_id)
-        recorded.audit(self.thread.thread_id, f"thread.{status}", "signoff", {"why": why} if why else {})
-        if status in ("failed", "orphaned"):
-            self._tell_ops(
-                recorded,
-                f"{status}:{self.thread.wanted}",
-                f"Thread of {self.thread.workflow} {status}: {why}",
-                f"signoff {'retry' if status == 'failed' else 'show'} {self.thread.thread_id}",
-            )
-
-    def _tell_ops(
-        self, recorded: Fact, key: str, problem: str, command: str, approval: Approval | None = None
-    ) -> None:
-        recorded.post(
-            NewMessage(
-                f"ops:{self.thread.thread_id}:{key}",
-                "ops",
-                target="",
-                approval_id=approval.approval_id if approval else None,
-                thread_id=self.thread.thread_id,
-                body={"problem": problem, "command": command},
-            )
-        )

@@ -1,0 +1,98 @@
+"""How the rows of a thread say that it ended, was held, or lost a pause; ops are told what to do."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zlib import crc32
+
+import structlog
+
+from bot.approvals.states import ThreadStatus
+from bot.engine.result import as_text
+from bot.engine.standing import Standing
+from bot.engine.thread_row import ThreadRow
+from bot.facts.settle import close
+from bot.postgres.fact import Fact, NewMessage
+from bot.postgres.rows import Approval, Thread
+
+MOST_SAID = 1000
+"""Characters of why a thread is held."""
+
+log = structlog.get_logger("signoff.engine")
+
+
+async def hold_misfit(recorded: Fact, row: ThreadRow, rows: Standing, problem: str) -> None:
+    """Leave a thread whose state does not fit for code that fits it; nothing is sent, nothing fails."""
+    kept = as_text(problem)[:MOST_SAID]
+    if row.thread.error != kept:
+        log.warning("thread_held", thread_id=row.thread.thread_id, why=kept)
+        for approval in rows.approvals:
+            recorded.redraw_cards(approval.approval_id)
+        recorded.audit(row.thread.thread_id, "thread.held", "signoff", {"why": kept})
+    await row.held(kept)
+    tell_ops(
+        recorded, row.thread, f"held:{crc32(kept.encode()):x}", kept, f"signoff retry {row.thread.thread_id}"
+    )
+
+
+async def orphan(recorded: Fact, row: ThreadRow, approval: Approval, now: datetime) -> None:
+    """Close an approval whose pause vanished without an answer."""
+    await close(recorded, approval, "orphaned", "the graph no longer has this pause", now)
+    tell_ops(
+        recorded,
+        row.thread,
+        f"orphan:{approval.approval_id}",
+        "A pause vanished from its graph without an answer (was a node renamed?)",
+        f"signoff show {row.thread.thread_id}",
+        approval,
+    )
+
+
+async def stop(
+    recorded: Fact, row: ThreadRow, rows: Standing, status: ThreadStatus, why: str, details: str | None = None
+) -> None:
+    """End before the graph has: what is still open closes, and its cards say why."""
+    reason = why if status == "cancelled" else f"the workflow failed: {why}"
+    for approval in rows.open:
+        await close(recorded, approval, "cancelled", reason, rows.now)
+    await end(recorded, row, status, why=why, details=details)
+
+
+async def end(
+    recorded: Fact,
+    row: ThreadRow,
+    status: ThreadStatus,
+    *,
+    result: Any = None,
+    why: str | None = None,
+    details: str | None = None,
+) -> None:
+    """Say that the thread has ended, on its cards too."""
+    for approval_id in await row.ends(status, result=result, why=why, details=details):
+        recorded.redraw_cards(approval_id)
+    recorded.audit(row.thread.thread_id, f"thread.{status}", "signoff", {"why": why} if why else {})
+    if status in ("failed", "orphaned"):
+        tell_ops(
+            recorded,
+            row.thread,
+            f"{status}:{row.thread.wanted}",
+            f"Thread of {row.thread.workflow} {status}: {why}",
+            f"signoff {'retry' if status == 'failed' else 'show'} {row.thread.thread_id}",
+        )
+
+
+def tell_ops(
+    recorded: Fact, thread: Thread, key: str, problem: str, command: str, approval: Approval | None = None
+) -> None:
+    """Tell the ops channel once for each `key` of a thread, with the command that mends it."""
+    recorded.post(
+        NewMessage(
+            f"ops:{thread.thread_id}:{key}",
+            "ops",
+            target="",
+            approval_id=approval.approval_id if approval else None,
+            thread_id=thread.thread_id,
+            body={"problem": problem, "command": command},
+        )
+    )
