@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,8 +57,10 @@ class Fact:
     (by the caller), then messages, threads, and the audit's chain last.
     """
 
-    def __init__(self, conn: AsyncConnection[Any]) -> None:
+    def __init__(self, conn: AsyncConnection[Any], *, in_one: bool = False) -> None:
+        """`in_one` says that `conn` is in a pipeline."""
         self.conn = conn
+        self._in_one = in_one
         self._new: dict[str, NewMessage] = {}
         self._redraw: dict[str, int] = {}
         self._advance: set[str] = set()
@@ -93,7 +95,8 @@ class Fact:
         """
         if not (self._new or self._redraw or self._advance or self._audit):
             return
-        async with self.conn.pipeline():
+        # In a pipeline already, another one would only wait for the server at its end.
+        async with nullcontext() if self._in_one else self.conn.pipeline():
             self._inserted = await self._insert_new() if self._new else None
             self._bumped = await self._bump() if self._redraw else None
             if self._advance:
@@ -174,7 +177,7 @@ async def fact_in_one(conn: AsyncConnection[Any], queue: Wakes) -> AsyncIterator
 
     The number of rows of a statement is not known in there before something is fetched.
     """
-    recorded = Fact(conn)
+    recorded = Fact(conn, in_one=True)
     try:
         async with conn.pipeline():
             await conn.execute("begin")
