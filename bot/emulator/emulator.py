@@ -119,7 +119,7 @@ class Emulator(Server):
     async def until(
         self,
         predicate: Callable[[], Found],
-        timeout: float = 5.0,  # noqa: ASYNC109 - a test says how long it is ready to wait
+        timeout: float = 30.0,  # noqa: ASYNC109 - a test says how long it is ready to wait
     ) -> Found:
         """Wait until the predicate holds of the state or the call log; its value, or TimeoutError."""
         async with asyncio.timeout(timeout):

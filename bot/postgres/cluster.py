@@ -34,7 +34,7 @@ _SETTINGS = {
     "log_rotation_age": "1d",
     "log_truncate_on_rotation": "on",
 }
-_NOT_DURABLE = {"fsync": "off"}
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
 class Cluster:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
 
 from bot.approvals.errors import SignoffError
 from bot.house import House
@@ -44,7 +45,7 @@ async def listen(house: House, app_token: str, stop: asyncio.Event) -> None:
     """Once Slack says who we are, hear it until `stop` is set; then let what is under way finish."""
     if not await happens(house.badge.shown, stop):
         return
-    handler = AsyncSocketModeHandler(house.bolt, app_token, ping_interval=PING_SECONDS)
+    handler = socket_handler(house.bolt, app_token)
     connecting = asyncio.create_task(handler.connect_async())  # type: ignore[no-untyped-call]
     try:
         while not stop.is_set():
@@ -56,6 +57,13 @@ async def listen(house: House, app_token: str, stop: asyncio.Event) -> None:
         await drained()
         connecting.cancel()
         await handler.close_async()  # type: ignore[no-untyped-call]
+
+
+def socket_handler(bolt: AsyncApp, app_token: str) -> AsyncSocketModeHandler:
+    """Return what hears Slack over a socket, by the same way out as the app's own calls."""
+    handler = AsyncSocketModeHandler(bolt, app_token, ping_interval=PING_SECONDS)
+    handler.client.proxy = bolt.client.proxy
+    return handler
 
 
 async def drained() -> None:

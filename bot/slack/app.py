@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
 
 import aiohttp
 import structlog
@@ -45,7 +47,19 @@ def web_client(
         "retry_handlers": handlers,
         "session": session,
     }
-    return Client(**given) if badge is None else ProvenClient(badge, **given)
+    client = Client(**given) if badge is None else ProvenClient(badge, **given)
+    if _is_direct(base_url):
+        client.proxy = None
+    return client
+
+
+def _is_direct(base_url: str) -> bool:
+    """Whether no proxy leads there: the SDK takes HTTPS_PROXY or HTTP_PROXY, and does not look at NO_PROXY.
+
+    A local Slack is never behind one.
+    """
+    host = urlsplit(base_url).hostname or ""
+    return host in {"localhost", "127.0.0.1", "::1"} or bool(proxy_bypass(host))
 
 
 def web_session() -> aiohttp.ClientSession:
@@ -70,6 +84,7 @@ def bolt_app(desk: Desk, intake: Intake, badge: Badge, signing_secret: str | Non
         )
 
     app = AsyncApp(
+        name="signoff",  # else Bolt reads the source of the whole call stack to find one
         client=desk.client,
         authorize=authorize,
         signing_secret=signing_secret or "unused: the socket is authenticated",

@@ -31,7 +31,7 @@ class Demo:
     page: str
 
     def state(self, user: str = "U01MAYA") -> Json:
-        with urllib.request.urlopen(f"{self.page}/_emulator/state?user={user}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.page}/_emulator/state?user={user}", timeout=PATIENCE) as answer:
             return json.load(answer)
 
     def post(self, act: str, **body: Any) -> Json:
@@ -40,7 +40,7 @@ class Demo:
             data=json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return json.load(answer)
 
     def until(self, seen: Callable[[Json], Any], user: str = "U01MAYA") -> Any:

@@ -15,15 +15,18 @@ from fixtures_decisions import MODULE, Asked, asking
 from fixtures_house import DANA, FINN, MAYA, OTTO, Running, running_house
 from slack_bolt.context.ack.async_ack import AsyncAck
 
+from bot.roles.slack import drained
 from bot.slack.listeners import desk as desk_module
 
 ROUNDS = 12
+SLACKS_PATIENCE = 3.0
 LISTENERS = "select pid from pg_stat_activity where application_name = 'signoff listeners'"
 
 
 @pytest.fixture
 async def house(database: str) -> AsyncIterator[Running]:
     async with running_house(database, extra=(MODULE,)) as running:
+        running.slack.delivery.ack_seconds = SLACKS_PATIENCE
         yield running
 
 
@@ -100,7 +103,8 @@ async def test_many_clicks_at_once_keep_the_audit_chain_whole(house: Running) ->
     acks = await asyncio.gather(*(house.slack.deliver(payload) for payload in clicks))
     # Fifty at once may be more than this machine answers in time; nobody is then told otherwise.
     for payload, ack in zip(clicks, acks, strict=True):
-        assert ack.acked or (await house.slack.deliver(payload)).acked
+        while not ack.acked:
+            ack = await house.slack.deliver(payload)  # noqa: PLW2901  people click again, too
 
     events = [event["event"] for event in await desk.events()]
     assert events.count("approval.vote") == 3
@@ -162,9 +166,8 @@ async def test_a_process_that_dies_between_commit_and_ack_has_decided(
 
     with monkeypatch.context() as patch:
         patch.setattr(AsyncAck, "__call__", dies)
-        house.slack.delivery.ack_seconds = 0.5
+        patch.setattr(house.slack.delivery, "ack_seconds", 0.5)
         assert not (await house.slack.deliver(payload)).acked
-        house.slack.delivery.ack_seconds = 3.0
     assert (await house.slack.deliver(payload)).acked
 
     assert "already approved" in await desk.told(MAYA)
@@ -204,7 +207,7 @@ async def test_a_row_that_somebody_holds_is_an_honest_refusal_in_time(house: Run
         await other.execute("select 1 from approvals for update")
         seconds = await refused_in(house, desk, lambda: desk.payload(MAYA))
 
-    assert seconds < 1.5
+    assert seconds < SLACKS_PATIENCE
     assert await desk.refusals() == []
     assert (await desk.click(MAYA)).acked
     assert (await desk.approval()).status == "decided"
@@ -218,7 +221,7 @@ async def test_a_modal_stays_with_what_was_typed_where_the_database_is_away(hous
         ack = await house.slack.submit(MAYA, view, {"words": "no"})
 
     assert "did not answer in time" in ack.field_errors["words"]
-    assert ack.seconds < 1.5
+    assert ack.seconds < SLACKS_PATIENCE
     assert house.slack.views(MAYA) == [view]
     await house.slack.submit(MAYA, view, {"words": "no"})
     assert (await desk.approval()).decision.comment == "no"
@@ -234,7 +237,7 @@ async def test_a_pool_without_a_free_connection_is_an_honest_refusal_in_time(hou
         for conn in held:
             await pool.putconn(conn)
 
-    assert seconds < 2.5
+    assert seconds < SLACKS_PATIENCE
     assert (await desk.click(MAYA)).acked
 
 
@@ -250,7 +253,7 @@ async def test_a_database_that_hangs_is_an_honest_refusal_in_time(house: Running
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
 
-    assert 1.4 < seconds < 2.5
+    assert 1.4 < seconds < SLACKS_PATIENCE
     ack = await desk.click(MAYA)
     assert ack.acked
     assert await decided(desk) <= 1
@@ -315,8 +318,8 @@ async def refused_in(house: Running, desk: Asked, payload: Callable[[], dict[str
     await house.slack.until(lambda: len(house.slack.ephemerals(MAYA)) > before)
     seconds = time.monotonic() - begun
     assert "did not answer in time" in house.slack.ephemerals(MAYA)[-1]["text"]
-    house.slack.delivery.ack_seconds = 0.1
-    ack = await clicking
-    assert not ack.acked
-    house.slack.delivery.ack_seconds = 3.0
+    await drained()
+    acks, _ = await asyncio.wait({clicking}, timeout=0.1)
+    assert not acks
+    clicking.cancel()
     return seconds

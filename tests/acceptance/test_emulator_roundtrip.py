@@ -324,7 +324,7 @@ async def test_an_app_comes_back_after_slack_refreshed_its_socket(slack: Emulato
         ts = await bot.post()
         await slack.disconnect("refresh_requested")
         await slack.until(lambda: len(slack.sockets) == 0)
-        await slack.until(lambda: len(slack.sockets) == 1, timeout=15)
+        await slack.until(lambda: len(slack.sockets) == 1)
         assert (await slack.click(MAYA, ts, "approve")).acked
 
 

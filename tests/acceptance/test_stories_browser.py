@@ -41,8 +41,8 @@ def browser(demo: Demo) -> Iterator[Browser]:
 @pytest.fixture
 def visitor(demo: Demo, browser: Browser) -> Iterator[Visitor]:
     page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.set_default_timeout(10_000)
-    expect.set_options(timeout=20_000)  # a worker that has just been started takes seconds
+    page.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)  # a worker that has just been started takes seconds
     yield Visitor(page, demo)
     page.close()
 
