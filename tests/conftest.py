@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import structlog
 from hypothesis import settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 # Nothing here is timed: a busy machine must not fail a property.
 settings.register_profile("signoff", deadline=None)
 settings.load_profile("signoff")
+
+# By default structlog draws a traceback with every local variable, and nothing else happens for a second.
+plainly = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plainly])
 
 # What stands in somebody's shell leads no test elsewhere: their Slack, their database, their way out.
 _OF_TESTS = {"SIGNOFF_TEST_DATABASE_URL", "SIGNOFF_PICTURE", "SIGNOFF_EVERY_CRASH"}

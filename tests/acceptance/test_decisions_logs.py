@@ -29,9 +29,10 @@ def logged(capfd: pytest.CaptureFixture[str]) -> Any:
     """Log as a running process does; returns a call that gives what was written."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    before = structlog.get_config()
     logs.set_up("json", {})
     yield lambda: capfd.readouterr().err
-    structlog.reset_defaults()
+    structlog.configure(**before)
     root.handlers[:], root.level = handlers, level
     logging.captureWarnings(capture=False)
 
