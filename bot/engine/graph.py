@@ -21,6 +21,7 @@ from bot.approvals.errors import BadRequest
 from bot.approvals.state import Older
 from bot.engine import kept
 from bot.engine.plan import Snapshot, StoppedSilently
+from bot.engine.raised import is_cancelled
 from bot.engine.stops import Write
 from bot.facts.pauses import Pause
 from bot.facts.supersede import KeepsChanging
@@ -174,7 +175,7 @@ class GraphRun:
         try:
             return await self._settled(work)
         except asyncio.CancelledError as error:
-            if _is_cancelled() or self._lost():
+            if is_cancelled() or self._lost():
                 raise
             raise NodeRaised(error) from error
         except Exception as error:
@@ -229,12 +230,6 @@ class GraphRun:
             if channel == _INTERRUPT and task not in finished
             for interrupt in value
         )
-
-
-def _is_cancelled() -> bool:
-    """Whether it is us who are to stop, and not only something that a node waited for."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def has_id(interrupt: Interrupt) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import traceback
 from datetime import timedelta
@@ -35,3 +36,9 @@ def line(error: BaseException) -> str:
 def trace(error: BaseException) -> str:
     """Return the traceback; of a long one its end, where the error is."""
     return as_text("".join(traceback.format_exception(error)))[-20_000:]
+
+
+def is_cancelled() -> bool:
+    """Whether it is us who are to stop, and not only something that a node waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.types.json import Jsonb
 
+from bot.engine.raised import is_cancelled
 from bot.engine.unsaved import Unsaved
 
 _Result = TypeVar("_Result")
@@ -50,15 +52,19 @@ class ThreadSaver(AsyncPostgresSaver):
     async def settled(self, run: Awaitable[_Result]) -> _Result:
         """Await a run, and leave nothing behind that waits: the connection is somebody else's soon."""
         try:
-            result = await run
-        except Exception:
+            try:
+                result = await run
+            except asyncio.CancelledError:
+                if not is_cancelled():  # the node's own error: the connection stays
+                    await self._unsaved.settle()
+                raise
+            except Exception:
+                await self._unsaved.settle()
+                raise
             await self._unsaved.settle()
-            raise
-        except BaseException:
+            return result
+        finally:
             self._unsaved.forget()
-            raise
-        await self._unsaved.settle()
-        return result
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         place = config["configurable"]
@@ -91,6 +97,7 @@ class ThreadSaver(AsyncPostgresSaver):
     ) -> RunnableConfig:
         values = checkpoint["channel_values"]
         if any(isinstance(value, _DeltaSnapshot) for value in values.values()):
+            self._unsaved.changed()
             return await super().aput(config, checkpoint, metadata, new_versions)
         # The library's rule: what JSON holds as it is stays in the checkpoint's own row.
         blobs = {key: value for key, value in values.items() if not isinstance(value, _SIMPLE)}

@@ -58,7 +58,7 @@ class Unsaved:
 
     def hold(self, place: Place, write: Write, *, replaces: bool) -> None:
         """Keep a write until the next checkpoint, or for `HELD_SECONDS`."""
-        self._changed()
+        self.changed()
         self._writes.add(place, write, replaces=replaces)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(HELD_SECONDS, self._store_soon)
@@ -73,25 +73,39 @@ class Unsaved:
             await self._execute(checkpoint, blobs)
 
     async def settle(self) -> None:
-        """Store what still waits. Raises what storing raises."""
-        if self._storing is not None:
-            storing, self._storing = self._storing, None
-            await storing
-        await self._store_writes()
+        """Store what still waits. Raises what storing raises, to everybody who asks.
+
+        A reader that is cancelled in here does not take along what others wrote.
+        """
+        while self._storing is not None or self._writes:
+            storing = self._storing = self._storing or self._begin()
+            await asyncio.shield(storing)
+            if self._storing is storing:
+                self._storing = None
 
     def forget(self) -> None:
-        """Leave what waits: the connection is about to be closed."""
+        """Leave what waits: from now on the connection is somebody else's, or closed."""
         self._wait_no_longer()
+        self._writes = _Writes()
         if self._storing is not None:
             self._storing.cancel()
+            self._storing = None
+
+    def changed(self) -> None:
+        """What was read is no longer true."""
+        self.empty = False
+        self.read.clear()
 
     def _store_soon(self) -> None:
         """Store what waits, once nothing else is being stored; where storing failed, `settle` says so."""
         self._timer = None
         if self._storing is None or (self._storing.done() and self._storing.exception() is None):
-            self._storing = asyncio.get_running_loop().create_task(self._store_writes())
+            self._storing = self._begin()
         elif not self._storing.done():
             self._timer = asyncio.get_running_loop().call_later(HELD_SECONDS, self._store_soon)
+
+    def _begin(self) -> asyncio.Task[None]:
+        return asyncio.get_running_loop().create_task(self._store_writes())
 
     async def _store_writes(self) -> None:
         if self._writes:
@@ -100,7 +114,7 @@ class Unsaved:
 
     async def _execute(self, checkpoint: Sequence[Any] = (), blobs: Sequence[Sequence[Any]] = ()) -> None:
         """Run one statement, which stores the writes that wait, too."""
-        self._changed()
+        self.changed()
         self._wait_no_longer()
         taken, self._writes = self._writes, _Writes()
         kept, replacing = list(taken.kept.items()), list(taken.replacing.items())
@@ -129,10 +143,6 @@ class Unsaved:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _changed(self) -> None:
-        self.empty = False
-        self.read.clear()
 
 
 @lru_cache(maxsize=256)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import operator
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypedDict
 
 import psycopg
@@ -160,6 +162,85 @@ async def test_the_error_of_a_node_is_stored_when_the_run_has_come_back(database
             await saver.settled(compiled.ainvoke({}, {"configurable": {"thread_id": "one"}}))
 
         assert await _writes_of(other, "__error__")
+
+
+@asynccontextmanager
+async def nothing_is_stored(database: str) -> AsyncIterator[None]:
+    """Let whoever stores writes wait."""
+    async with await connect(database) as holder, holder.transaction():
+        await holder.execute("lock table checkpoint_writes in exclusive mode")
+        yield
+
+
+async def storing(conn: Any) -> None:
+    """Return when somebody waits for that lock."""
+    waits = "select 1 from pg_locks where relation = 'checkpoint_writes'::regclass and not granted"
+    async with asyncio.timeout(30):
+        while not await (await conn.execute(waits)).fetchall():
+            pass
+
+
+PLACE: Any = {"configurable": {"thread_id": "one", "checkpoint_ns": "", "checkpoint_id": "1"}}
+
+
+async def test_a_reader_that_is_cancelled_does_not_take_along_what_others_wrote(database):
+    async with await connect(database) as conn, await connect(database) as other:
+        saver = ThreadSaver(conn, "one")
+
+        async def run() -> None:
+            await saver.aput_writes(PLACE, [("log", "x")], "task")
+            async with nothing_is_stored(database):
+                reader = asyncio.create_task(saver.aget_tuple(PLACE))
+                await storing(other)
+                reader.cancel()
+                await asyncio.wait({reader})
+
+        await saver.settled(run())
+
+        assert await _writes_of(other, "log")
+
+
+async def test_a_run_that_could_not_store_leaves_nothing_on_a_connection_that_goes_on(database, monkeypatch):
+    monkeypatch.setattr("bot.engine.unsaved.HELD_SECONDS", 0)
+    async with await connect(database) as conn, await connect(database) as other:
+        saver = ThreadSaver(conn, "one")
+
+        async def run() -> None:
+            await saver.aput_writes(PLACE, [("no \0 is text", "x")], "task")
+            for _ in range(5):
+                await asyncio.sleep(0)
+            await saver.aput_writes(PLACE, [("log", "x")], "task")
+
+        with pytest.raises(psycopg.DataError):
+            await saver.settled(run())
+        async with conn.transaction():
+            for _ in range(5):
+                await conn.execute("select 1")
+
+            assert await _writes_of(conn, "log") == []
+        assert await _writes_of(other, "log") == []
+
+
+async def test_what_is_being_stored_is_when_a_node_raises_a_cancellation_of_its_own(database):
+    raised = asyncio.Event()
+
+    async def run(saver: ThreadSaver) -> None:
+        await saver.aput_writes(PLACE, [("log", "x")], "task")
+        async with await connect(database) as other:
+            await storing(other)
+        raised.set()
+        raise asyncio.CancelledError
+
+    async with await connect(database) as conn, await connect(database) as other:
+        saver = ThreadSaver(conn, "one")
+        async with nothing_is_stored(database):
+            running = asyncio.create_task(saver.settled(run(saver)))
+            await raised.wait()
+        await asyncio.wait({running})
+        assert running.cancelled()
+
+        assert await saver.aget_tuple(PLACE) is None  # the connection goes on
+        assert await _writes_of(other, "log")
 
 
 async def _writes_of(conn: Any, channel: str) -> list[Any]:
