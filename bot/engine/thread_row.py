@@ -142,6 +142,7 @@ update threads set retry_at = signoff_now() + interval '1 minute', error = %(pro
 where thread_id = %(id)s
 """
 
+# A card that is not delivered yet may be on its way, drawn from what held before.
 _ENDS = """
 with ended as (
     update threads set status = %(status)s, result = %(result)s, error = %(error)s, traceback = %(traceback)s,
@@ -149,5 +150,5 @@ with ended as (
                        updated_at = signoff_now(), ended_at = signoff_now()
     where thread_id = %(id)s returning thread_id
 )
-select approval_id from approvals join ended using (thread_id) where delivered_at is not null
+select approval_id from approvals join ended using (thread_id) where delivery <> 'failed'
 """
