@@ -41,6 +41,7 @@ class Standing:
 
 async def standing(conn: AsyncConnection[Any], thread_id: str) -> Standing:
     """Read and lock, so that no vote comes between what is read here and what follows from it."""
+    await conn.execute(_LOCK, {"id": thread_id})
     found = await conn.execute(_STANDING, {"id": thread_id})
     rows = await found.fetchall()
     approvals = tuple(Approval.of(row) for row in rows if row["approval_id"] is not None)
@@ -52,16 +53,25 @@ async def mark_applied(conn: AsyncConnection[Any], approvals: Iterable[Approval]
     await conn.execute(_APPLIED, {"ids": [approval.approval_id for approval in approvals], "at": at})
 
 
-# Locked in the order in which `cancel` locks them, too.
+# Locked in the order in which `cancel` locks them, too, and before anything is read: a statement that waits
+# for a lock reads all else as it was before whoever held it, a cancellation for one, had committed.
+_LOCK = """
+select from approvals
+where thread_id = %(id)s and status <> 'superseded' and applied_at is null
+order by created_at, approval_id for no key update
+"""
+
 _STANDING = """
 select thread.*, a.*
 from (select cancel_reason, signoff_now() as now from threads where thread_id = %(id)s) thread
-left join lateral (
-    select * from approvals
-    where thread_id = %(id)s and status <> 'superseded' and applied_at is null
-    order by created_at, approval_id for no key update
-) a on true
+left join approvals a on a.thread_id = %(id)s and a.status <> 'superseded' and a.applied_at is null
 order by a.created_at, a.approval_id
 """
 
-_APPLIED = "update approvals set applied_at = %(at)s where approval_id = any(%(ids)s)"
+_APPLIED = """
+with held as (
+    select approval_id from approvals where approval_id = any(%(ids)s)
+    order by created_at, approval_id for no key update
+)
+update approvals set applied_at = %(at)s from held where approvals.approval_id = held.approval_id
+"""

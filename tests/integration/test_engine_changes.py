@@ -13,11 +13,14 @@ from langgraph.errors import NodeInterrupt
 from langgraph.types import interrupt
 
 from bot.approvals import ApprovalRequest, Fallback, Sla, ask
-from bot.facts import sweeps
+from bot.facts import sweeps, threads
 from bot.facts.deadlines import Reach
 from bot.facts.threads import NothingToRetry, ThreadEnded
 
 LATER = timedelta(minutes=6)
+BLOCKED = """
+select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+"""
 
 
 class State(TypedDict, total=False):
@@ -275,6 +278,21 @@ async def test_a_decision_before_the_cancellation_is_not_sent_after_it(database)
         assert (await it.thread(thread_id)).status == "cancelled"
         (approval,) = await it.approvals(thread_id)
         assert approval.applying_at is None
+
+
+async def test_an_answer_is_not_sent_after_a_cancellation_that_its_run_had_to_wait_for(database):
+    async with bench(database, flow(pays("10"))) as it:
+        thread_id = await it.run()
+        await it.decide((await it.pending(thread_id))["pay?"])
+        async with it.work.connection() as conn, conn.transaction():
+            await threads.cancel(conn, it.queue, thread_id, "not needed", "cli:test")
+            run = asyncio.create_task(it.engine.advance(thread_id))
+            while not await it.rows(BLOCKED):
+                pass
+        await run
+
+        assert (await it.thread(thread_id)).status == "cancelled"
+        assert (await it.approvals(thread_id))[0].applying_at is None
 
 
 async def test_cancelling_a_thread_that_is_to_be_tried_again_ends_it_at_once(database):

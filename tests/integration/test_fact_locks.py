@@ -12,8 +12,11 @@ from fixtures_votes import FINN, GRACE, MAYA, Book, opened_book
 from psycopg import AsyncConnection
 
 from bot.approvals import Policy
+from bot.engine.standing import mark_applied
+from bot.engine.thread_row import ThreadRow
 from bot.facts import claims, deliveries, sweeps, threads
 from bot.facts.deadlines import Reach
+from bot.postgres.fact import fact
 from bot.postgres.rows import Approval
 
 POLICY = Policy(approvers=(MAYA, FINN), approvals=2)
@@ -76,6 +79,44 @@ async def test_whoever_refers_to_an_approval_is_not_in_the_way_of_its_first_deli
         await noting
 
     assert (await book.approval(approval.thread_id)).delivery == "delivered"
+
+
+async def test_answers_are_noted_as_applied_in_the_order_in_which_a_cancellation_locks(book: Book) -> None:
+    """The rows of an ended graph are not locked by reading them, so the first write has to keep the order."""
+    first, second = await book.ask(POLICY), await book.ask(POLICY)
+    for approval, at in ((first, 2), (second, 1)):
+        await book.execute(
+            "update approvals set thread_id = %s, interrupt_id = %s, created_at = to_timestamp(%s) "
+            "where approval_id = %s",
+            first.thread_id,
+            str(at),
+            at,
+            approval.approval_id,
+        )
+    async with book.pool.connection() as conn, book.pool.connection() as other:
+        async with other.transaction():
+            await other.execute("set local lock_timeout = '2s'")
+            await other.execute(LOCK, (second.approval_id,))
+            noting = asyncio.create_task(mark_applied(conn, [first, second], first.created_at))
+            await blocked(book)
+            await other.execute(LOCK, (first.approval_id,))
+        await noting
+
+
+LOCK = "select from approvals where approval_id = %s for no key update"
+
+
+async def test_a_card_that_was_on_its_way_when_its_thread_ended_says_so(book: Book) -> None:
+    approval = await book.ask(POLICY)
+    async with book.pool.connection() as conn:
+        claimed = await claims.claim(conn, f"card:{approval.approval_id}", "")
+        assert claimed is not None
+        assert claimed.thread is not None
+        async with fact(conn, book.queue) as recorded:
+            for approval_id in await ThreadRow(conn, claimed.thread).ends("done"):
+                recorded.redraw_cards(approval_id)
+
+        assert await deliveries.drawn(conn, book.queue, claimed, "C1", "1.1")
 
 
 async def refer(conn: AsyncConnection[Any], approval: Approval) -> None:
