@@ -140,9 +140,13 @@ def _line(row: dict[str, Any], topic: Any, note: str, at: datetime, command: str
     )
 
 
-_EXPIRED = """
-with told as (
-    update approvals set digested_in = %(key)s where status = 'expired' and digested_in is null returning *
+EXPIRED = """
+with held as (
+    select approval_id from approvals where status = 'expired' and digested_in is null
+    order by created_at, approval_id for no key update  -- as whoever takes a thread's, `cancel` for one
+), told as (
+    update approvals a set digested_in = %(key)s from held where a.approval_id = held.approval_id
+    returning a.*
 )
 select a.*, a.request ->> 'title' as title, t.workflow, l.permalink
 from told a join threads t using (thread_id)
@@ -176,7 +180,7 @@ left join card_links l on l.approval_id = a.approval_id
 """
 
 _TOPICS = (  # the rows that they mark are locked in the order of every fact: approvals, messages, threads
-    (_EXPIRED, _expired),
+    (EXPIRED, _expired),
     (_DUE, _due),
     (_UNDELIVERABLE, _undeliverable),
     (_BROKEN, _broken),

@@ -102,6 +102,7 @@ async def retry(conn: AsyncConnection[Any], queue: Queue, thread_id: str, actor:
     """
     async with fact(conn, queue) as recorded:
         thread = await load(conn, thread_id)
+        await _locked_approvals(conn, thread_id)  # a click takes them before the thread, too
         revived = await conn.execute(_RETRY, {"thread_id": thread_id})
         if revived.rowcount == 0:
             raise NothingToRetry(f"Thread {thread_id} is {thread.status}, not failed; nothing was changed.")

@@ -16,6 +16,7 @@ from bot.engine.standing import mark_applied
 from bot.engine.thread_row import ThreadRow
 from bot.facts import claims, deliveries, sweeps, threads
 from bot.facts.deadlines import Reach
+from bot.facts.digests import EXPIRED
 from bot.postgres.fact import fact
 from bot.postgres.rows import Approval
 
@@ -101,6 +102,41 @@ async def test_answers_are_noted_as_applied_in_the_order_in_which_a_cancellation
             await blocked(book)
             await other.execute(LOCK, (first.approval_id,))
         await noting
+
+
+async def test_a_retry_and_a_click_do_not_wait_for_each_other(book: Book) -> None:
+    approval = await book.ask(POLICY)
+    await book.execute("update threads set retry_at = signoff_now() + interval '1 hour'")
+    async with book.pool.connection() as conn, book.pool.connection() as clicking:
+        async with clicking.transaction():
+            await clicking.execute("set local lock_timeout = '2s'")
+            await clicking.execute(LOCK, (approval.approval_id,))
+            retrying = asyncio.create_task(threads.retry(conn, book.queue, approval.thread_id, "cli:test"))
+            await blocked(book)
+            await clicking.execute("update threads set wanted = wanted + 1")
+        await retrying
+
+    assert (await book.rows("select retry_at from threads")) == [{"retry_at": None}]
+
+
+async def test_a_digest_takes_approvals_in_the_order_in_which_a_cancellation_locks(book: Book) -> None:
+    first, second = await book.ask(POLICY), await book.ask(POLICY)
+    for approval, at in ((first, 2), (second, 1)):
+        await book.execute(
+            "update approvals set status = 'expired', created_at = to_timestamp(%s) where approval_id = %s",
+            at,
+            approval.approval_id,
+        )
+    async with book.pool.connection() as conn, book.pool.connection() as other:
+        async with other.transaction():
+            await other.execute("set local lock_timeout = '2s'")
+            await other.execute(LOCK, (second.approval_id,))
+            making = asyncio.create_task(conn.execute(EXPIRED, {"key": "today"}))
+            await blocked(book)
+            await other.execute(LOCK, (first.approval_id,))
+        told = await (await making).fetchall()
+
+    assert {row["approval_id"] for row in told} == {first.approval_id, second.approval_id}
 
 
 LOCK = "select from approvals where approval_id = %s for no key update"
