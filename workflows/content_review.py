@@ -22,6 +22,8 @@ from workflows import effects
 from workflows.content_draft import Brief, Draft, drafted, findings
 from workflows.wording import deciders, refusal
 
+_NOTHING_FOUND = "A careful reader stops at nothing."
+
 
 class State(TypedDict, total=False):
     """The brief as it was started, then what the nodes made of it; all plain JSON."""
@@ -99,9 +101,10 @@ def withdraw(state: State) -> dict[str, Any]:
 def request(state: State) -> ApprovalRequest:
     brief, found = _brief(state), state["findings"]
     told = [f"Written anew as told: {words}" for words in state["instructions"][-1:]]
+    said = ["A careful reader says:", *(f"- {line}" for line in found)] if found else [_NOTHING_FOUND]
     return ApprovalRequest(
         title=f"Publish the {brief.kind} “{brief.title}”",
-        summary="\n".join([*told, "A careful reader says:", *(f"- {line}" for line in found or ["nothing"])]),
+        summary="\n".join([*told, *said]),
         fields={"Audience": brief.audience, "Source": brief.source or "none given"},
         proposal=Draft.model_validate(state["draft"]),
         allow=("approve", "edit", "reject", "respond"),

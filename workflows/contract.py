@@ -91,7 +91,7 @@ def redraft(state: State) -> dict[str, Any]:
     decision, clause = Decision.model_validate(state["decision"]), _clauses(state)[state["at"]]
     words = (decision.text or "").strip() or "(no words)"
     written, how = redrafted(clause, words, _deal(state))
-    told = f"{deciders(decision)} asked: “{words[:500]}”\n\n{how}"
+    told = f"Counsel asked: “{words[:500]}”\n\n{how}"
     return {"told": told, **_with(state, written)}
 
 

@@ -90,7 +90,9 @@ def narrowed(intent: Intent, words: str, today: date) -> Intent | None:
         return intent.model_copy(update={"metrics": kept}) if 0 < len(kept) < len(intent.metrics) else None
     named = tuple(_named_periods(text, today))
     same = {period.id for period in named}
-    periods = tuple(one for one in intent.periods if one.id in same or _is_named(one, text)) or named
+    kinds = tuple(one for one in intent.periods if _is_named(one, text))
+    # "The calendar quarter" names a quarter, which alone would be either of them.
+    periods = kinds or tuple(one for one in intent.periods if one.id in same) or named
     return intent.model_copy(update={"periods": periods}) if 0 < len(periods) < len(intent.periods) else None
 
 

@@ -122,7 +122,7 @@ def _request(state: State) -> ApprovalRequest:
     what = "figure" if intent.unclear == "metric" else "time"
     paragraphs = [state.get("told"), f"You asked: “{state['question']}”", _so_far(state)]
     return ApprovalRequest(
-        title=f"Which {what} do you mean by “{state['question']}”?",
+        title=f"Which {what} is meant: “{state['question']}”",
         summary="\n\n".join(part for part in paragraphs if part),
         options=_options(intent),
         allow=("respond",),

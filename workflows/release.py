@@ -140,7 +140,7 @@ def carry_out(state: State) -> Goto:
     effects.record(key, "release", data | about)
     update = {
         "at": state["at"] + 1,
-        "told": [*state["told"], f"{step.name}: {ran.told}, approved by {approved_by}"],
+        "told": [*state["told"], f"{step.name}: {ran.told}, as approved"],
         "done": [*state["done"], step.name],
         "asked_again": None,
     }

@@ -127,7 +127,7 @@ def _request(state: State) -> ApprovalRequest:
 
 
 def _told(state: State) -> str:
-    return f"{state['payee']} {_transfer(state).amount:,} {state['currency']}"
+    return f"{state['payee']} {_transfer(state).amount:,.2f} {state['currency']}"
 
 
 def _weighed(state: State, transfer: Transfer) -> Risk:

@@ -115,7 +115,7 @@ def test_a_clause_sent_back_is_redrafted_and_asked_about_again(at_limits, ledger
     run.respond("Cap it at EUR 250,000 please", by="U06CLEO")
 
     assert asked(run) == "Limits of liability"
-    assert "U06CLEO asked: “Cap it at EUR 250,000 please”" in run.request.summary
+    assert "Counsel asked: “Cap it at EUR 250,000 please”" in run.request.summary
     assert "The limit is EUR 250,000.00 now." in run.request.summary
     assert "limited to EUR 250,000.00." in run.request.proposal["text"]
     assert run.request.fields["Drafted by"] == "rules"

@@ -63,7 +63,7 @@ def sums(data, column: str, start: str, end: str, region: str | None = None) -> 
 def test_an_ambiguous_question_becomes_a_question_back_with_what_each_answer_means(asked):
     run = asked("What was our revenue in October 2026?")
     request = run.request
-    assert request.title == "Which figure do you mean by “What was our revenue in October 2026?”?"
+    assert request.title == "Which figure is meant: “What was our revenue in October 2026?”"
     assert [option.id for option in request.options] == ["booked", "invoiced", "received"]
     assert request.options[2].description == "Billing file: what was paid, by the day it came in"
     assert request.allow == ("respond",)
@@ -96,7 +96,7 @@ def test_what_is_unclear_in_two_ways_is_asked_one_after_the_other(asked, data):
     run = asked("What was our revenue last quarter in the north?")
     run.choose("invoiced", by="U05ROSA")
 
-    assert run.request.title.startswith("Which time do you mean by “What was our revenue last quarter")
+    assert run.request.title.startswith("Which time is meant: “What was our revenue last quarter")
     assert "So far: Revenue by invoices issued." in run.request.summary
     assert [option.description for option in run.request.options] == [
         "2026-07-01 to 2026-09-30",
@@ -220,6 +220,9 @@ def test_the_words_of_a_question_leave_these_periods(words, spans):
 def test_a_period_in_words_narrows_what_is_left():
     intent = chosen(understood("revenue last quarter", TODAY), "booked")
     assert [period.id for period in narrowed(intent, "the fiscal one", TODAY).periods] == ["fiscal 2026-08"]
+    assert [period.id for period in narrowed(intent, "the calendar quarter", TODAY).periods] == [
+        "calendar 2026-07"
+    ]
     assert [period.id for period in narrowed(intent, "rather October", TODAY).periods] == ["2026-10"]
     assert narrowed(intent, "yes", TODAY) is None
 
