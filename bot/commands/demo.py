@@ -15,7 +15,8 @@ from bot.roles.stopping import on_signals
 _FIRST = """
   {page}/
 
-  Cards wait in #finance-approvals and #on-call: approve, edit or reject one, as Maya or Okey.
+  Cards wait: approve, edit or reject one, in #finance-approvals as Maya, in #on-call as Okey, in
+  #support-review as Cleo; Rosa is asked back in #general. The panel starts each workflow there is.
   Become Rosa (top left) and see what she may not do; move the clock, and watch who is reminded.
 """
 _SECOND = """

@@ -7,6 +7,17 @@ from typing import Any
 
 from bot.emulator import Json
 
+_WORDED = {
+    "payment": "Paid {vendor} {amount} {currency}, approved by {approved_by}",
+    "transaction": "Sent {payee} {amount} {currency}, approved by {approved_by}",
+    "commit": "Committed {commit:.10} to {branch} of {repository}, approved by {approved_by}",
+    "contract": "Assembled {title}",
+    "answer": "Answered “{question}” {answer}",
+    "release": "{project} {version}, {step}: {told}, approved by {approved_by}",
+    "publication": "Published the {kind} “{headline}”, approved by {approved_by}",
+}
+"""What is said of an effect, by its kind and from its data."""
+
 
 async def happened(conn: Any, now: datetime) -> list[Json]:
     """Return the page's sections: `{"title", "lines"}`."""
@@ -37,24 +48,23 @@ def _deadline(row: Json, now: datetime) -> str:
 
 
 def _effect(row: Json) -> str:
-    data = row["data"]
-    match row["kind"]:
-        case "payment":
-            paid = f"{data['vendor']} {data['amount']} {data['currency']}"
-            return f"Paid {paid}, approved by {data.get('approved_by')}"
-        case "scaled":
-            return f"Scaled {data['service']} by {data['change']:+d}"
-        case "reply" if data.get("forced"):
-            return f"Answered {data.get('to')} as drafted: nobody decided in time"
-        case "reply":
-            return f"Answered {data.get('to')}, approved by {data.get('approved_by')}"
-        case step if "service" in data:
-            return f"{_words(step)} {data['service']}: {data.get('why', '')}"
-        case kind:
-            told = [
-                str(value) for value in data.values() if isinstance(value, str | int) and len(str(value)) < 60
-            ]
-            return f"{_words(kind)}: {', '.join(told[:4])}"
+    data, kind = row["data"], row["kind"]
+    if kind in _WORDED:
+        return _WORDED[kind].format_map(data)
+    if kind == "scaled":
+        return f"Scaled {data['service']} by {data['change']:+d}"
+    if kind == "reply":
+        return _reply(data)
+    if "service" in data:
+        return f"{_words(kind)} {data['service']}: {data.get('why', '')}"
+    told = [str(value) for value in data.values() if isinstance(value, str | int) and len(str(value)) < 60]
+    return f"{_words(kind)}: {', '.join(told[:4])}"
+
+
+def _reply(data: Json) -> str:
+    if data.get("forced"):
+        return f"Answered {data.get('to')} as drafted: nobody decided in time"
+    return f"Answered {data.get('to')}, approved by {data.get('approved_by')}"
 
 
 def _words(kind: str) -> str:

@@ -70,12 +70,14 @@ class DemoPanel:
 
     async def _start(self, sample: Sample, only: str | None = None) -> str:
         async with self.pool.connection() as conn:
-            today = (await _now(conn)).astimezone(HOME).date()
+            now = (await _now(conn)).astimezone(HOME)
             found = await conn.execute(_STARTED, {"sample": f"%:{sample.name}", "starter": sample.starter})
             row = await found.fetchone()
             n = 0 if only else int(row["n"] if row else 0)
             key = only or f"{n}:{sample.name}"
-            begin = Start(sample.workflow, sample.made(n, today), sample.starter, sample.requester, key)
+            begin = Start(
+                sample.workflow, sample.made(n, now), sample.starter, sample.requester, key, sample.autonomy
+            )
             return await start(conn, self.queue, begin)
 
     def _let_slack(self, *, down: bool) -> None:

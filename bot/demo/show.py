@@ -24,7 +24,14 @@ from bot.roles.http import PortTaken, bound
 from bot.roles.roles import hear
 from bot.roles.stopping import pause
 from bot.settings import Settings
-from workflows import effects
+from workflows import (
+    datasource_data,
+    effects,
+    folders,
+    git_repository,
+    pull_request_branch,
+    release_steps,
+)
 
 SWEEP_SECONDS = "0.5"
 LOOK_SECONDS = 1.0
@@ -67,7 +74,7 @@ async def show(
         slack = await parts.enter_async_context(_slack(folder, port, clock))
         api = parts.enter_context(bound("127.0.0.1", 0))
         token = secrets.token_urlsafe(12)
-        environ = environment(slack, dsn) | {"SIGNOFF_API_TOKENS": f"demo:{token}"}
+        environ = environment(slack, dsn, folder) | {"SIGNOFF_API_TOKENS": f"demo:{token}"}
         os.environ.update(environ)  # the workers inherit it
         house = await parts.enter_async_context(opened(Settings(), dsn))
         panel = await _panel(house, slack, clock)
@@ -81,8 +88,12 @@ async def show(
         announce(slack.url, f"http://{host}:{api_port}", token)
 
 
-def environment(slack: Emulator, dsn: str) -> dict[str, str]:
-    """Return every variable that a demo's processes go by; what the user set for real is left out."""
+def environment(slack: Emulator, dsn: str, folder: Path) -> dict[str, str]:
+    """Return every variable that a demo's processes go by; what the user set for real is left out.
+
+    What the samples read and write besides lies in the demo's folder: no repository, data or project of
+    the user's is touched.
+    """
     return slack.environment() | {
         "SLACK_SIGNING_SECRET": "",
         "DATABASE_URL": dsn,
@@ -92,6 +103,11 @@ def environment(slack: Emulator, dsn: str) -> dict[str, str]:
         "SIGNOFF_GRACE": "PT0S",
         "SIGNOFF_TIMEZONE": "Europe/Berlin",
         effects.VARIABLE: dsn,
+        folders.VARIABLE: str(folder / "samples"),
+        pull_request_branch.VARIABLE: "",
+        git_repository.AUTHOR: "",
+        datasource_data.VARIABLE: "",
+        release_steps.PROJECTS_VARIABLE: "",
     }
 
 

@@ -8,11 +8,12 @@ import pytest
 from bot.clock import Clock
 from bot.demo.moves import HOME
 from bot.demo.panel import DemoPanel
-from workflows import effects
+from workflows import effects, folders
 
 
 @pytest.fixture
-async def panel(house) -> DemoPanel:
+async def panel(house, tmp_path, monkeypatch) -> DemoPanel:
+    monkeypatch.setenv(folders.VARIABLE, str(tmp_path))
     await asyncio.to_thread(effects.recorded)  # makes the ledger's table, as the demo does at its start
     return DemoPanel(house.house.work, house.house.queue, house.slack.faults)
 
@@ -27,7 +28,7 @@ async def test_the_first_threads_are_started_once_in_the_life_of_a_demo(house, p
     await house.drain()
     await panel.begin()
 
-    assert len(await house.rows("select 1 from threads")) == 5
+    assert len(await house.rows("select 1 from threads")) == 8
     (lunch,) = await house.rows("select status from threads where idempotency_key = 'first:lunch'")
     assert lunch["status"] == "done"
     assert any("Hotel Adler" in line for line in lines(await panel.state(), "Nearest deadlines"))

@@ -36,5 +36,5 @@ function suggestion() {
   const powers = groupsOf(me.id).length > 0;
   return powers
     ? `You are ${firstName(me)}. Decide what waits for you, or become somebody else (above) and see who may not.`
-    : `You are ${firstName(me)}, and may decide nothing here: press a button and see. Then become somebody else (above).`;
+    : `You are ${firstName(me)}, and hardly anything here is yours to decide: press a button and see. Then become somebody else (above).`;
 }
