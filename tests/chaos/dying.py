@@ -82,7 +82,7 @@ def work(dsn: str, point: str | None) -> None:
     before(ThreadRow, "waits", lambda: reach("after its row, before the thread waits"))
     before(Ledger, "_send", lambda: reach("after the decision, before the mark"))
     before(GraphRun, "resume", lambda: reach("after the mark, before the answer is sent"))
-    before(Ledger, "_end", lambda: reach("after the last checkpoint, before the thread is done"))
+    before(ThreadRow, "ends", lambda: reach("after the last checkpoint, before the thread is done"))
     after(Engine, "_converge", lambda: reach("after the thread is done, before the lock is given back"))
     after(GraphRun, "begin", lambda: reach("after the pause is stored, before its row"))
     asyncio.run(_drain(dsn))
