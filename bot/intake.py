@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bot.approvals.errors import SignoffError
+from bot.approvals.states import Autonomy
 from bot.approvals.workflow import Workflow
 from bot.engine.catalog import Catalog
 from bot.facts.threads import Start
@@ -68,13 +69,19 @@ def begin(
     if entry is None:
         there_are = ", ".join(sorted(catalog.entries)) or "none"
         raise UnknownWorkflow(f"There is no workflow {workflow!r}; there are: {there_are}.")
-    allowed = {name: name for name in entry.workflow.autonomy}
+    allowed = permitted(entry.workflow, autonomy)
+    check(entry.workflow, given)
+    return Start(workflow, given, starter, requester, idempotency_key, allowed)
+
+
+def permitted(workflow: Workflow, autonomy: str) -> Autonomy:
+    """Return the autonomy of a run; raises `BadAutonomy` where its workflow does not allow that."""
+    allowed = {name: name for name in workflow.autonomy}
     if autonomy not in allowed:
         raise BadAutonomy(
-            f"{workflow} cannot run with autonomy {autonomy!r}; it allows {', '.join(allowed)}."
+            f"{workflow.name} cannot run with autonomy {autonomy!r}; it allows {', '.join(allowed)}."
         )
-    check(entry.workflow, given)
-    return Start(workflow, given, starter, requester, idempotency_key, allowed[autonomy])
+    return allowed[autonomy]
 
 
 def check(workflow: Workflow, given: Any) -> None:

@@ -24,7 +24,7 @@ log = structlog.get_logger("signoff.engine")
 
 async def hold_misfit(recorded: Fact, row: ThreadRow, rows: Standing, problem: str) -> None:
     """Leave a thread whose state does not fit for code that fits it; nothing is sent, nothing fails."""
-    kept = as_text(problem)[:MOST_SAID]
+    kept = why_held(problem)
     if row.thread.error != kept:
         log.warning("thread_held", thread_id=row.thread.thread_id, why=kept)
         for approval in rows.approvals:
@@ -34,6 +34,11 @@ async def hold_misfit(recorded: Fact, row: ThreadRow, rows: Standing, problem: s
     tell_ops(
         recorded, row.thread, f"held:{crc32(kept.encode()):x}", kept, f"signoff retry {row.thread.thread_id}"
     )
+
+
+def why_held(problem: str) -> str:
+    """Return a problem as a thread's row keeps it."""
+    return as_text(problem)[:MOST_SAID]
 
 
 async def orphan(recorded: Fact, row: ThreadRow, approval: Approval, now: datetime) -> None:

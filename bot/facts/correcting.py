@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -34,13 +35,15 @@ async def correct(
         found = await admit(recorded, click, grace, looked_up=looked_up)
         if isinstance(found, NotRecorded):
             return found
-        approval, correction = found.case.approval, found.case.approval.correction
-        if correction is None or values == correction.now:
+        approval = found.case.approval
+        made = corrected(approval, values, click.user)
+        if made is None or made.correction is None:
             return approval
         if found.by is None:
             return NotRecorded("outdated", approval, found.case.thread, found.case.votes)
-        made = correction.put_right(values, click.user)
-        await conn.execute(_CORRECT, {"id": approval.approval_id, "correction": Json(made.to_json())})
+        await conn.execute(
+            _CORRECT, {"id": approval.approval_id, "correction": Json(made.correction.to_json())}
+        )
         for vote in found.case.votes:
             if vote.user != click.user:
                 tell(recorded, approval, vote.user, "revised")
@@ -51,11 +54,19 @@ async def correct(
             click.user,
             {
                 "approval_id": approval.approval_id,
-                "revision": approval.revision + 1,
-                "changes": [change.to_json() for change in made.changes],
+                "revision": made.revision,
+                "changes": [change.to_json() for change in made.correction.changes],
             },
         )
         return approval
+
+
+def corrected(approval: Approval, values: dict[str, Any], by: str) -> Approval | None:
+    """Return the approval once the fields are put right, of a new revision; None where nothing changes."""
+    correction = approval.correction
+    if correction is None or values == correction.now:
+        return None
+    return replace(approval, correction=correction.put_right(values, by), revision=approval.revision + 1)
 
 
 _CORRECT = """

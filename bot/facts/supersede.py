@@ -30,15 +30,20 @@ async def supersede(fact: Fact, approval: Approval, pause: Pause, at: datetime) 
 
     Raises `KeepsChanging` where too many answers in a row came to nothing.
     """
+    refuse_to_go_round(approval)
     decision = approval.decision
-    if decision and approval.asked_again + 1 >= MOST_REFUSALS:
-        raise KeepsChanging
     why = "what was asked changed after the decision" if decision else "it is asked again"
     await close(fact, approval, "superseded", why, at)
     if decision and approval.request.basis != pause.asked.request.basis:
         fact.audit(approval.thread_id, "approval.stale", "signoff", _moved(approval, decision, pause))
     for vote in decision.votes if decision else ():
         tell(fact, approval, vote.user, "superseded")
+
+
+def refuse_to_go_round(approval: Approval) -> None:
+    """Raise `KeepsChanging` where this answer is one too many that came to nothing."""
+    if approval.decision and approval.asked_again + 1 >= MOST_REFUSALS:
+        raise KeepsChanging
 
 
 def _moved(approval: Approval, decision: Decision, pause: Pause) -> dict[str, Any]:

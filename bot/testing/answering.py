@@ -8,9 +8,10 @@ from typing import Any
 from bot.approvals.policy import Verdict
 from bot.approvals.standing import Standing
 from bot.facts.case import Case
+from bot.facts.correcting import corrected
 from bot.facts.counting import misfit, with_vote
 from bot.facts.deadlines import Reach
-from bot.facts.judging import Click, judge, who_may
+from bot.facts.judging import Click, Refusal, judge, who_may
 from bot.postgres.rows import Approval
 from bot.slack.refusals import refusal
 from bot.slack.token import Token
@@ -34,6 +35,35 @@ def cast(
 
     Without a `user` it is given by the first who may and has not voted yet.
     """
+    case, click, right = _admitted(rows, people, token, user, now, verdict, **said)
+    if right is None:
+        return
+    counted = with_vote(case, click, right)
+    if wrong := misfit(counted):
+        told = readable(refusal("unfit", wrong=str(wrong)), people.handles)
+        raise Refused("unfit", f"{click.user}: {told}")
+    rows.put(counted.approval)
+    rows.votes[counted.approval.approval_id] = counted.votes
+
+
+def correct(
+    rows: Rows, people: People, token: Token, user: str | None, now: datetime, values: dict[str, Any]
+) -> None:
+    """Put fields of the state right from a card; raises `Refused` as `cast` does. Earlier votes are void."""
+    case, click, right = _admitted(rows, people, token, user, now, "approve", corrects=True)
+    made = corrected(case.approval, values, click.user)
+    if made is None:
+        return
+    if right is None:
+        raise _refused("outdated", click.user, case.approval, people)
+    rows.put(made)
+    rows.votes.pop(made.approval_id, None)
+
+
+def _admitted(
+    rows: Rows, people: People, token: Token, user: str | None, now: datetime, verdict: Verdict, **said: Any
+) -> tuple[Case, Click, Standing | None]:
+    """Judge a click, and say by what right it counts; None where exactly this counts already."""
     approval = rows.approvals[token.approval_id]
     by = named(user) if user else _anybody(rows, people, approval, now)
     case = _case(rows, people, approval, by, now)
@@ -47,20 +77,18 @@ def cast(
     )
     match judge(case, click):
         case Standing() as right:
-            counted = with_vote(case, click, right)
-            if wrong := misfit(counted):
-                raise Refused(
-                    "unfit", f"{by}: {readable(refusal('unfit', wrong=str(wrong)), people.handles)}"
-                )
-            rows.put(counted.approval)
-            rows.votes[approval.approval_id] = counted.votes
+            return case, click, right
         case "repeated":
-            return
+            return case, click, None
         case "overdue":
             raise AssertionError("what is due has happened: the clock moves by its steps")
         case why:
-            told = readable(refusal(why, approval, people.ids), people.handles)
-            raise Refused(why, f"{by}: {told}{_hint(approval, people)}")
+            raise _refused(why, by, approval, people)
+
+
+def _refused(why: Refusal, by: str, approval: Approval, people: People) -> Refused:
+    told = readable(refusal(why, approval, people.ids), people.handles)
+    return Refused(why, f"{by}: {told}{_hint(approval, people)}")
 
 
 def _case(rows: Rows, people: People, approval: Approval, user: str, now: datetime) -> Case:

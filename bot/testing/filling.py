@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,9 @@ from bot.slack.form.draft import Row
 from bot.slack.form.fields import Rows, fields
 from bot.slack.form.inputs import Input
 from bot.slack.form.lines import Lines
-from bot.slack.form.plan import Edited, Section, plan
-from bot.slack.modals import WORDS_BLOCK, edit_modal, reject_modal
-from bot.slack.submitted import Mistyped, edited_proposal, words
+from bot.slack.form.plan import Edited, Plan, Section, plan
+from bot.slack.modals import WORDS_BLOCK, correct_modal, edit_modal, reject_modal
+from bot.slack.submitted import Mistyped, corrected_state, edited_proposal, words
 from bot.testing.refused import Refused
 
 
@@ -38,14 +38,41 @@ def edited(approval: Approval, changes: Mapping[str, Any]) -> dict[str, Any]:
     """
     proposal = approval.proposal if isinstance(approval.proposal, dict) else {}
     planned = plan(fields(approval.request.proposal_schema, proposal))
-    labels = {one.field.block_id: one.field.title for one in planned.inputs()}
+
+    def submitted(hand: _Hand) -> dict[str, Any]:
+        view = edit_modal(token_of(approval), approval, draft=hand.draft)
+        return edited_proposal(approval, _filled(view, hand.typed, _labels(planned)))
+
+    return _changed(planned, changes, submitted)
+
+
+def corrected(approval: Approval, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Change fields of the state in the form that corrects them, as `edited` does; {} where there is none."""
+    correction = approval.correction
+    if correction is None:
+        return {}
+    planned = plan(fields(correction.schema, correction.now))
+
+    def submitted(hand: _Hand) -> dict[str, Any]:
+        view = correct_modal(token_of(approval), approval)
+        return corrected_state(approval, _filled(view, hand.typed, _labels(planned)))
+
+    return _changed(planned, changes, submitted)
+
+
+def _changed(
+    planned: Plan, changes: Mapping[str, Any], submitted: Callable[[_Hand], dict[str, Any]]
+) -> dict[str, Any]:
     hand = _Hand({}, UNTOUCHED)
     hand.change(planned.parts, changes)
-    view = _filled(edit_modal(token_of(approval), approval, draft=hand.draft), hand.typed, labels)
     try:
-        return edited_proposal(approval, view)
+        return submitted(hand)
     except Mistyped as wrong:
-        raise _mistyped(wrong.by_block, labels) from None
+        raise _mistyped(wrong.by_block, _labels(planned)) from None
+
+
+def _labels(planned: Plan) -> dict[str, str]:
+    return {one.field.block_id: one.field.title for one in planned.inputs()}
 
 
 @dataclass

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from bot.approvals.decision import Decision
-from bot.approvals.policy import Policy, Vote
+from bot.approvals.policy import Policy, Verdict, Vote
 from bot.approvals.request import ApprovalRequest
 from bot.approvals.sla import Sla
 from bot.approvals.states import ApprovalStatus
@@ -15,41 +15,64 @@ from bot.postgres.rows import Approval
 from bot.testing import filling
 from bot.testing.card import Card
 
-if TYPE_CHECKING:
-    from bot.testing.run import Run
+
+class Answered(Protocol):
+    """The run that a pause is of: it draws the card, and takes the answers to it."""
+
+    def approval(self, approval_id: str) -> Approval: ...
+
+    def votes_on(self, approval: Approval) -> tuple[Vote, ...]: ...
+
+    def drawn(self, approval: Approval) -> Card: ...
+
+    def cast(
+        self, approval: Approval, revision: int, by: str | None, verdict: Verdict, **said: Any
+    ) -> Self: ...
+
+    def put_right(
+        self, approval: Approval, revision: int, by: str | None, values: dict[str, Any]
+    ) -> Self: ...
 
 
-class Pause:
+R = TypeVar("R", bound=Answered)
+
+
+class Pause(Generic[R]):
     """A pause, and its card as it was when you took it: a click on a card that has changed is refused.
 
     Every answer returns the run. `by` is who gives it; left out, it is the first who may and has not yet.
     What does not count raises `Refused`, with what the person is told.
     """
 
-    def __init__(self, run: Run, approval: Approval) -> None:
+    def __init__(self, run: R, approval: Approval) -> None:
         self._run = run
         self._approval_id = approval.approval_id
         self.revision = approval.revision
 
-    def approve(self, *, by: str | None = None, note: str | None = None) -> Run:
+    def approve(self, *, by: str | None = None, note: str | None = None) -> R:
         """Click Approve, or approve with a note."""
         return self._cast(by, "approve", comment=None if note is None else self._words(note))
 
-    def edit(self, changes: Mapping[str, Any], *, by: str | None = None) -> Run:
+    def edit(self, changes: Mapping[str, Any], *, by: str | None = None) -> R:
         """Edit and approve: `changes` are the fields of the proposal's form, checked as the form does."""
         return self._cast(by, "approve", proposal=filling.edited(self._approval, changes))
 
-    def reject(self, reason: str = "No.", *, by: str | None = None) -> Run:
+    def reject(self, reason: str = "No.", *, by: str | None = None) -> R:
         """Reject with a reason, which Slack's modal demands."""
         return self._cast(by, "reject", comment=self._words(reason))
 
-    def respond(self, text: str, *, by: str | None = None) -> Run:
+    def respond(self, text: str, *, by: str | None = None) -> R:
         """Answer in words."""
         return self._cast(by, "respond", text=self._words(text))
 
-    def choose(self, option: str, *, by: str | None = None) -> Run:
+    def choose(self, option: str, *, by: str | None = None) -> R:
         """Choose an option by its id."""
         return self._cast(by, "choose", choice=option)
+
+    def correct(self, changes: Mapping[str, Any], *, by: str | None = None) -> R:
+        """Put fields of the state right, which decides nothing: they go along with the next answer."""
+        values = filling.corrected(self._approval, changes)
+        return self._run.put_right(self._approval, self.revision, by, values)
 
     @property
     def card(self) -> Card:
@@ -106,7 +129,7 @@ class Pause:
     def _words(self, text: str) -> str:
         return filling.said(self._approval, text)
 
-    def _cast(self, by: str | None, verdict: Any, **said: Any) -> Run:
+    def _cast(self, by: str | None, verdict: Any, **said: Any) -> R:
         return self._run.cast(self._approval, self.revision, by, verdict, **said)
 
     def __repr__(self) -> str:

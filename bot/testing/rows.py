@@ -7,12 +7,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
 
+from bot.approvals.correction import Correction
 from bot.approvals.decision import Decision
 from bot.approvals.dialects import End
 from bot.approvals.policy import Vote
 from bot.approvals.states import THREAD_ENDED, ApprovalStatus, ThreadStatus
 from bot.approvals.workflow import Workflow
 from bot.engine.answers import answers, writes
+from bot.engine.contract import fitted
+from bot.engine.correcting import correctable
+from bot.engine.ending import why_held
 from bot.engine.plan import (
     Begin,
     Drive,
@@ -30,6 +34,7 @@ from bot.engine.raised import gives_up, line
 from bot.engine.result import as_json
 from bot.facts.deadlines import first_steps
 from bot.facts.pauses import Pause, found, revised
+from bot.facts.supersede import refuse_to_go_round
 from bot.postgres.rows import Approval, Thread
 
 UNDELIVERED = "channel_not_found"
@@ -49,15 +54,16 @@ class Rows:
         self._delivers = delivers
 
     async def follow(self, snapshot: Snapshot, workflow: Workflow) -> Move:
-        """Make the rows follow the graph, and decide the next move."""
+        """Make the rows follow the graph, and decide the next move; raises `Misfit` and `KeepsChanging`."""
         if self.thread.cancel_reason is not None and not snapshot.finished:
             self._apply(follow(snapshot, self._unsettled()).applied)
             return self.stop("cancelled", self.thread.cancel_reason)
         self._follow_pauses(snapshot, workflow)
-        move = next_move(snapshot, self._unsettled())
+        approvals = self._unsettled()
+        move = fitted(next_move(snapshot, approvals), snapshot, workflow, approvals)
         match move:
             case Send():
-                return self._go(move, answers(move, workflow), "answers")
+                return self._send(move, workflow)
             case Step():
                 return self._go(move, writes(move, snapshot, workflow), "writes")
             case Wait():
@@ -81,6 +87,15 @@ class Rows:
         if snapshot is not None:
             self._follow_pauses(snapshot, workflow)
         self._stands("running", attempts=attempts, error=line(error))
+
+    def hold(self, problem: str) -> None:
+        """Leave it as it is for code that fits its state."""
+        self.thread = replace(self.thread, error=why_held(problem))
+
+    @property
+    def held(self) -> bool:
+        """Whether it goes on only once other code is deployed."""
+        return self.thread.status not in THREAD_ENDED and self.thread.error is not None
 
     def settle(self, approval: Approval, decision: Decision, status: ApprovalStatus) -> None:
         """Keep what a pending approval came to."""
@@ -112,6 +127,8 @@ class Rows:
 
     def _follow_pauses(self, snapshot: Snapshot, workflow: Workflow) -> None:
         changes = follow(snapshot, self._unsettled())
+        for approval, _ in changes.superseded:
+            refuse_to_go_round(approval)
         self._apply(changes.applied)
         for approval in changes.vanished:
             self._close(approval, "orphaned")
@@ -121,17 +138,29 @@ class Rows:
         for approval, _ in changes.superseded:
             self._close(approval, "superseded")
         for before, pause in (*changes.superseded, *((None, pause) for pause in changes.new)):
-            self._register(pause, workflow, before)
+            self._register(pause, workflow, before, correctable(workflow, snapshot, pause))
 
-    def _register(self, pause: Pause, workflow: Workflow, follows: Approval | None) -> None:
+    def _register(
+        self, pause: Pause, workflow: Workflow, follows: Approval | None, correction: Correction | None
+    ) -> None:
         now = self._clock()
         approval = found(self.thread, workflow, pause, now, follows=follows)
+        if approval.status == "pending":
+            approval = replace(approval, correction=correction)
         if approval.status == "pending" and self._delivers():
             first, due = first_steps(approval.sla, now)
             approval = replace(approval, delivery="delivered", delivered_at=now, next_at=first, due_at=due)
         elif approval.status == "pending":
             approval = replace(approval, delivery="failed", delivery_error=UNDELIVERED)
         self.put(approval)
+
+    def _send(self, send: Send, workflow: Workflow) -> Move:
+        move = self._go(send, answers(send, workflow), "answers")
+        if isinstance(move, Send) and send.update and workflow.corrections is not None:
+            for approval in self.open:
+                if approval.correction and approval.correction.by is None:
+                    self.put(replace(approval, correction=None))
+        return move
 
     def _go(self, move: Send | Step, said: Any, name: str) -> Move:
         """Mark as sent what was decided; or end where an answer must not be sent at all."""

@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.pregel import Pregel
-
-from bot.approvals.changes import changes
 from bot.approvals.decision import Decision
 from bot.approvals.policy import Verdict, Vote
 from bot.approvals.request import ApprovalRequest
 from bot.approvals.states import THREAD_ENDED, ThreadStatus
-from bot.engine.advance import graph_run, run_to_rest
-from bot.engine.catalog import Entry
-from bot.engine.graph import NodeRaised
-from bot.engine.plan import Snapshot
+from bot.approvals.workflow import Workflow
+from bot.engine.catalog import Entry, compiled
 from bot.postgres.rows import Approval, Thread
 from bot.slack.card import CardView, card
 from bot.slack.content import other_fields, proposal_now
 from bot.slack.token import Token
-from bot.testing.answering import cast
+from bot.testing.answering import cast, correct
 from bot.testing.card import Card, shown
+from bot.testing.house import House
 from bot.testing.pause import Pause
 from bot.testing.rows import Rows
 from bot.testing.ticking import Told, tick
-
-if TYPE_CHECKING:
-    from bot.testing.signoff import Signoff
+from bot.testing.worker import Worker
 
 
 class Run:
     """One thread of a workflow, run to its next pause or its end after everything that happens to it."""
 
-    def __init__(self, signoff: Signoff, entry: Entry, thread: Thread) -> None:
-        self.workflow = entry.workflow
+    def __init__(self, signoff: House, entry: Entry, thread: Thread) -> None:
         self._signoff = signoff
-        self._saver = InMemorySaver()
-        self._compiled = entry.graph
-        self._graph = graph_run(entry, self._saver, thread, lost=lambda: False)
         self._rows = Rows(thread, lambda: signoff.now, lambda: signoff.delivers)
+        self._worker = Worker(entry, self._rows)
         self._told: list[Told] = []
-        self._error: BaseException | None = None
-        signoff.wait(self._converge(untouched=True))
+        signoff.wait(self._worker.converge(untouched=True))
+
+    @property
+    def workflow(self) -> Workflow:
+        """The declaration that is deployed."""
+        return self._worker.entry.workflow
 
     @property
     def thread_id(self) -> str:
@@ -63,22 +57,21 @@ class Run:
 
     @property
     def error(self) -> str | None:
-        """Why it failed or was cancelled, in a line."""
+        """Why it failed, was cancelled, or is held: its kept state does not fit what is deployed."""
         return self._rows.thread.error
 
     @property
     def state(self) -> dict[str, Any]:
         """The graph's state at its latest checkpoint."""
-        state = self._signoff.wait(self._with_saver().aget_state(self._config))
-        return dict(state.values)
+        return self._signoff.wait(self._worker.state())
 
     @property
-    def pauses(self) -> tuple[Pause, ...]:
+    def pauses(self) -> tuple[Pause[Run], ...]:
         """What waits for people, oldest first."""
         return tuple(Pause(self, approval) for approval in self._rows.open)
 
     @property
-    def pause(self) -> Pause:
+    def pause(self) -> Pause[Run]:
         """The one pause that waits; an AssertionError says what is so where there is none, or several."""
         if len(self.pauses) == 1:
             return self.pauses[0]
@@ -86,12 +79,12 @@ class Run:
             why = f": {self.error}" if self.error else ""
             raise AssertionError(
                 f"{self.workflow.name} asks nothing; it is {self.status}{why}"
-            ) from self._error
+            ) from self._worker.error
         titles = ", ".join(repr(pause.request.title) for pause in self.pauses)
         raise AssertionError(f"{len(self.pauses)} pauses wait ({titles}); take one of run.pauses")
 
     @property
-    def history(self) -> tuple[Pause, ...]:
+    def history(self) -> tuple[Pause[Run], ...]:
         """Every pause so far, oldest first, those that policy decided included."""
         return tuple(Pause(self, approval) for approval in self._rows.approvals.values())
 
@@ -135,6 +128,24 @@ class Run:
     def choose(self, option: str, *, by: str | None = None) -> Run:
         return self.pause.choose(option, by=by)
 
+    def correct(self, changes: Mapping[str, Any], *, by: str | None = None) -> Run:
+        return self.pause.correct(changes, by=by)
+
+    def deploy(self, workflow: Any) -> Run:
+        """Go on with another declaration of its workflow, or another graph under the one it has.
+
+        A run that is held is looked at again at once; one that waits meets it with its next answer. Raises
+        ValueError for the declaration of another workflow, and `BadWorkflow`.
+        """
+        if not isinstance(workflow, Workflow):
+            workflow = replace(self.workflow, graph=workflow)
+        if workflow.name != self.workflow.name:
+            raise ValueError(f"this is a run of {self.workflow.name}; it never goes on as {workflow.name}")
+        self._worker.entry = Entry(workflow, compiled(workflow))
+        if self._rows.held:
+            self._signoff.wait(self._worker.converge())
+        return self
+
     def move_clock(self, by: timedelta) -> Run:
         """Let time pass; see `Signoff.move_clock`."""
         self._signoff.move_clock(by)
@@ -161,15 +172,7 @@ class Run:
         """
         if any(approval.dialect in ("breakpoint", "node_interrupt") for approval in self._rows.open):
             raise AssertionError("stands at a breakpoint, which asks from the state: nothing runs again")
-        snapshot = self._signoff.wait(self._graph.drive())
-        asked = {pause.interrupt_id: pause.payload for pause in snapshot.pauses}
-        for approval in self._rows.open:
-            now = asked.get(approval.interrupt_id)
-            if now is None:
-                raise AssertionError(f"no longer asks when it runs again: {approval.request.title!r}")
-            if different := changes(approval.asked, now):
-                told = "; ".join(f"{one.path} was {one.before!r}, is {one.after!r}" for one in different)
-                raise AssertionError(f"asks something else when it runs again: {told}")
+        self._signoff.wait(self._worker.ask_again())
         return self
 
     def again(self, node: str) -> Run:
@@ -181,14 +184,20 @@ class Run:
             raise AssertionError(
                 f"{self.workflow.name} is {self.status}: let it end before {node} runs again"
             )
-        self._signoff.wait(self._again(node))
+        self._signoff.wait(self._worker.again(node))
         return self
 
     def cast(self, approval: Approval, revision: int, by: str | None, verdict: Verdict, **said: Any) -> Run:
         """Count an answer that a `Pause` was given, and go on."""
         token = Token(approval.approval_id, revision)
         cast(self._rows, self._signoff.people, token, by, self._signoff.now, verdict, **said)
-        self._signoff.wait(self._converge())
+        self._signoff.wait(self._worker.converge())
+        return self
+
+    def put_right(self, approval: Approval, revision: int, by: str | None, values: dict[str, Any]) -> Run:
+        """Take a correction that a `Pause` was given."""
+        token = Token(approval.approval_id, revision)
+        correct(self._rows, self._signoff.people, token, by, self._signoff.now, values)
         return self
 
     def approval(self, approval_id: str) -> Approval:
@@ -219,46 +228,7 @@ class Run:
     def tick(self) -> None:
         """Do what is due, and go on with what that decided."""
         self._told += tick(self._rows, self._signoff.people, self._signoff.now)
-        self._signoff.wait(self._converge())
-
-    async def _converge(self, *, untouched: bool = False) -> None:
-        """Bring the graph to where the rows say; what raised is tried again at once, as often as declared."""
-        while self.status not in THREAD_ENDED:
-            try:
-                await run_to_rest(self._graph, self._rows, self.workflow, untouched=untouched)
-            except NodeRaised as raised:
-                self._error = raised.error
-                self._rows.raised(raised.error, self.workflow, await self._readable())
-                untouched = False
-            except Exception as error:  # noqa: BLE001  a stored state, or a declared reply, may raise anything
-                self._error = error
-                self._rows.raised(error, self.workflow, None)
-                untouched = False
-            else:
-                return
-
-    async def _readable(self) -> Snapshot | None:
-        try:
-            return await self._graph.read()
-        except Exception:  # noqa: BLE001  as in the engine: what cannot be read still counts as an attempt
-            return None
-
-    async def _again(self, node: str) -> None:
-        graph = self._with_saver()
-        async for snapshot in graph.aget_state_history(self._config):
-            if snapshot.next == (node,):
-                await graph.ainvoke(None, snapshot.config)
-                return
-        raise AssertionError(f"{node} was never about to run by itself")
-
-    def _with_saver(self) -> Pregel[Any, Any, Any, Any]:
-        graph = copy.copy(self._compiled)
-        graph.checkpointer = self._saver
-        return graph
-
-    @property
-    def _config(self) -> Any:
-        return {"configurable": {"thread_id": self.thread_id}}
+        self._signoff.wait(self._worker.converge())
 
     def _messages(self, kind: str) -> tuple[Card, ...]:
         return tuple(
