@@ -193,7 +193,7 @@ async def chaos(dsn: str, logs: Path, seconds: float, seed: int) -> str:
     async with town(dsn, logs) as place:
         try:
             await storm(place, seconds, dice)
-            await quiet(place, dice, 60 + seconds)
+            await quiet(place, dice, 300 + seconds)
             ended = await check(place)
         except BaseException:
             sys.stderr.write(f"{place.said()}\nseed {seed}; not at rest: {await place.rows(_NOT_AT_REST)}\n")
