@@ -10,7 +10,7 @@ from bot.approvals.policy import Policy, Side, Verdict, Vote, sides
 from bot.approvals.sla import timetable
 from bot.approvals.timeout import fell_short, timed_out
 from bot.postgres.rows import Approval, Thread
-from bot.slack.manner import manner
+from bot.slack.manner import is_question, manner
 from bot.slack.outcome import choice
 from bot.slack.text import count, duration, listing, mention, mention_approver, said, when
 
@@ -20,10 +20,24 @@ MOST_MENTIONS = 100
 
 def asked_by(thread: Thread) -> str:
     """Say at whose request it runs: "Asked by @ana · *expense* workflow"."""
-    starter = mention(thread.starter.removeprefix("slack:"))
+    starter = _starter(thread.starter)
     who = mention(thread.requester) if thread.requester else starter
     started = f", started by {starter}" if who != starter else ""
     return f"Asked by {who}{started} · {of_workflow(thread)}"
+
+
+def _starter(starter: str) -> str:
+    """Name who started it: "@ana", or a program or a machine's user: "billing (API)"."""
+    door, _, name = starter.partition(":")
+    match door:
+        case "slack":
+            return mention(name)
+        case "api":
+            return f"{said(name, 80)} (API)"
+        case "cli":
+            return f"{said(name, 80)} (command line)"
+        case _:
+            return mention(starter)
 
 
 def of_workflow(thread: Thread) -> str:
@@ -41,7 +55,7 @@ def needs(approval: Approval, groups: Mapping[str, str], most: int = MOST_MENTIO
     policy = approval.policy
     if not policy.approvers:
         return "Nobody may decide this: its policy names no approvers."
-    how_many = count(policy.approvals, "answer" if manner(approval) == "answer" else "approval")
+    how_many = count(policy.approvals, "answer" if is_question(approval) else "approval")
     return f"Needs *{how_many}* by {approvers(policy, groups, most)}"
 
 
@@ -60,10 +74,10 @@ def silence(approval: Approval, now: datetime) -> str:
     fallback = approval.sla.fallback
     decision = timed_out(approval.request, fallback, delivered=True, at=now, answering=approval.answering)
     if fell_short(decision, fallback):
-        return "If nobody answers, I will not run it."
+        return _unanswered(approval)
     match fallback.kind:
         case "reject":
-            return "If nobody answers, I will not run it."
+            return _unanswered(approval)
         case "cancel":
             return "If nobody answers, I end the workflow."
         case "as_drafted":
@@ -74,6 +88,11 @@ def silence(approval: Approval, now: datetime) -> str:
             return f"If nobody answers, I take “{choice(approval, fallback.choice)}”."
         case _:
             assert_never(fallback.kind)
+
+
+def _unanswered(approval: Approval) -> str:
+    question = is_question(approval)
+    return f"If nobody answers, {'it stays unanswered' if question else 'I will not run it'}."
 
 
 def progress(approval: Approval, votes: Sequence[Vote]) -> tuple[str, ...]:

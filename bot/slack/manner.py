@@ -16,6 +16,12 @@ def manner(approval: Approval) -> Manner:
     return "each" if approval.answering is not None and approval.answering.several else "approve"
 
 
+def is_question(approval: Approval) -> bool:
+    """Whether there is nothing to approve: people answer it, or choose."""
+    offers_approval = "approve" in approval.request.allow
+    return manner(approval) == "answer" or bool(approval.request.options and not offers_approval)
+
+
 def ending(approval: Approval) -> str | None:
     """Say what ends the run, since its graph has no word for it; None where every answer goes on."""
     if approval.answering is None:

@@ -104,7 +104,7 @@ def _after(approval: Approval, thread: Thread) -> str:
         case "running":
             told = "The workflow has the answer and is running."
         case "waiting":
-            told = "The workflow has the answer and waits for another approval."
+            told = "The workflow has the answer, and waits for people again."
         case _:
             assert_never(thread.status)
     return told

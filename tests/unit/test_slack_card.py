@@ -104,7 +104,7 @@ def test_the_first_lines_say_what_by_when_and_at_whose_request() -> None:
 def test_a_starter_who_is_not_the_requester_is_named_beside_them() -> None:
     blocks = draw(approval(), thread=thread(starter="api:billing")).blocks
 
-    assert f"Asked by <@{ANA}>, started by api:billing" in read(blocks)
+    assert f"Asked by <@{ANA}>, started by billing (API)" in read(blocks)
 
 
 def test_votes_say_who_and_how_many_are_needed() -> None:
@@ -162,7 +162,7 @@ def test_an_applied_answer_is_no_longer_being_handed_over() -> None:
     applied = decided(decision(), applied_at=NOW)
 
     assert "is running" in read(draw(applied, thread=thread(status="running")).blocks)
-    assert "waits for another approval" in read(draw(applied).blocks)
+    assert "waits for people again" in read(draw(applied).blocks)
 
 
 def test_approve_is_the_one_emphasised_button_and_reject_is_plain() -> None:
@@ -285,3 +285,10 @@ def test_a_thousand_changes_leave_the_buttons() -> None:
     judge(drawn.blocks)
     assert "signoff.approve" in actions(drawn.blocks)
     assert "more changes" in read(drawn.blocks)
+
+
+def test_a_question_needs_answers_and_stays_unanswered() -> None:
+    question = read(draw(approval(ApprovalRequest(title="Which?", options=OPTIONS))).blocks)
+
+    assert "Needs *2 answers* by" in question
+    assert "If nobody answers, it stays unanswered." in question
