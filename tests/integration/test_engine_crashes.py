@@ -216,8 +216,7 @@ async def test_a_thread_that_kills_every_worker_is_tried_ever_later_and_then_giv
             run = asyncio.create_task(it.engine.advance(thread_id))
             await running.wait()
             running.clear()
-            run.cancel()  # as far as the database sees, this is how a worker dies
-            await asyncio.gather(run, return_exceptions=True)
+            await _dies(it, run)
             if deaths:
                 await it.engine.advance(thread_id)
                 assert not running.is_set(), "the next worker has to wait"
@@ -246,14 +245,27 @@ async def test_deaths_do_not_count_against_the_declared_retries_nor_after_progre
         thread_id = await it.start()
         run = asyncio.create_task(it.engine.advance(thread_id))
         await running.wait()
-        run.cancel()
-        await asyncio.gather(run, return_exceptions=True)
+        await _dies(it, run)
         await it.sweep()
         assert (await it.thread(thread_id)).attempts == 1
         await it.sweep(timedelta(minutes=6))
 
         thread = await it.thread(thread_id)
         assert (thread.status, thread.attempts, thread.retry_at) == ("waiting", 0, None)
+
+
+async def _dies(it: Bench, run: asyncio.Task[None]) -> None:
+    """End a run as the database sees a worker die, and wait until it has: the lock goes a moment later."""
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    while await it.rows(_HELD):
+        pass
+
+
+_HELD = """
+select 1 from pg_locks join pg_database on oid = database
+where locktype = 'advisory' and datname = current_database()
+"""
 
 
 async def _outcome(it: Bench, thread_id: str) -> dict[str, Any]:
