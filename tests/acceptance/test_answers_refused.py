@@ -174,7 +174,7 @@ async def test_a_fallback_that_is_no_answer_runs_nothing_and_says_so(
 ) -> None:
     sla = Sla(respond_within=DAY, fallback=fallback)
     thread_id = await foreign.asked(house, value, schema, sla=sla)
-    assert "If nobody answers, I will not run it." in str(house.card(FINANCE)["blocks"])
+    assert "If nobody answers, it stays unanswered." in str(house.card(FINANCE)["blocks"])
 
     await wait_out(house, DAY + timedelta(minutes=1))
 

@@ -146,7 +146,8 @@ async def test_a_worker_that_is_told_to_stop_leaves_the_thread_free_for_the_next
             await run
         slow.go_on.set()
 
-        assert await it.rows(_HELD) == []
+        while await it.rows(_HELD):
+            pass  # the server sees a moment later that the connection is gone
         await it.sweep()
         assert (await it.thread(thread_id)).status == "done"
 
