@@ -318,8 +318,8 @@ async def test_a_direct_copy_of_the_card_works_like_the_card(house: Running) -> 
 
 async def test_a_refusal_in_a_direct_copy_is_told_there(house: Running) -> None:
     desk = await asking(house, MAYA, CLEO)
-    await desk.click(MAYA)
     (copy,) = [m for m in house.slack.messages(CLEO) if "actions" in str(m["blocks"])]
+    await desk.click(MAYA)
 
     ack = await house.slack.click(CLEO, copy, "signoff.approve")
 
