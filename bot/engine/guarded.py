@@ -21,11 +21,8 @@ from bot.approvals.workflow import Workflow
 from bot.engine import kept
 from bot.engine.graph import GraphRun, has_id
 from bot.engine.plan import Snapshot
-from bot.engine.stops import Raised, Stop, Write, asked, interrupt_id
+from bot.engine.stops import ACTED, PASSED, Raised, Stop, asked, interrupt_id
 from bot.facts.pauses import Pause
-
-PASSED, ACTED = "signoff_passed", "signoff_acted"
-"""What is kept with a checkpoint that an answer wrote: whom it lets run, and the nodes that it acted as."""
 
 Names = Sequence[str]
 
@@ -77,14 +74,6 @@ class GuardedRun(GraphRun):
         here = await self.read()
         # What returned did not fail: a task that waits shows for ever what it raised before it came to ask.
         return replace(here, failed=False, returned=True, values=said.values, result=said.result)
-
-    async def write(self, write: Write) -> None:
-        """Write an answer to the state, with the proof that it is this answer's."""
-        place = {"thread_id": write.thread_id, "checkpoint_ns": write.namespace}
-        acted = [update.as_node for update in write.updates]
-        about = {PASSED: write.passes, ACTED: json.dumps(acted), **kept.labelled(self._read_version)}
-        config: Any = {"configurable": place, "metadata": about}
-        await self._graph.abulk_update_state(config, [write.updates])
 
     async def _stops(self, state: StateSnapshot) -> AsyncIterator[Stop]:
         for level in _levels(self._graph, state, every_step=self._every_step):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -27,6 +28,9 @@ from bot.approvals.dialects import (
 from bot.approvals.errors import BadAnswer, BadRequest
 from bot.approvals.workflow import Workflow
 from bot.engine.result import as_json
+
+PASSED, ACTED = "signoff_passed", "signoff_acted"
+"""What is kept with a checkpoint that an answer wrote: whom it lets run, and the nodes that it acted as."""
 
 Passes = Literal["next", "none"]
 """Which guarded nodes a written answer lets run: those that were next when it was asked, or none of them."""
@@ -83,6 +87,11 @@ class Write:
     namespace: str
     updates: tuple[StateUpdate, ...] = ()
     passes: Passes = "next"
+
+    @property
+    def proof(self) -> dict[str, str]:
+        """What is kept with the checkpoint that it makes: that it was written, once, and for whom."""
+        return {PASSED: self.passes, ACTED: json.dumps([update.as_node for update in self.updates])}
 
 
 def interrupt_id(thread_id: str, *place: str) -> str:

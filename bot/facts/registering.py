@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from psycopg.types.json import Json, Jsonb
 
 from bot import metrics
-from bot.approvals.changes import Change
 from bot.approvals.correction import Correction
 from bot.approvals.decision import Decision
 from bot.approvals.workflow import Workflow
@@ -35,9 +34,9 @@ async def register(
     the state.
     """
     approval = found(thread, workflow, pause, now, follows=follows)
-    if approval.decision is not None:
-        correction = None
     decision = approval.decision
+    if decision is not None:
+        correction = None
     await fact.conn.execute(
         _INSERT,
         {
@@ -46,22 +45,14 @@ async def register(
             "interrupt_id": approval.interrupt_id,
             "revision": approval.revision,
             "asked_again": approval.asked_again,
-            "changed": _as_json(approval.changed),
             "correction": correction and Json(correction.to_json()),
             "status": approval.status,
-            "dialect": approval.dialect,
-            "answering": _kept(approval),
-            "request": Json(approval.asked),
-            "hash": approval.payload_hash,
-            "proposal": Json(approval.proposal),
-            "policy": Jsonb(approval.policy.model_dump(mode="json")),
-            "sla": Jsonb(approval.sla.model_dump(mode="json")),
-            "notices": list(approval.notices),
             "channel": approval.channel,
             "next_at": approval.next_at,
             "decision": Json(decision.answer()) if decision else None,
             "decided_at": approval.decided_at,
             "now": approval.created_at,
+            **_asked(approval),
         },
     )
     if decision is None:
@@ -96,21 +87,7 @@ async def revise(fact: Fact, approval: Approval, pause: Pause, workflow: Workflo
     Earlier votes are void, and who cast them is told.
     """
     now = revised(approval, pause, workflow)
-    await fact.conn.execute(
-        _REVISE,
-        {
-            "id": now.approval_id,
-            "dialect": now.dialect,
-            "answering": _kept(now),
-            "request": Json(now.asked),
-            "hash": now.payload_hash,
-            "proposal": Json(now.proposal),
-            "policy": Jsonb(now.policy.model_dump(mode="json")),
-            "sla": Jsonb(now.sla.model_dump(mode="json")),
-            "notices": list(now.notices),
-            "changed": _as_json(now.changed),
-        },
-    )
+    await fact.conn.execute(_REVISE, {"id": now.approval_id, **_asked(now)})
     for user in await _voters(fact, approval):
         tell(fact, approval, user, "revised")
     fact.redraw_cards(now.approval_id)
@@ -127,12 +104,20 @@ async def revise(fact: Fact, approval: Approval, pause: Pause, workflow: Workflo
     )
 
 
-def _kept(approval: Approval) -> Json | None:
-    return Json(approval.answering.to_json()) if approval.answering else None
-
-
-def _as_json(changed: Iterable[Change]) -> Json:
-    return Json([change.to_json() for change in changed])
+def _asked(approval: Approval) -> dict[str, Any]:
+    """Return the columns of what is asked, which a revision writes anew."""
+    answering = approval.answering
+    return {
+        "dialect": approval.dialect,
+        "answering": Json(answering.to_json()) if answering else None,
+        "request": Json(approval.asked),
+        "hash": approval.payload_hash,
+        "proposal": Json(approval.proposal),
+        "policy": Jsonb(approval.policy.model_dump(mode="json")),
+        "sla": Jsonb(approval.sla.model_dump(mode="json")),
+        "notices": list(approval.notices),
+        "changed": Json([change.to_json() for change in approval.changed]),
+    }
 
 
 async def _voters(fact: Fact, approval: Approval) -> list[str]:
