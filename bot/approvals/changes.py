@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import zip_longest
 from typing import Any, Literal, Self
 
 
@@ -78,8 +79,9 @@ def _walk(before: Any, after: Any) -> Iterator[Change]:
 def _aligned(old: list[Any], new: list[Any]) -> Iterator[tuple[int, Any, Any]]:
     """Pair the items of two lists, without those at the end that only moved."""
     alike = _alike_at_end(old, new) if len(old) != len(new) else 0
-    for place in range(max(len(old), len(new)) - alike):
-        yield place, _at(old[: len(old) - alike], place), _at(new[: len(new) - alike], place)
+    was, now = old[: len(old) - alike], new[: len(new) - alike]
+    for place, (before, after) in enumerate(zip_longest(was, now, fillvalue=MISSING)):
+        yield place, before, after
 
 
 def _alike_at_end(old: list[Any], new: list[Any]) -> int:
@@ -105,10 +107,6 @@ def _same(old: Any, new: Any) -> bool:
 
 def _same_leaf(old: Any, new: Any) -> bool:
     return type(old) is type(new) and (old == new or repr(old) == repr(new))
-
-
-def _at(items: list[Any], place: int) -> Any:
-    return items[place] if place < len(items) else MISSING
 
 
 def _under(path: str, key: str) -> str:
