@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +23,7 @@ from bot.postgres import time_machine
 from bot.postgres.rows import Approval, Thread
 from bot.roles.slack import socket_handler
 from bot.settings import Settings
+from bot.slack.showing import Showing
 from workflows import effects
 
 MAYA, FINN, DANA, OKEY = "U01MAYA", "U02FINN", "U03DANA", "U04OKEY"
@@ -34,6 +35,22 @@ PATIENCE = 30.0
 """Seconds that Slack waits here for an ack, so that a busy machine fails no test that is not about that."""
 
 Row = dict[str, Any]
+
+
+class ShownWhenAsked(Showing):
+    """Holds what clicks recorded until a test waits for it: till then a card is as it was clicked on."""
+
+    def __init__(self, draw: Callable[[str], Awaitable[None]]) -> None:
+        super().__init__(draw, patience=0.0)
+        self._held: list[str] = []
+
+    def soon(self, message_ids: Sequence[str]) -> None:
+        self._held.extend(message_ids)
+
+    async def idle(self) -> None:
+        held, self._held = self._held, []
+        super().soon(held)
+        await super().idle()
 
 
 @dataclass(frozen=True)
@@ -150,10 +167,10 @@ async def running_house(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(effects.VARIABLE, database)
         patch.setattr(catalog, "compiled", _compiled_once)
+        patch.setattr("bot.house.Showing", ShownWhenAsked)
         try:
             async with opened(Settings(**environment), database, extra) as house:
                 running = Running(house, slack, database)
-                house.desk.showing.patience = 0.0
                 async with house.work.connection() as conn:
                     await time_machine.install(conn)
                     await conn.execute(_REACHABLE)

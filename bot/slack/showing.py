@@ -22,7 +22,7 @@ class Showing:
 
     def __init__(self, draw: Callable[[str], Awaitable[None]], patience: float = PATIENCE) -> None:
         self._draw = draw
-        self.patience = patience
+        self._patience = patience
         self._places = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -44,7 +44,7 @@ class Showing:
             await asyncio.wait(self._tasks, timeout=LAST_SECONDS)
 
     async def _show(self, message_ids: Sequence[str]) -> None:
-        await asyncio.sleep(self.patience)
+        await asyncio.sleep(self._patience)
         async with self._places:
             for message_id in message_ids:
                 try:

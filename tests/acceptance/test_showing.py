@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,15 @@ from asking import asked, offer, shows_nothing
 from fixtures_house import FINANCE, MAYA, Running
 
 from bot.facts import sweeps
+from bot.slack.showing import Showing
+
+
+async def test_what_is_to_be_shown_is_drawn_in_its_order_though_nobody_waits_for_it() -> None:
+    drawn: asyncio.Queue[str] = asyncio.Queue()
+
+    Showing(drawn.put, patience=0.0).soon(["the card", "a copy"])
+
+    assert [await drawn.get(), await drawn.get()] == ["the card", "a copy"]
 
 
 async def test_a_card_settles_without_a_worker(house: Running) -> None:
