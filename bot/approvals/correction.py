@@ -15,16 +15,24 @@ _JSON = (str, int, float, list, dict, type(None))
 
 @dataclass(frozen=True)
 class Correction:
-    """What may be corrected: the fields' JSON Schema, their `values` at the pause, as `fixed` `by` whom."""
+    """What may be corrected: the fields' JSON Schema, their `values` at the pause, as `fixed` `by` whom.
+
+    `closed` says that an update of the state goes to its graph, and this with it: no other could land in the
+    step.
+    """
 
     schema: dict[str, Any]
     values: dict[str, Any]
     fixed: dict[str, Any] | None = None
     by: str | None = None
+    closed: bool = False
 
     @classmethod
     def of(cls, row: dict[str, Any] | None) -> Self | None:
-        return None if row is None else cls(**row)
+        """Read what was stored, by code that may have been older or newer."""
+        if row is None:
+            return None
+        return cls(**{name: row[name] for name in cls.__dataclass_fields__ if name in row})
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -40,6 +48,10 @@ class Correction:
 
     def put_right(self, values: dict[str, Any], by: str) -> Correction:
         return replace(self, fixed=values, by=by)
+
+    def close(self) -> Correction | None:
+        """Return what is left to show once it is closed: nothing, where nobody has corrected anything."""
+        return None if self.by is None else replace(self, closed=True)
 
 
 def landing(model: type[BaseModel], correction: Correction, state: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from bot.approvals.state import Misfit
 from bot.approvals.workflow import Workflow
@@ -19,15 +20,20 @@ AT_A_BREAKPOINT = (
 def fitted(move: Move, snapshot: Snapshot, workflow: Workflow, approvals: tuple[Approval, ...]) -> Move:
     """Return the move with the fields that people corrected and that a migration mends.
 
-    Raises `Misfit` where it must not be made.
+    A step takes one update: where a migration has to go before any answer, what people corrected goes with
+    it. Raises `Misfit` where the move must not be made.
     """
     if not isinstance(move, Send | Drive | Step) or not isinstance(snapshot.values, dict):
         return move
-    fixed = corrected(workflow, snapshot, approvals) if isinstance(move, Send) else {}
-    contract, values = workflow.contract, {**snapshot.values, **fixed}
-    mended = contract.mended(values, snapshot.version, snapshot.older) if contract else {}
-    if isinstance(move, Step):
-        if mended:
-            raise Misfit(AT_A_BREAKPOINT)
+    if not isinstance(move, Send) and not _mended(snapshot.values, snapshot, workflow):
         return move
-    return replace(move, update={**mended, **fixed}) if mended or fixed else move
+    if isinstance(move, Step):
+        raise Misfit(AT_A_BREAKPOINT)
+    fixed = corrected(workflow, snapshot, approvals)
+    update = {**_mended({**snapshot.values, **fixed}, snapshot, workflow), **fixed}
+    return replace(move, update=update) if update else move
+
+
+def _mended(values: dict[str, Any], snapshot: Snapshot, workflow: Workflow) -> dict[str, Any]:
+    contract = workflow.contract
+    return contract.mended(values, snapshot.version, snapshot.older) if contract else {}

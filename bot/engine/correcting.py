@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from psycopg import AsyncConnection
+from psycopg.types.json import Json
 
 from bot.approvals.correction import Correction, landing
 from bot.approvals.workflow import Workflow
-from bot.engine.plan import Snapshot
+from bot.engine.plan import Drive, Move, Send, Snapshot
 from bot.engine.result import as_plain
 from bot.facts.pauses import Pause
+from bot.postgres.fact import Fact
 from bot.postgres.rows import Approval
 
 
@@ -42,12 +44,22 @@ def corrected(workflow: Workflow, snapshot: Snapshot, approvals: tuple[Approval,
     return fixed
 
 
-async def close(conn: AsyncConnection[Any], thread_id: str) -> None:
-    """Take the correction from the cards that still wait: in this step no other could land."""
-    await conn.execute(_CLOSE, {"id": thread_id})
+def closes(move: Move, approvals: Iterable[Approval]) -> Iterator[tuple[Approval, Correction | None]]:
+    """Yield the cards that still wait and offer a correction that after this move could not land any more."""
+    if not (isinstance(move, Send | Drive) and move.update):
+        return
+    for approval in approvals:
+        if approval.status == "pending" and approval.correction is not None and approval.correctable:
+            yield approval, approval.correction.close()
 
 
-_CLOSE = """
-update approvals set correction = null
-where thread_id = %(id)s and status = 'pending' and correction ->> 'by' is null
-"""
+async def close(recorded: Fact, move: Move, approvals: Iterable[Approval]) -> None:
+    """Take the correction from the cards that still wait; what was corrected on one is shown as before."""
+    for approval, left in closes(move, approvals):
+        await recorded.conn.execute(
+            _CLOSE, {"id": approval.approval_id, "correction": left and Json(left.to_json())}
+        )
+        recorded.redraw_cards(approval.approval_id)
+
+
+_CLOSE = "update approvals set correction = %(correction)s where approval_id = %(id)s"

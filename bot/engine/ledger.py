@@ -94,6 +94,7 @@ class Ledger:
                 await hold_misfit(recorded, self.row, rows, str(misfit))
                 return Wait()
             move = await self._record(recorded, move, snapshot, rows, workflow)
+            await close_corrections(recorded, move, approvals)
             if isinstance(move, Send):
                 sent = [approval.approval_id for approval, _ in move.decided]
                 self._known = replace(rows, approvals=approvals).sent(sent)
@@ -204,8 +205,6 @@ class Ledger:
             await stop(recorded, self.row, rows, "cancelled", said.reason)
             return Finish()
         await self.row.sends([approval.approval_id for approval, _ in send.decided])
-        if send.update and workflow.corrections is not None:
-            await close_corrections(self._conn, self.thread.thread_id)
         return replace(send, answers=said)
 
     async def _step(

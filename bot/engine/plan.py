@@ -63,7 +63,7 @@ class Begin:
 class Drive:
     """It crashed, or a task raised: run on from the checkpoint. Answers are never sent again for it.
 
-    `update` are fields of the state that a migration mends.
+    `update` are fields of the state that a migration mends, and those that people corrected with them.
     """
 
     update: Mapping[str, Any] = field(default_factory=dict)

@@ -66,7 +66,7 @@ def judge(case: Case, click: Click) -> Judgement:
         return "stray"
     if click.revision != approval.revision:
         return "repeated" if _is_their_edit(case, click) or _is_their_correction(case, click) else "outdated"
-    if not (approval.correction is not None if click.corrects else _is_offered(approval.request, click)):
+    if not (approval.correctable if click.corrects else _is_offered(approval.request, click)):
         return "not_allowed"
     found = who_may(case)
     if isinstance(found, Refused):

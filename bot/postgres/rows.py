@@ -123,6 +123,11 @@ class Approval:
         return cls(**taken)
 
     @property
+    def correctable(self) -> bool:
+        """Whether a correction of the thread's state could still land."""
+        return self.correction is not None and not self.correction.closed
+
+    @property
     def takes_words(self) -> bool:
         """Whether words may run something; where nobody kept how the graph takes them, they may."""
         if self.answering is None:

@@ -127,7 +127,7 @@ def _menu(request: ApprovalRequest, token: Token) -> Block:
 def _overflow(approval: Approval, *, whole: bool) -> list[Block]:
     token = token_of(approval)
     entries = [("Approve with a note", ids.NOTE)] if "approve" in approval.request.allow else []
-    if approval.correction is not None:
+    if approval.correctable:
         entries.append(("Correct…", ids.CORRECT))
     if whole:
         entries.append(("Show everything", ids.ALL))

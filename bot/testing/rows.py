@@ -15,7 +15,7 @@ from bot.approvals.states import THREAD_ENDED, ApprovalStatus, ThreadStatus
 from bot.approvals.workflow import Workflow
 from bot.engine.answers import answers, writes
 from bot.engine.contract import fitted
-from bot.engine.correcting import correctable
+from bot.engine.correcting import closes, correctable
 from bot.engine.ending import why_held
 from bot.engine.plan import (
     Begin,
@@ -63,9 +63,9 @@ class Rows:
         move = fitted(next_move(snapshot, approvals), snapshot, workflow, approvals)
         match move:
             case Send():
-                return self._send(move, workflow)
+                move = self._go(move, answers(move, workflow), "answers")
             case Step():
-                return self._go(move, writes(move, snapshot, workflow), "writes")
+                move = self._go(move, writes(move, snapshot, workflow), "writes")
             case Wait():
                 self._stands("waiting", attempts=0, error=None)
             case Finish():
@@ -76,6 +76,8 @@ class Rows:
                 self._stands("running")
             case _:
                 assert_never(move)
+        for approval, left in closes(move, self.open):
+            self.put(replace(approval, correction=left))
         return move
 
     def raised(self, error: BaseException, workflow: Workflow, snapshot: Snapshot | None) -> None:
@@ -153,14 +155,6 @@ class Rows:
         elif approval.status == "pending":
             approval = replace(approval, delivery="failed", delivery_error=UNDELIVERED)
         self.put(approval)
-
-    def _send(self, send: Send, workflow: Workflow) -> Move:
-        move = self._go(send, answers(send, workflow), "answers")
-        if isinstance(move, Send) and send.update and workflow.corrections is not None:
-            for approval in self.open:
-                if approval.correction and approval.correction.by is None:
-                    self.put(replace(approval, correction=None))
-        return move
 
     def _go(self, move: Send | Step, said: Any, name: str) -> Move:
         """Mark as sent what was decided; or end where an answer must not be sent at all."""

@@ -15,6 +15,7 @@ from langgraph.types import Command, interrupt
 from pydantic import BaseModel, Field
 
 from bot.approvals import ApprovalRequest, ask
+from bot.approvals.correction import Correction
 
 
 class Fixes(BaseModel):
@@ -72,11 +73,53 @@ async def test_a_correction_on_a_card_that_still_waits_goes_along_with_the_first
     async with bench(database, flow(side_by_side(State, pay, beside), corrections=Fixes)) as it:
         thread_id = await it.run(given={"amount": "1"})
         await fix(it, await pending(it, thread_id, "beside?"), amount="2")
+        assert (await pending(it, thread_id, "beside?")).correctable
         await it.answer(await pending(it, thread_id, "pay?"))
-        await it.answer(await pending(it, thread_id, "beside?"))
+        landed = await pending(it, thread_id, "beside?")
+        assert (landed.correctable, landed.correction.by) == (False, MAYA)
+        await it.answer(landed)
 
         thread = await it.thread(thread_id)
         assert (thread.status, thread.result["amount"]) == ("done", "2")
+
+
+async def test_a_correction_goes_along_with_a_migration_that_lands_before_any_answer(database):
+    class Kept(BaseModel):
+        amount: str
+
+    def shaky(state):
+        raise RuntimeError("down")
+
+    def mended(state):
+        return {"log": ["mended"]}
+
+    mended.__name__ = "shaky"
+    async with bench(database, flow(side_by_side(State, pay, shaky), state=Kept, corrections=Fixes)) as it:
+        thread_id = await it.run(given={"amount": "1"})
+        await fix(it, await pending(it, thread_id, "pay?"), amount="2")
+        it.deploy(
+            flow(
+                side_by_side(State, pay, mended),
+                state=Kept,
+                corrections=Fixes,
+                state_version=2,
+                migrate={1: lambda state: {"tags": ["migrated"]}},
+            )
+        )
+        await it.sweep()
+        waits = await pending(it, thread_id, "pay?")
+        assert not waits.correctable
+        await it.answer(waits)
+
+        thread = await it.thread(thread_id)
+        assert (thread.status, thread.error) == ("done", None)
+        assert (thread.result["amount"], thread.result["tags"]) == ("2", ["migrated"])
+
+
+def test_a_correction_that_older_or_newer_code_kept_is_read():
+    kept = {"schema": {}, "values": {"amount": "1"}, "fixed": {"amount": "2"}, "by": MAYA}
+    read = Correction.of({**kept, "of_tomorrow": 1})
+    assert (read.now, read.by, read.closed) == ({"amount": "2"}, MAYA, False)
 
 
 async def test_the_second_question_of_a_node_whose_first_one_was_corrected_offers_no_correction(database):

@@ -207,6 +207,17 @@ def test_one_correction_lands_in_a_step_and_the_card_beside_it_offers_none_after
     assert run.approve().result["amount"] == "7"
 
 
+def test_what_was_corrected_on_a_card_that_waits_goes_along_and_is_shown_but_not_offered_again(signoff):
+    run = signoff.start(paying(flow(pay, second, beside=True), corrections=Fixes), {"amount": "5"})
+    run.pauses[1].correct({"amount": "7"})
+    run.pauses[0].approve()
+    assert "Corrected by" in run.card
+    assert "Correct…" not in run.card.menu
+    with pytest.raises(Refused, match="cannot be answered that way"):
+        run.correct({"amount": "8"})
+    assert run.approve().result["amount"] == "7"
+
+
 def test_a_basis_that_moves_with_every_answer_fails_the_run(signoff):
     worlds = count()
 
