@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from psycopg import AsyncConnection, AsyncTransaction, OperationalError
@@ -52,7 +53,7 @@ async def _limit(connection: AsyncConnection[Any], limits: Limits, *, local: boo
     )
 
 
-def pool(
+def _pool(
     dsn: str,
     *,
     name: str,
@@ -71,20 +72,6 @@ def pool(
     connecting = {**_CONNECTING, "row_factory": dict_row, "application_name": f"signoff {name}"}
     # The same few statements run over and over on it: each is prepared once, and planned once.
     connecting["prepare_threshold"] = None if pooled else 1
-
-    async def configure(connection: AsyncConnection[DictRow]) -> None:
-        # As `kwargs`, autocommit would break procrastinate, which hands them on to a connection of its own;
-        # and as a start-up option, a timeout would break a session pooler.
-        await connection.set_autocommit(True)
-        if isinstance(connection, _Lent):
-            connection.limits = limits or {}
-        else:
-            await _limit(connection, limits or {}, local=False)
-            await connection.execute("set plan_cache_mode = force_generic_plan")
-
-    async def check(connection: AsyncConnection[DictRow]) -> None:
-        await _check(connection, made)
-
     made: Pool = AsyncConnectionPool(
         dsn,
         connection_class=_Lent if pooled else AsyncConnection,
@@ -94,12 +81,24 @@ def pool(
         timeout=timeout,
         open=False,
         kwargs=connecting,
-        configure=configure,
-        check=check,  # without one, procrastinate's worker dies of the first stale connection
+        configure=partial(_configure, limits=limits or {}),
+        # Without one, procrastinate's worker dies of the first stale connection.
+        check=lambda connection: _check(connection, made),
         # Short, so that work goes on soon after a long outage: the time between attempts doubles.
         reconnect_timeout=3.0,
     )
     return made
+
+
+async def _configure(connection: AsyncConnection[DictRow], limits: Limits) -> None:
+    # As `kwargs`, autocommit would break procrastinate, which hands them on to a connection of its own;
+    # and as a start-up option, a timeout would break a session pooler.
+    await connection.set_autocommit(True)
+    if isinstance(connection, _Lent):
+        connection.limits = limits
+    else:
+        await _limit(connection, limits, local=False)
+        await connection.execute("set plan_cache_mode = force_generic_plan")
 
 
 async def _check(connection: AsyncConnection[Any], of: Pool) -> None:
@@ -126,17 +125,17 @@ def _is_silent(connection: AsyncConnection[Any]) -> bool:
 
 def runs_pool(dsn: str, *, max_size: int) -> Pool:
     """Return the pool of the graph runs: each holds a connection, and its thread's lock on it, to its end."""
-    return pool(dsn, name="runs", min_size=0, max_size=max_size)  # most processes run none
+    return _pool(dsn, name="runs", min_size=0, max_size=max_size)  # most processes run none
 
 
 def queue_pool(dsn: str, *, max_size: int = 6, pooled: bool = False) -> Pool:
     """Return the pool of the queue and of all that may wait a little."""
-    return pool(dsn, name="queue", min_size=1, max_size=max_size, pooled=pooled)
+    return _pool(dsn, name="queue", min_size=1, max_size=max_size, pooled=pooled)
 
 
 def listeners_pool(dsn: str, *, max_size: int = 10, pooled: bool = False) -> Pool:
     """Return the pool of those whom a person waits for: with 0.5 s for each wait, 1.5 s at worst in all."""
-    return pool(
+    return _pool(
         dsn,
         name="listeners",
         min_size=2,
