@@ -6,33 +6,13 @@ from typing import Annotated, Any
 
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import Field
+from scripted import Script
 
 ran: list[tuple[str, Any]] = []
 """What the tools did; each test empties it."""
-
-
-class Script(BaseChatModel):
-    """A chat model that calls tools once, and then says that it is done."""
-
-    calls: list[dict[str, Any]]
-
-    @property
-    def _llm_type(self) -> str:
-        return "script"
-
-    def bind_tools(self, tools: Any, **_: Any) -> Script:
-        return self
-
-    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **_: Any) -> ChatResult:
-        answered = any(isinstance(message, ToolMessage) for message in messages)
-        said = AIMessage("done") if answered else AIMessage("", tool_calls=self.calls)
-        return ChatResult(generations=[ChatGeneration(message=said)])
 
 
 @tool
@@ -52,7 +32,7 @@ def mail(to: str) -> str:
 def agent(mode: str, *calls: dict[str, Any]) -> Any:
     """Return a compiled agent whose tools are gated, with a checkpointer of its own as tutorials have it."""
     return create_agent(
-        Script(calls=[{**call, "id": f"c{n}", "type": "tool_call"} for n, call in enumerate(calls)]),
+        Script(calls=list(calls)),
         [wire, mail],
         middleware=[HumanInTheLoopMiddleware(interrupt_on={"wire": True, "mail": True}, interrupt_mode=mode)],
         checkpointer=InMemorySaver(),
@@ -75,7 +55,7 @@ def refund(amount: Annotated[float, Field(multiple_of=5)], to: str) -> str:
 
 
 refunder = create_agent(
-    Script(calls=[{"name": "refund", "args": {"amount": 20, "to": "Rosa"}, "id": "c0", "type": "tool_call"}]),
+    Script(calls=[{"name": "refund", "args": {"amount": 20, "to": "Rosa"}}]),
     [refund],
     middleware=[HumanInTheLoopMiddleware(interrupt_on={"refund": True}, interrupt_mode="per_call")],
     checkpointer=InMemorySaver(),

@@ -11,14 +11,13 @@ from uuid import uuid4
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 from pydantic import BaseModel, Field
+from scripted import Script
 from typing_extensions import TypedDict
 
 from bot.approvals import By, Decision
@@ -30,24 +29,6 @@ from bot.approvals.request import parse_request
 ALL = ["approve", "edit", "reject", "respond"]
 MAYA = By(kind="human", user="U01MAYA")
 TIMEOUT = By(kind="timeout")
-
-
-class Script(BaseChatModel):
-    """A chat model that calls tools once, and then says that it is done."""
-
-    calls: list[dict[str, Any]]
-
-    @property
-    def _llm_type(self) -> str:
-        return "script"
-
-    def bind_tools(self, tools: Any, **_: Any) -> Script:
-        return self
-
-    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **_: Any) -> ChatResult:
-        answered = any(isinstance(message, ToolMessage) for message in messages)
-        said = AIMessage("done") if answered else AIMessage("", tool_calls=self.calls)
-        return ChatResult(generations=[ChatGeneration(message=said)])
 
 
 class Agent:
@@ -77,7 +58,7 @@ class Agent:
         self.ran = ran
         gate = HumanInTheLoopMiddleware(interrupt_on=gates, interrupt_mode=mode)
         self.graph = create_agent(
-            Script(calls=[{**call, "id": f"c{n}", "type": "tool_call"} for n, call in enumerate(calls)]),
+            Script(calls=calls),
             [wire, mail, look],
             middleware=[gate],
             checkpointer=InMemorySaver(),
