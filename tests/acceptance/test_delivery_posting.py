@@ -21,12 +21,24 @@ def forbid_history(house: Running) -> None:
     house.slack.state.bot_scopes = house.slack.state.bot_scopes - HISTORY
 
 
-async def die_after_posting(house: Running, message_id: str) -> None:
-    """Be the worker that posts and dies before it has noted that."""
+async def begun(house: Running, message_id: str) -> claims.Claim:
+    """Be the worker that has begun to draw, and is paused there."""
     async with house.house.work.connection() as conn:
         claimed = await claims.claim(conn, message_id, "#signoff-ops")
     assert claimed is not None
-    await house.house.delivery._show(claimed)
+    return claimed
+
+
+async def noted(house: Running, claimed: claims.Claim, place: tuple[str, str]) -> None:
+    """Be the worker that notes at last where it has posted; what follows from that is done."""
+    async with house.house.work.connection() as conn:
+        await deliveries.drawn(conn, house.house.queue, claimed, *place)
+    await house.drain()
+
+
+async def die_after_posting(house: Running, message_id: str) -> None:
+    """Be the worker that posts and dies before it has noted that."""
+    await house.house.delivery._show(await begun(house, message_id))
 
 
 async def one_message(house: Running) -> str:
@@ -34,13 +46,24 @@ async def one_message(house: Running) -> str:
     return row["message_id"]
 
 
+async def run_on(house: Running, thread: str) -> None:
+    """Run a thread to where it waits or ends; nothing is drawn."""
+    await house.house.engine.converge(thread, house.house.queue)
+
+
 async def start_without_drawing(house: Running) -> str:
     """Run a thread to its pause while nobody draws; returns the card's id."""
-    await begin(house)
-    await house.house.engine.converge(
-        (await house.rows("select thread_id from threads"))[0]["thread_id"], house.house.queue
-    )
+    await run_on(house, await begin(house))
     return await one_message(house)
+
+
+async def settle_without_drawing(house: Running, monkeypatch: pytest.MonkeyPatch, thread: str) -> str:
+    """Approve the only card and run its thread to its end while nobody draws; returns the outcome's id."""
+    shows_nothing(house, monkeypatch)
+    await house.click(MAYA, FINANCE, "signoff.approve")
+    await run_on(house, thread)
+    (row,) = await house.rows("select message_id from messages where kind = 'outcome'")
+    return row["message_id"]
 
 
 async def test_a_card_is_posted_once_and_its_row_says_where(house: Running) -> None:
@@ -162,16 +185,12 @@ async def test_even_who_may_not_decide_shows_by_a_click_where_the_card_is(house:
 async def test_a_click_while_its_own_worker_is_about_to_note_the_card_leaves_one(house: Running) -> None:
     offer(house)
     card = await start_without_drawing(house)
-    async with house.house.work.connection() as conn:
-        paused = await claims.claim(conn, card, "#signoff-ops")
-    assert paused is not None
+    paused = await begun(house, card)
     place = await house.house.delivery._show(paused)
     assert (await house.click(MAYA, FINANCE, "signoff.approve")).acked
     await house.drain()
 
-    async with house.house.work.connection() as conn:
-        await deliveries.drawn(conn, house.house.queue, paused, *place)
-    await house.drain()
+    await noted(house, paused, place)
 
     (shown,) = house.cards(FINANCE)
     assert not buttons(shown)
@@ -187,16 +206,12 @@ async def test_a_click_on_the_first_copy_while_a_second_is_posted_makes_the_seco
     await die_after_posting(house, card)
     (first,) = house.cards(FINANCE)
     await house.pass_time(timedelta(seconds=61))
-    async with house.house.work.connection() as conn:
-        paused = await claims.claim(conn, card, "#signoff-ops")
-    assert paused is not None
+    paused = await begun(house, card)
     place = await house.house.delivery._show(paused)
     assert (await house.slack.click(MAYA, first, "signoff.approve")).acked
     await house.drain()
 
-    async with house.house.work.connection() as conn:
-        await deliveries.drawn(conn, house.house.queue, paused, *place)
-    await house.drain()
+    await noted(house, paused, place)
 
     live, copy = house.cards(FINANCE)
     assert (live["ts"], copy["ts"]) == (first["ts"], place[1])
@@ -243,15 +258,8 @@ async def test_a_direct_message_whose_answer_was_lost_is_found_again(
     house: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(house)
-    await asked(house)
-    shows_nothing(house, monkeypatch)
-    await house.click(MAYA, FINANCE, "signoff.reject")
-    await house.slack.submit(MAYA, house.slack.views(MAYA)[-1], {"words": "no"})
-    await house.house.engine.converge(
-        (await house.rows("select thread_id from threads"))[0]["thread_id"], house.house.queue
-    )
-    (row,) = await house.rows("select message_id from messages where kind = 'outcome'")
-    await die_after_posting(house, row["message_id"])
+    outcome = await settle_without_drawing(house, monkeypatch, await asked(house))
+    await die_after_posting(house, outcome)
     await retried(house)
 
     assert len(house.slack.messages(ROSA)) == 1
@@ -296,9 +304,7 @@ async def test_the_late_post_of_a_paused_worker_is_rewritten_to_point_at_the_liv
 ) -> None:
     offer(house)
     card = await start_without_drawing(house)
-    async with house.house.work.connection() as conn:
-        paused = await claims.claim(conn, card, "#signoff-ops")
-    assert paused is not None
+    paused = await begun(house, card)
     await retried(house)
     (live,) = house.cards(FINANCE)
 
@@ -317,15 +323,11 @@ async def test_a_paused_worker_whose_post_was_found_meanwhile_does_not_spoil_the
 ) -> None:
     offer(house)
     card = await start_without_drawing(house)
-    async with house.house.work.connection() as conn:
-        paused = await claims.claim(conn, card, "#signoff-ops")
-    assert paused is not None
+    paused = await begun(house, card)
     place = await house.house.delivery._show(paused)
     await retried(house)
 
-    async with house.house.work.connection() as conn:
-        await deliveries.drawn(conn, house.house.queue, paused, *place)
-    await house.drain()
+    await noted(house, paused, place)
 
     (live,) = house.cards(FINANCE)
     assert [block for block in live["blocks"] if block["type"] == "actions"]
@@ -362,9 +364,7 @@ async def test_a_post_rewritten_as_a_stray_while_it_was_being_found_is_made_righ
     await die_after_posting(house, card)
     (posted,) = house.cards(FINANCE)
     await house.pass_time(timedelta(seconds=61))
-    async with house.house.work.connection() as conn:
-        finder = await claims.claim(conn, card, "#signoff-ops")
-    assert finder is not None
+    finder = await begun(house, card)
     place = await house.house.delivery._show(finder)
     await house.execute(
         "insert into messages (message_id, kind, approval_id, target, body, attempts) "
@@ -376,9 +376,7 @@ async def test_a_post_rewritten_as_a_stray_while_it_was_being_found_is_made_righ
     await house.house.delivery.draw(f"stray:{FINANCE}:{posted['ts']}")
     assert "old copy" in house.card(FINANCE)["text"]
 
-    async with house.house.work.connection() as conn:
-        await deliveries.drawn(conn, house.house.queue, finder, *place)
-    await house.drain()
+    await noted(house, finder, place)
 
     assert [block for block in house.card(FINANCE)["blocks"] if block["type"] == "actions"]
 
@@ -388,9 +386,7 @@ async def test_a_late_update_cannot_leave_old_buttons_on_a_settled_card(house: R
     thread = await asked(house)
     card = (await card_row(house, thread))["message_id"]
     await house.execute("update messages set wanted = wanted + 1")
-    async with house.house.work.connection() as conn:
-        paused = await claims.claim(conn, card, "#signoff-ops")
-    assert paused is not None
+    paused = await begun(house, card)
     await house.pass_time(timedelta(seconds=61))
     await house.click(MAYA, FINANCE, "signoff.approve")
     await house.drain()
@@ -406,16 +402,7 @@ async def test_a_second_copy_of_a_plain_message_is_taken_away(
     house: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer(house)
-    await asked(house)
-    shows_nothing(house, monkeypatch)
-    await house.click(MAYA, FINANCE, "signoff.approve")
-    await house.house.engine.converge(
-        (await house.rows("select thread_id from threads"))[0]["thread_id"], house.house.queue
-    )
-    (row,) = await house.rows("select message_id from messages where kind = 'outcome'")
-    async with house.house.work.connection() as conn:
-        paused = await claims.claim(conn, row["message_id"], "#signoff-ops")
-    assert paused is not None
+    paused = await begun(house, await settle_without_drawing(house, monkeypatch, await asked(house)))
     await retried(house)
 
     await house.house.delivery._draw(paused)

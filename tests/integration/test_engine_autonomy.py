@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Annotated, Any, TypedDict
 
-from fixtures_engine import bench, chain, flow
+from fixtures_engine import Bench, bench, chain, flow
 
 from bot.approvals import ApprovalRequest, Breakpoints, Fallback, Option, Sla, ask
 
@@ -32,6 +32,16 @@ def when(state):
 
 def z(state):
     return {"log": ["z"]}
+
+
+async def approve_all(it: Bench, thread_id: str) -> list[str]:
+    """Approve one after the other until nothing is asked any more; returns their titles."""
+    titles = []
+    while pending := await it.pending(thread_id):
+        (asked,) = pending.values()
+        titles.append(asked.request.title)
+        await it.answer(asked)
+    return titles
 
 
 async def test_with_full_autonomy_policy_decides_whatever_is_asked_and_is_recorded_as_such(database):
@@ -102,23 +112,11 @@ async def test_what_is_declared_of_a_breakpoint_is_not_taken_for_the_steps_besid
     graph = chain(State, a, z).compile(interrupt_before=["z"])
     async with bench(database, flow(graph, breakpoints=declared)) as it:
         thread_id = await it.run(autonomy="step_by_step")
-        titles = []
-        while pending := await it.pending(thread_id):
-            (asked,) = pending.values()
-            titles.append(asked.request.title)
-            await it.answer(asked)
-
-        assert titles == ["Publish?"]
+        assert await approve_all(it, thread_id) == ["Publish?"]
         assert (await it.thread(thread_id)).result["log"] == ["a", "answered"]
 
     graph = chain(State, a, z).compile(interrupt_after=["a"])
     async with bench(database, flow(graph, breakpoints=declared)) as it:
         thread_id = await it.run(autonomy="step_by_step")
-        titles = []
-        while pending := await it.pending(thread_id):
-            (asked,) = pending.values()
-            titles.append(asked.request.title)
-            await it.answer(asked)
-
-        assert titles == ["Publish?", "Go on after z"]
+        assert await approve_all(it, thread_id) == ["Publish?", "Go on after z"]
         assert (await it.thread(thread_id)).result["log"] == ["a", "answered", "z"]

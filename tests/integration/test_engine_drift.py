@@ -66,6 +66,27 @@ def new(**declared):
     return flow(chain(Cents, draft, pay), state=CentsKept, **declared)
 
 
+class Words(BaseModel):
+    amount: str = ""
+
+
+class Number(BaseModel):
+    amount: int
+
+
+def typed(schema):
+    """A graph whose state is a pydantic model, which adds one to a number."""
+
+    def draft(state):
+        return {"amount": "12.50"}
+
+    def pay(state):
+        question("pay?")
+        return {"amount": state.amount + 1} if schema is Number else {}
+
+    return chain(schema, draft, pay)
+
+
 def to_cents(state):
     return {"cents": int(Decimal(state["amount"]) * 100), "log": ["migrated"]}
 
@@ -218,25 +239,9 @@ async def test_a_thread_that_crashed_is_mended_before_it_runs_on(database):
 
 
 async def test_a_graphs_own_pydantic_state_is_looked_at_though_nothing_is_declared(database):
-    class Before(BaseModel):
-        amount: str = ""
-
-    class After(BaseModel):
-        amount: int
-
-    def graph(schema):
-        def draft(state):
-            return {"amount": "12.50"}
-
-        def pay(state):
-            question("pay?")
-            return {}
-
-        return chain(schema, draft, pay)
-
-    async with bench(database, flow(graph(Before))) as it:
+    async with bench(database, flow(typed(Words))) as it:
         thread_id = await it.run()
-        it.deploy(flow(graph(After)))
+        it.deploy(flow(typed(Number)))
         await it.answer((await it.pending(thread_id))["pay?"])
         thread = await it.thread(thread_id)
 
@@ -279,26 +284,10 @@ async def test_langgraph_keeps_an_update_at_its_checkpoint_where_we_look_for_it(
 
 
 async def test_a_migration_mends_a_graph_whose_own_schema_refuses_what_was_kept(database):
-    class Before(BaseModel):
-        amount: str = ""
-
-    class After(BaseModel):
-        amount: int
-
-    def graph(schema):
-        def draft(state):
-            return {"amount": "12.50"}
-
-        def pay(state):
-            question("pay?")
-            return {"amount": state.amount + 1} if schema is After else {}
-
-        return chain(schema, draft, pay)
-
-    async with bench(database, flow(graph(Before))) as it:
+    async with bench(database, flow(typed(Words))) as it:
         thread_id = await it.run()
         migrate = {1: lambda state: {"amount": int(Decimal(state["amount"]))}}
-        it.deploy(flow(graph(After), state_version=2, migrate=migrate))
+        it.deploy(flow(typed(Number), state_version=2, migrate=migrate))
         await it.answer((await it.pending(thread_id))["pay?"])
 
         assert (await it.thread(thread_id)).result == {"amount": 13}
