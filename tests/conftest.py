@@ -52,6 +52,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Load our own plugin also where the checkout was installed before it had one."""
+    if memory := _fastest():
+        # A shared machine's disk may stand still for a minute: that would look like Signoff standing still.
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
     if not config.pluginmanager.has_plugin("signoff"):
         config.pluginmanager.register(plugin, "signoff")
 

@@ -10,13 +10,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-PATIENCE = 60.0
-"""Seconds that a busy machine may take to start or to stop; nothing waits for them to pass."""
+PATIENCE = 150.0
+"""Seconds that a busy machine may take over anything, its disk too; nothing waits for them to pass."""
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
@@ -53,21 +53,26 @@ class Demo:
         """Start it, and wait until it says where its page is."""
         self._process = process = subprocess.Popen(
             [sys.executable, "-m", "bot", "demo", "--port", str(self.port)],
-            env=self._environ(),
+            env=self._environ() | {"SIGNOFF_LOG_LEVEL": "info"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        limit = Timer(PATIENCE, process.kill)
-        limit.start()
-        told: list[str] = []
-        for line in process.stdout or ():
-            told.append(line)
-            if self.page in line:
-                break
-        else:
-            pytest.fail("the demo did not start:\n" + "".join(told))
-        limit.cancel()
+        started = Event()
+        Thread(target=self._hear, args=(process, started), daemon=True).start()
+        if not started.wait(PATIENCE) or process.poll() is not None:
+            process.kill()
+            pytest.fail("the demo did not start")
+
+    def _hear(self, process: subprocess.Popen[str], started: Event) -> None:
+        """Repeat what it says, so that a test that fails shows it; a pipe nobody reads would stop it."""
+        assert process.stdout is not None
+        with process.stdout as said:
+            for line in said:
+                sys.stderr.write(line)
+                if self.page in line:
+                    started.set()
+        started.set()
 
     def stop(self) -> int:
         """Press Ctrl-C; returns the exit code."""
@@ -75,8 +80,7 @@ class Demo:
             return 0
         process, self._process = self._process, None
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=PATIENCE)
-        return process.returncode
+        return process.wait(PATIENCE)
 
     def command(self, *words: str) -> str:
         """Run a `signoff` command beside it, as it says on the terminal; returns what that prints."""

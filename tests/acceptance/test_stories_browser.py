@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import CHROMIUM, FLAGS, Demo, Visitor, needs_chromium
+from browsing import CHROMIUM, FLAGS, PATIENCE, Demo, Visitor, needs_chromium
 from playwright.sync_api import Browser, expect, sync_playwright
 
 pytestmark = pytest.mark.browser
@@ -41,8 +41,8 @@ def browser(demo: Demo) -> Iterator[Browser]:
 @pytest.fixture
 def visitor(demo: Demo, browser: Browser) -> Iterator[Visitor]:
     page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)  # a worker that has just been started takes seconds
+    page.set_default_timeout(PATIENCE * 1000)
+    expect.set_options(timeout=PATIENCE * 1000)
     yield Visitor(page, demo)
     page.close()
 
