@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from psycopg import OperationalError
 from psycopg_pool import AsyncConnectionPool
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -18,7 +19,7 @@ from bot.facts.strays import WITH_BUTTONS
 from bot.postgres.jobs import Queue
 from bot.slack.directory import Directory, Unreachable
 from bot.slack.drawn import Drawn
-from bot.slack.failures import Failure, read_failure
+from bot.slack.failures import Failure, fault, read_failure
 from bot.slack.found import StillUnknown, find_posted
 from bot.slack.home_page import home_page
 from bot.slack.outsiders import Outsiders
@@ -30,7 +31,8 @@ Place = tuple[str, str]
 """A message's channel id and ts."""
 
 PATIENCE = 6
-"""Attempts for what another message has to come first, before it is drawn, or dropped, without."""
+"""Attempts for what another message has to come first, before it is drawn, or dropped, without; and for what
+fails by a fault of our own, before ops are told."""
 
 
 class Delivery:
@@ -79,6 +81,11 @@ class Delivery:
             return False
         except Unreachable as error:
             return await self._failed(claimed, read_failure(error))
+        except OperationalError:
+            raise  # nothing can be noted now; the lease ends by itself
+        except Exception as error:
+            log.exception("draw_failed", message_id=claimed.message.message_id)
+            return await self._failed(claimed, fault(error, last=claimed.message.attempts >= PATIENCE))
         async with self._pool.connection() as conn:
             again = await deliveries.drawn(conn, self._queue, claimed, *place)
         await self._tell_outsiders(claimed, place)

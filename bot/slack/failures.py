@@ -12,6 +12,8 @@ Kind = Literal["ratelimited", "unknown", "not_now", "deleted", "frozen", "no_par
 """Wait as told; Slack may have done it; the whole set-up is at fault; the message is gone; it is there but
 can no longer be changed; what it replies to is gone; never."""
 
+OURS = "This is a fault of Signoff's; please report it with the log's line."
+
 MEND = {
     "channel_not_found": "Create the channel or correct its name; a private one must invite the bot.",
     "not_in_channel": "Invite the bot: /invite @signoff in the channel.",
@@ -21,8 +23,8 @@ MEND = {
     "cannot_dm_bot": "Name a person, not a bot.",
     "restricted_action": "A workspace setting keeps the bot from posting there; ask an admin.",
     "no_permission": "Give the bot the permission to post there.",
-    "invalid_blocks": "This is a fault of Signoff's; please report it with the log's line.",
-    "msg_too_long": "This is a fault of Signoff's; please report it with the log's line.",
+    "invalid_blocks": OURS,
+    "msg_too_long": OURS,
 }
 
 NOT_NOW = frozenset(
@@ -81,6 +83,11 @@ def read_failure(error: BaseException) -> Failure:
     if status >= 500 or code in MAYBE or not code:
         return Failure("unknown", code or f"HTTP status {status}")
     return Failure(_meaning(code), code + _detail(said), MEND.get(code, "See the log."))
+
+
+def fault(error: Exception, *, last: bool) -> Failure:
+    """Return what an error of our own is, of a payload that we did not foresee, say; `last` gives up."""
+    return Failure("for_good" if last else "unknown", f"{type(error).__name__}: {error}".rstrip(": "), OURS)
 
 
 def _meaning(code: str) -> Kind:

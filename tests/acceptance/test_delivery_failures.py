@@ -11,7 +11,10 @@ from fixtures_house import FINANCE, FINN, MAYA, OPS, ROSA, Running, running_hous
 
 from bot.approvals import Policy, Sla
 from bot.clock import Clock
+from bot.facts.claims import Claim
 from bot.facts.threads import redraw
+from bot.slack.drawn import Drawn
+from bot.slack.render import render
 
 BOT = "U00SIGNOFF"
 
@@ -113,6 +116,38 @@ async def test_redrawing_what_is_still_wrong_tells_ops_again(house: Running) -> 
     await mend(house, thread)
 
     assert len(told_ops(house)) == 2
+
+
+@pytest.mark.parametrize("times", [2, 6])
+async def test_a_card_that_we_fail_to_draw_is_tried_again_and_then_reported(
+    house: Running, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    fails = iter(range(times))
+
+    def shaky(claimed: Claim) -> Drawn:
+        if claimed.message.kind == "card" and next(fails, None) is not None:
+            raise KeyError("title")
+        return render(claimed)
+
+    monkeypatch.setattr(house.house.delivery, "_render", shaky)
+    offer(house)
+    thread = await asked(house)
+    await retried(house, 1)
+    row = await card_row(house, thread)
+    assert (row["lease"], row["error"], told_ops(house)) == (None, None, [])
+
+    await retried(house, 6)
+
+    if times == 2:
+        assert len(house.cards(FINANCE)) == 1
+        assert told_ops(house) == []
+    else:
+        assert house.cards(FINANCE) == []
+        (told,) = told_ops(house)
+        assert "A card could not be delivered to #finance-approvals: KeyError: 'title'" in told
+        assert "a fault of Signoff's" in told
+        await mend(house, thread)
+        assert len(house.cards(FINANCE)) == 1
 
 
 async def test_a_request_that_nobody_ever_saw_is_rejected_at_its_deadline_and_ops_know(

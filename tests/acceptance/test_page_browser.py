@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.async_api import Locator, Page, async_playwright, expect
+from playwright.async_api import Locator, Page, Route, async_playwright, expect
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
@@ -398,3 +398,21 @@ async def test_a_redrawn_card_settles_before_the_readers_eyes(
 
     await expect(page.get_by_test_id(f"message-{ts}")).to_contain_text("✅ Approved by @Otto Brandt")
     await expect(page.get_by_role("button", name="Approve")).to_have_count(0)
+
+
+async def test_a_change_that_could_not_be_fetched_is_fetched_again_though_no_other_comes(
+    emulator: Emulator, client: AsyncWebClient, page: Page
+) -> None:
+    await visit(page, emulator)
+    lost: list[Route] = []
+
+    async def lose(route: Route) -> None:
+        lost.append(route)
+        await route.abort()
+
+    await page.route("**/_emulator/state*", lose, times=1)
+    ts = await post(client, actions(button("Approve", "approve")))
+
+    await expect(page.get_by_test_id(f"message-{ts}")).to_be_visible()
+    await expect(page.locator("#offline")).to_be_hidden()
+    assert len(lost) == 1

@@ -119,18 +119,27 @@ function announce(channel, moved) {
   if (news) at("announcer").textContent = `${displayName(findUser(last.user))}: ${last.text ?? ""}`;
 }
 
+const BURST_MS = 40;
+const AGAIN_MS = 1000;
 let soon = null;
 
-/** A burst of changes becomes one fetch. */
+/** A burst of changes becomes one fetch; one that fails is made again, since no other change may come. */
 function changed() {
+  look(BURST_MS);
+}
+
+function look(after) {
   clearTimeout(soon);
   soon = setTimeout(
     () =>
       refresh().then(
         () => offline(false),
-        () => offline(true),
+        () => {
+          offline(true);
+          look(AGAIN_MS);
+        },
       ),
-    40,
+    after,
   );
 }
 
@@ -141,4 +150,4 @@ function offline(is) {
 const end = keepAtEnd(at("scroll"));
 store.subscribe(render);
 listen(changed, () => offline(true));
-refresh().catch(() => offline(true));
+look(0);
