@@ -69,6 +69,15 @@ class App:
         self.heard: asyncio.Queue[Json] = asyncio.Queue()
         self.handler = AsyncSocketModeHandler(self.bolt, emulator.state.workspace.app_token)
 
+    def opens(self, view: Json) -> None:
+        """Open this modal where somebody clicks on the button `open`."""
+
+        async def on_open(ack: Any, body: Json, client: AsyncWebClient) -> None:
+            await ack()
+            await client.views_open(trigger_id=body["trigger_id"], view=view)
+
+        self.bolt.action("open")(on_open)
+
     async def note(self, **payload: Any) -> None:
         await self.heard.put(payload)
 
@@ -121,6 +130,19 @@ async def post(client: AsyncWebClient, *blocks: Json, text: str = "A card") -> s
     return str(answer["ts"])
 
 
+async def open_modal(page: Page, emulator: Emulator, client: AsyncWebClient) -> None:
+    """Click on the button `open` of a new card."""
+    await post(client, actions(button("Open", "open")))
+    await visit(page, emulator)
+    await page.get_by_role("button", name="Open", exact=True).click()
+
+
+def modal(title: str, submit: str, *blocks: Json) -> Json:
+    """A modal that is called what its title says."""
+    says = {"title": words(title), "submit": words(submit), "blocks": list(blocks)}
+    return {"type": "modal", "callback_id": title.lower(), **says}
+
+
 def inside(page: Page, block_id: str, inner: str) -> Locator:
     return page.get_by_test_id(f"field-{block_id}").locator(inner)
 
@@ -150,49 +172,46 @@ async def test_hostile_text_stays_text(emulator: Emulator, client: AsyncWebClien
     assert await page.evaluate("window.owned") is None
 
 
-async def test_a_modal_sends_every_kind_of_input_in_slacks_shape(
-    emulator: Emulator, client: AsyncWebClient, page: Page, app: App
-) -> None:
-    choices = [option("red"), option("green"), option("blue")]
-    view = {
-        "type": "modal",
-        "callback_id": "form",
-        "title": words("Everything"),
-        "submit": words("Send It"),
-        "blocks": [
-            field("text", "plain_text_input", initial_value="old"),
-            field("long", "plain_text_input", multiline=True),
-            field("number", "number_input", is_decimal_allowed=True),
-            field("mail", "email_text_input"),
-            field("link", "url_text_input"),
-            field("boxes", "checkboxes", options=choices, initial_options=choices[:1]),
-            field("radio", "radio_buttons", options=choices),
-            field("one", "static_select", options=choices),
-            field("many", "multi_static_select", options=choices, initial_options=choices[1:2]),
-            field("date", "datepicker"),
-            field("time", "timepicker"),
-            field("moment", "datetimepicker"),
-            field("person", "users_select"),
-            field("nothing", "plain_text_input", optional=True),
-        ],
-    }
+CHOICES = [option("red"), option("green"), option("blue")]
+EVERYTHING = modal(
+    "Everything",
+    "Send It",
+    field("text", "plain_text_input", initial_value="old"),
+    field("long", "plain_text_input", multiline=True),
+    field("number", "number_input", is_decimal_allowed=True),
+    field("mail", "email_text_input"),
+    field("link", "url_text_input"),
+    field("boxes", "checkboxes", options=CHOICES, initial_options=CHOICES[:1]),
+    field("radio", "radio_buttons", options=CHOICES),
+    field("one", "static_select", options=CHOICES),
+    field("many", "multi_static_select", options=CHOICES, initial_options=CHOICES[1:2]),
+    field("date", "datepicker"),
+    field("time", "timepicker"),
+    field("moment", "datetimepicker"),
+    field("person", "users_select"),
+    field("nothing", "plain_text_input", optional=True),
+)
+NINE_THIRTY = datetime(2026, 3, 2, 9, 30, tzinfo=ZoneInfo("Europe/Madrid"))
+EVERYTHING_SENT = {
+    "text": {"type": "plain_text_input", "value": "free"},
+    "long": {"type": "plain_text_input", "value": "two\nlines"},
+    "number": {"type": "number_input", "value": "1.50"},
+    "mail": {"type": "email_text_input", "value": "maya@example.com"},
+    "link": {"type": "url_text_input", "value": "https://example.com/x"},
+    "boxes": {"type": "checkboxes", "selected_options": [CHOICES[0], CHOICES[2]]},
+    "radio": {"type": "radio_buttons", "selected_option": CHOICES[1]},
+    "one": {"type": "static_select", "selected_option": CHOICES[2]},
+    "many": {"type": "multi_static_select", "selected_options": [CHOICES[0], CHOICES[1]]},
+    "date": {"type": "datepicker", "selected_date": "2026-03-02"},
+    "time": {"type": "timepicker", "selected_time": "09:30"},
+    "moment": {"type": "datetimepicker", "selected_date_time": int(NINE_THIRTY.timestamp())},
+    "person": {"type": "users_select", "selected_user": OTTO},
+    "nothing": {"type": "plain_text_input", "value": None},
+}
 
-    async def on_open(ack: Any, body: Json, client: AsyncWebClient) -> None:
-        await ack()
-        await client.views_open(trigger_id=body["trigger_id"], view=view)
 
-    async def on_submit(ack: Any, view: Json) -> None:
-        wrong = view["state"]["values"]["text"]["a"]["value"] == "taken"
-        await (ack(response_action="errors", errors={"text": "Somebody has that."}) if wrong else ack())
-        await app.note(values=view["state"]["values"])
-
-    app.bolt.action("open")(on_open)
-    app.bolt.view("form")(on_submit)
-    await post(client, actions(button("Open", "open")))
-    await visit(page, emulator)
-    await page.get_by_role("button", name="Open", exact=True).click()
-    await expect(page.get_by_test_id("modal-title")).to_have_text("Everything")
-
+async def fill_in(page: Page) -> None:
+    """Fill in everything, with a taken text, a number that is none, and nobody as the person."""
     await inside(page, "text", "input").fill("taken")
     await page.get_by_label("The long").fill("two\nlines")
     await page.get_by_label("The number").fill("1,5")
@@ -205,6 +224,21 @@ async def test_a_modal_sends_every_kind_of_input_in_slacks_shape(
     await inside(page, "date", "input").fill("2026-03-02")
     await inside(page, "time", "input").fill("09:30")
     await inside(page, "moment", "input").fill("2026-03-02T09:30")
+
+
+async def test_a_modal_sends_every_kind_of_input_in_slacks_shape(
+    emulator: Emulator, client: AsyncWebClient, page: Page, app: App
+) -> None:
+    async def on_submit(ack: Any, view: Json) -> None:
+        wrong = view["state"]["values"]["text"]["a"]["value"] == "taken"
+        await (ack(response_action="errors", errors={"text": "Somebody has that."}) if wrong else ack())
+        await app.note(values=view["state"]["values"])
+
+    app.opens(EVERYTHING)
+    app.bolt.view("everything")(on_submit)
+    await open_modal(page, emulator, client)
+    await expect(page.get_by_test_id("modal-title")).to_have_text("Everything")
+    await fill_in(page)
     await page.get_by_test_id("modal-submit").click()
 
     await expect(page.get_by_test_id("error-number")).to_have_text("Please enter a number.")
@@ -218,23 +252,8 @@ async def test_a_modal_sends_every_kind_of_input_in_slacks_shape(
     await page.get_by_test_id("modal-submit").click()
     await expect(page.get_by_test_id("modal")).to_have_count(0)
 
-    nine_thirty = datetime(2026, 3, 2, 9, 30, tzinfo=ZoneInfo("Europe/Madrid"))
-    assert {block: held["a"] for block, held in (await app.next())["values"].items()} == {
-        "text": {"type": "plain_text_input", "value": "free"},
-        "long": {"type": "plain_text_input", "value": "two\nlines"},
-        "number": {"type": "number_input", "value": "1.50"},
-        "mail": {"type": "email_text_input", "value": "maya@example.com"},
-        "link": {"type": "url_text_input", "value": "https://example.com/x"},
-        "boxes": {"type": "checkboxes", "selected_options": [choices[0], choices[2]]},
-        "radio": {"type": "radio_buttons", "selected_option": choices[1]},
-        "one": {"type": "static_select", "selected_option": choices[2]},
-        "many": {"type": "multi_static_select", "selected_options": [choices[0], choices[1]]},
-        "date": {"type": "datepicker", "selected_date": "2026-03-02"},
-        "time": {"type": "timepicker", "selected_time": "09:30"},
-        "moment": {"type": "datetimepicker", "selected_date_time": int(nine_thirty.timestamp())},
-        "person": {"type": "users_select", "selected_user": OTTO},
-        "nothing": {"type": "plain_text_input", "value": None},
-    }
+    sent = (await app.next())["values"]
+    assert {block: held["a"] for block, held in sent.items()} == EVERYTHING_SENT
 
 
 async def test_what_is_typed_in_a_modal_stays_while_one_on_top_of_it_changes_it(
@@ -242,23 +261,15 @@ async def test_what_is_typed_in_a_modal_stays_while_one_on_top_of_it_changes_it(
 ) -> None:
     def below(line: str) -> Json:
         row = {"type": "section", "block_id": "row", "text": words(line)}
-        edit = button("Edit", "edit", accessibility_label="Edit item 1")
-        blocks = [field("name", "plain_text_input", initial_value="old"), row, actions(edit)]
-        told = {"type": "modal", "callback_id": "below", "title": words("Below"), "submit": words("Send")}
-        return told | {"blocks": blocks}
+        edit = actions(button("Edit", "edit", accessibility_label="Edit item 1"))
+        return modal("Below", "Send", field("name", "plain_text_input", initial_value="old"), row, edit)
 
-    top = {"type": "modal", "callback_id": "top", "title": words("Top"), "submit": words("Keep")}
-
-    async def on_open(ack: Any, body: Json, client: AsyncWebClient) -> None:
-        await ack()
-        await client.views_open(trigger_id=body["trigger_id"], view=below("1. as it was"))
+    top = modal("Top", "Keep", field("host", "plain_text_input"))
 
     async def on_edit(ack: Any, body: Json, client: AsyncWebClient) -> None:
         await ack()
         await app.note(values=body["view"]["state"]["values"])
-        await client.views_push(
-            trigger_id=body["trigger_id"], view=top | {"blocks": [field("host", "plain_text_input")]}
-        )
+        await client.views_push(trigger_id=body["trigger_id"], view=top)
 
     async def on_keep(ack: Any, view: Json, client: AsyncWebClient) -> None:
         host = view["state"]["values"]["host"]["a"]["value"]
@@ -269,13 +280,11 @@ async def test_what_is_typed_in_a_modal_stays_while_one_on_top_of_it_changes_it(
         await ack()
         await app.note(values=view["state"]["values"])
 
-    app.bolt.action("open")(on_open)
+    app.opens(below("1. as it was"))
     app.bolt.action("edit")(on_edit)
     app.bolt.view("top")(on_keep)
     app.bolt.view("below")(on_send)
-    await post(client, actions(button("Open", "open")))
-    await visit(page, emulator)
-    await page.get_by_role("button", name="Open", exact=True).click()
+    await open_modal(page, emulator, client)
     await inside(page, "name", "input").fill("typed")
     await page.get_by_role("button", name="Edit item 1").click()
     assert (await app.next())["values"]["name"]["a"]["value"] == "typed"
