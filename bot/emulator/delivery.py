@@ -10,7 +10,7 @@ import secrets
 import time
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import aiohttp
 
@@ -20,6 +20,8 @@ from bot.emulator.workspace import Json
 
 Kind = Literal["interactive", "slash_commands", "events_api"]
 Route = Literal["socket", "http", "auto"]
+
+_QUOTED = {chr(code): quote_plus(chr(code)) for code in range(128)}
 
 
 @dataclass(frozen=True)
@@ -119,11 +121,18 @@ def encoded(kind: Kind, payload: Json) -> tuple[bytes, str]:
     """The HTTP body and content type that Slack uses for this kind of payload."""
     match kind:
         case "events_api":
-            return json.dumps(payload).encode(), "application/json"
+            return _compact(payload).encode(), "application/json"
         case "interactive":
-            return urlencode({"payload": json.dumps(payload)}).encode(), "application/x-www-form-urlencoded"
+            # As urlencode would, which takes five times as long over some kilobytes of JSON.
+            quoted = "".join(map(_QUOTED.__getitem__, _compact(payload)))
+            return f"payload={quoted}".encode(), "application/x-www-form-urlencoded"
         case "slash_commands":
             return urlencode(payload).encode(), "application/x-www-form-urlencoded"
+
+
+def _compact(payload: Json) -> str:
+    """Return JSON as Slack writes it: without spaces, and (here, for any text) in ASCII."""
+    return json.dumps(payload, separators=(",", ":"))
 
 
 def signed(secret: str, body: bytes, now: float | None = None) -> dict[str, str]:

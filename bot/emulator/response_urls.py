@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from itertools import takewhile
 
 from aiohttp import web
 
@@ -37,7 +38,8 @@ class ResponseUrls:
 
     def issue(self, user: str, channel: str, ts: str = "") -> str:
         now = self._slack.now()
-        self._addresses = {key: kept for key, kept in self._addresses.items() if kept.expires > now}
+        for expired in [*takewhile(lambda key: self._addresses[key].expires <= now, self._addresses)]:
+            del self._addresses[expired]
         key = secrets.token_urlsafe(18)
         self._addresses[key] = Address(user, channel, now + SECONDS, ts)
         return f"{self.origin}/actions/{self._slack.workspace.team_id}/{key}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from itertools import takewhile
 
 from bot.emulator.errors import SlackError
 from bot.emulator.workspace import Json
@@ -33,7 +34,8 @@ class Screens:
 
     def issue(self, user: str, now: float, *, in_modal: bool = False) -> str:
         """A new trigger id."""
-        self._triggers = {key: kept for key, kept in self._triggers.items() if kept.expires > now - 60}
+        for old in [*takewhile(lambda key: self._triggers[key].expires <= now - 60, self._triggers)]:
+            del self._triggers[old]
         trigger_id = f"{secrets.randbelow(10**12)}.{secrets.randbelow(10**12)}.{secrets.token_hex(16)}"
         self._triggers[trigger_id] = Trigger(user, now + TRIGGER_SECONDS, in_modal)
         return trigger_id

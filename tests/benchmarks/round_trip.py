@@ -33,6 +33,7 @@ import psycopg
 from bot.emulator import Emulator
 from bot.postgres import embedded
 from bot.postgres.migrate import migrate
+from bot.roles import loop
 
 APPROVER = "U01MAYA"
 CHANNEL = "C01FINANCE"
@@ -265,4 +266,4 @@ if __name__ == "__main__":
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    asyncio.run(main(given.count, given.rounds))
+    loop.run(main(given.count, given.rounds))
