@@ -17,6 +17,7 @@ from bot.clock import run_clock
 from bot.house import House, opened
 from bot.roles.child import keep_worker
 from bot.roles.http import bound, serve
+from bot.roles.loop import spare_what_stays
 from bot.roles.slack import listen, proven
 from bot.settings import Settings
 from workflows import effects
@@ -86,6 +87,7 @@ async def _at_work(
     Slack may be away meanwhile. Raises what `proven` returns where Slack, once it answers, will not have us.
     """
     async with opened(settings, database.dsn, pooled=database.pooled) as house:
+        spare_what_stays()
         async with asyncio.TaskGroup() as parts:
             proving = parts.create_task(proven(house.badge, stop))
             yield house, parts
