@@ -84,7 +84,7 @@ class Ledger:
         async with self._fact(self._still_true(snapshot)) as (recorded, rows):
             self._journey.arrives(recorded, snapshot, workflow)
             if rows.cancel_reason is not None and not snapshot.finished:
-                await self._settle_applied(follow(snapshot, rows.approvals), rows.now)
+                await self._settle_applied(recorded, follow(snapshot, rows.approvals), rows.now)
                 await stop(recorded, self.row, rows, "cancelled", rows.cancel_reason)
                 return Finish()
             approvals = await self._follow_pauses(recorded, snapshot, rows, workflow)
@@ -170,7 +170,7 @@ class Ledger:
     ) -> tuple[Approval, ...]:
         changes = follow(snapshot, rows.approvals)
         self._journey.missed(recorded, snapshot, changes.applied)
-        await self._settle_applied(changes, rows.now)
+        await self._settle_applied(recorded, changes, rows.now)
         for approval in changes.vanished:
             await orphan(recorded, self.row, approval, rows.now)
         for approval, pause in changes.revised:
@@ -194,9 +194,12 @@ class Ledger:
             return (await standing(self._conn, self.thread.thread_id)).approvals
         return tuple(a for a in rows.approvals if a not in changes.applied)
 
-    async def _settle_applied(self, changes: Changes, now: datetime) -> None:
+    async def _settle_applied(self, recorded: Fact, changes: Changes, now: datetime) -> None:
+        """Write that the graph has gone on with these answers; their cards say so."""
         if changes.applied:
             await mark_applied(self._conn, changes.applied, now)
+        for approval in changes.applied:
+            recorded.redraw_cards(approval.approval_id)
 
     async def _send(self, recorded: Fact, send: Send, rows: Standing, workflow: Workflow) -> Move:
         """Write the mark that proves an answer was sent; or end where the answer must not be sent at all."""

@@ -9,6 +9,10 @@ import pytest
 from fixtures_decisions import MODULE, PAYMENT, Asked, asking, editable
 from fixtures_house import CLEO, DANA, FINANCE, FINN, MAYA, OTTO, ROSA, Running, running_house
 
+from workflows import datasource_question
+
+GENERAL = "C05GENERAL"
+
 
 @pytest.fixture
 async def house(database: str) -> AsyncIterator[Running]:
@@ -199,6 +203,16 @@ async def test_those_who_choose_must_agree_on_one_option(house: Running) -> None
 
     decision = (await desk.approval()).decision
     assert (decision.verdict, decision.choice) == ("choose", "o1")
+
+
+async def test_an_answered_card_says_that_its_workflow_has_the_answer_and_waits_again(house: Running) -> None:
+    thread_id = await house.run("datasource_question", datasource_question.samples["revenue"], ROSA)
+    await house.click(ROSA, GENERAL, "signoff.choose.0")
+    await house.drain()
+
+    assert [a.status for a in await house.approvals(thread_id)] == ["decided", "pending"]
+    answered = house.cards(GENERAL)[0]
+    assert "The workflow has the answer, and waits for people again." in str(answered["blocks"])
 
 
 @pytest.mark.parametrize("count", [1, 5, 20])
