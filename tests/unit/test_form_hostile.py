@@ -102,7 +102,7 @@ BAD_SCHEMAS = {
     "no schema": {"type": 5, "properties": [1], "required": "a", "anyOf": 3},
     "odd parts": {"properties": {"a": {"enum": "abc", "title": 5, "description": [], "maxLength": "x"}}},
     "an unknown type": {"properties": {"a": {"type": "sting"}}},
-    "deep": deep(3_000, STRING) | {"not": deep(200, STRING)},
+    "deep": deep(100_000, STRING) | {"not": deep(100_000, STRING)},
 }
 
 
