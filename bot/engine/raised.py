@@ -8,6 +8,7 @@ import traceback
 from datetime import timedelta
 
 from langgraph.errors import is_invalid_resume
+from pydantic import ValidationError
 
 from bot.approvals.errors import SignoffError
 from bot.engine.result import as_text
@@ -27,10 +28,18 @@ def gives_up(error: BaseException, attempts: int, retries: int) -> bool:
 
 def line(error: BaseException) -> str:
     """Say it in one line: its type and its first line, or a refusal's own words."""
-    said = as_text(str(error)).strip().splitlines()
+    said = as_text(_misfit(error) if isinstance(error, ValidationError) else str(error)).strip().splitlines()
     if isinstance(error, SignoffError):
         return said[0][:500] if said else type(error).__name__
     return f"{type(error).__name__}: {said[0][:500]}" if said else type(error).__name__
+
+
+def _misfit(error: ValidationError) -> str:
+    """Say which field of which model does not fit; pydantic's own first line only counts them."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = "".join(f"{part}: " for part in (error.title, ".".join(str(key) for key in first["loc"])) if part)
+    others = error.error_count() - 1
+    return f"{where}{first['msg']}" + (f" (and {others} more)" if others else "")
 
 
 def trace(error: BaseException) -> str:

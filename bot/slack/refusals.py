@@ -98,7 +98,7 @@ def _settled(approval: Approval | None) -> str:
     if approval is None or approval.status == "pending":
         return "This has been settled meanwhile. Nothing was changed."
     decision, at = approval.decision, approval.decided_at
-    stamp = f" at {when(at)}" if at else ""
+    stamp = f" ({when(at)})" if at else ""  # a day already says "today at"
     if approval.status == "decided" and decision:
         return f"This was already {verdict(approval)} by {by_whom(approval)}{stamp}. Nothing was changed."
     if approval.status == "expired":

@@ -204,7 +204,7 @@ def test_who_was_first_is_said_and_what_was_typed_stays_in_sight() -> None:
     taken = taken_modal(decided(decision()), None, {"amount": 9000, "why": "cheaper"})
 
     judge_view(taken)
-    assert f"already approved by <@{BOB}> at <!date^" in read(taken)
+    assert f"already approved by <@{BOB}> (<!date^" in read(taken)
     assert '"amount": 9000' in read(taken)
     assert "submit" not in taken
 

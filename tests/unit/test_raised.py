@@ -1,0 +1,25 @@
+"""What a node raised is told in one line that says what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from bot.approvals import ApprovalRequest
+from bot.approvals.errors import SignoffError
+from bot.engine.raised import line
+
+
+def test_a_model_that_does_not_fit_is_told_by_its_first_field_and_what_is_wrong_there() -> None:
+    with pytest.raises(ValidationError) as raised:
+        ApprovalRequest(title="", summary=5)  # type: ignore[arg-type]
+
+    assert line(raised.value) == (
+        "ValidationError: ApprovalRequest: title: String should have at least 1 character (and 1 more)"
+    )
+
+
+def test_an_error_is_told_by_its_type_and_first_line_and_a_refusal_in_its_own_words() -> None:
+    assert line(ValueError("no such account\nin the books")) == "ValueError: no such account"
+    assert line(KeyError()) == "KeyError"
+    assert line(SignoffError("Send a flatter one.")) == "Send a flatter one."
