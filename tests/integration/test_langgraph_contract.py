@@ -221,6 +221,14 @@ async def test_h4_driving_on_first_keeps_the_answer_and_stops_at_the_next_questi
         assert (await thread.answer({following["really?"]: "no"}))["log"] == ["YES", "no"]
 
 
+async def test_h5_driving_on_after_a_bare_answer_gives_it_to_the_next_question_too(run):
+    async with run(chain(both), strict=False) as thread:
+        await thread.begin()
+        assert list(interrupts(await thread.go(Command(resume="a")))) == ["two?"]
+
+        assert (await thread.drive())["log"] == ["a", "a"]
+
+
 async def test_h5_driving_on_after_an_answer_by_id_stops_at_the_next_question(run):
     async with run(chain(both)) as thread:
         asked = interrupts(await thread.begin())["one?"]
