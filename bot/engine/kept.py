@@ -10,7 +10,7 @@ from typing import Any
 from langgraph.channels import BinaryOperatorAggregate
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.pregel import Pregel
-from langgraph.types import Command, Overwrite, StateSnapshot
+from langgraph.types import Command, Interrupt, Overwrite, StateSnapshot
 from psycopg import Error as PostgresError
 from pydantic import ValidationError
 
@@ -78,16 +78,24 @@ def updating(graph: Graph, update: Mapping[str, Any], **more: Any) -> Command[An
 
 
 def refused(error: BaseException) -> BaseException:
-    """Return an error in words that help where it is the checkpointer's, over what a node has returned."""
+    """Return an error in words that help where it is the checkpointer's, over what a node gave."""
     frames = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
     if not isinstance(error, TypeError | ValueError) or not (frames and frames[-1].startswith(_SERDE)):
         return error
-    why = "it refers to itself, or is nested too deep" if "ecursion" in str(error) else line(error)
-    made = BadRequest(
-        f"A node returned what cannot be kept ({why}); a state holds plain JSON: model_dump(mode='json')."
-    )
+    made = BadRequest(_not_kept(error))
     made.__cause__ = error
     return made
+
+
+def _not_kept(error: TypeError | ValueError) -> str:
+    """Say what could not be kept; of an interrupt's value the checkpointer does not say what is wrong."""
+    if str(error).endswith(f": {Interrupt.__name__}"):
+        return (
+            "A node asks with what cannot be kept (an object of its own make, or one that refers to itself); "
+            "ask with plain JSON."
+        )
+    why = "it refers to itself, or is nested too deep" if "ecursion" in str(error) else line(error)
+    return f"A node returned what cannot be kept ({why}); a state holds plain JSON: model_dump(mode='json')."
 
 
 def _unchecked(graph: Graph) -> Graph:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypedDict
 
 from fixtures_engine import bench, chain, flow
 from langgraph.graph import START, StateGraph
+from langgraph.types import interrupt
 
 from bot.approvals import ApprovalRequest, ask
 from bot.commands.story import read, tell
@@ -121,6 +122,21 @@ async def test_a_circular_state_is_refused_in_a_line_when_a_node_returns_it_and_
 
     assert (thread.status, thread.attempts) == ("failed", 0)
     assert "refers to itself" in thread.error
+
+
+async def test_a_question_that_langgraph_cannot_keep_is_told_from_a_state_that_it_cannot(database):
+    itself: dict[str, Any] = {}
+    itself["me"] = itself
+
+    def asks(state):
+        return {"log": [interrupt(itself)]}
+
+    async with bench(database, flow(chain(State, asks))) as it:
+        thread_id = await it.run()
+        thread = await it.thread(thread_id)
+
+        assert (thread.status, thread.attempts, await it.approvals(thread_id)) == ("failed", 0, [])
+        assert thread.error.startswith("A node asks with what cannot be kept")
 
 
 async def test_a_circular_proposal_fails_its_thread_in_a_line_before_anybody_is_asked(database):
