@@ -18,8 +18,10 @@ def manner(approval: Approval) -> Manner:
 
 def is_question(approval: Approval) -> bool:
     """Whether there is nothing to approve: people answer it, or choose."""
-    offers_approval = "approve" in approval.request.allow
-    return manner(approval) == "answer" or bool(approval.request.options and not offers_approval)
+    request = approval.request
+    chosen = bool(request.options) and "approve" not in request.allow
+    worded = not {"approve", "edit"} & {*request.allow}
+    return chosen or worded or manner(approval) == "answer"
 
 
 def ending(approval: Approval) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 from bot.approvals.decision import Decision
 from bot.approvals.timeout import NEVER_DELIVERED, fell_short
 from bot.postgres.rows import Approval, Thread
-from bot.slack.manner import manner
+from bot.slack.manner import is_question, manner
 from bot.slack.text import listing, mention, said, when
 
 
@@ -190,14 +190,20 @@ def _expired(approval: Approval) -> str:
             "so I did not run it."
         )
     if decision is None or decision.verdict in ("reject", "respond"):
-        ended = ", and ended the workflow" if approval.sla.fallback.kind == "cancel" else ""
-        return f"⏱️ *Timed out*, nobody answered. I did not run it{ended}."
+        return f"⏱️ *Timed out*, nobody answered. {_left(approval)}."
     if decision.verdict == "choose":
         label = choice(approval, decision.choice)
         return f"⏱️ *Timed out*: nobody answered, so I took “{label}”, as its workflow declares."
     if decision.forced:
         return "⏱️ *Timed out*: went out as drafted (forced)."
     return "⏱️ *Timed out*: nobody answered, so it ran unapproved, as its workflow declares."
+
+
+def _left(approval: Approval) -> str:
+    ended = approval.sla.fallback.kind == "cancel"
+    if is_question(approval):
+        return "It stays unanswered" + (", and I ended the workflow" if ended else "")
+    return "I did not run it" + (", and ended the workflow" if ended else "")
 
 
 def _capital(text: str) -> str:

@@ -292,3 +292,23 @@ def test_a_question_needs_answers_and_stays_unanswered() -> None:
 
     assert "Needs *2 answers* by" in question
     assert "If nobody answers, it stays unanswered." in question
+
+
+def test_what_takes_only_words_is_a_question() -> None:
+    drawn = draw(approval(ApprovalRequest(title="Answer this step", allow=("respond", "reject"))))
+
+    assert "Needs *2 answers* by" in read(drawn.blocks)
+    assert drawn.text.startswith("Answer needed")
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("timed out", "*Timed out*, nobody answered. It stays unanswered."),
+        ("timed out, cancelled", "It stays unanswered, and I ended the workflow."),
+    ],
+)
+def test_a_question_that_timed_out_stays_unanswered(state: str, words: str) -> None:
+    question = states(ApprovalRequest(title="Which?", options=OPTIONS))[state]
+
+    assert words in read(draw(question).blocks)
