@@ -167,19 +167,21 @@ where thread_id in (
 returning thread_id
 """
 
+# Where Slack said 429 lately, a message whose job came too early has no other job: it is woken when its turn
+# comes. Elsewhere its job is given a while before it is held for lost.
 _MESSAGES_BEHIND = """
 with behind as (
     select message_id, created_at, greatest(priority, case when ts is null then 0 else 40 end) as urgency,
            case when kind = 'home' then %(homes)s
-                when ts is not null or kind = 'stray' then %(updates)s else target end as rate
+                when ts is not null or kind = 'stray' then %(updates)s else target end as rate,
+           woken_at < retry_at or woken_at <= signoff_now() - interval '5 seconds' as overdue
     from messages
     where wanted > drawn and error is null
       and (lease_until is null or lease_until <= signoff_now())
-      and ((retry_at is null and woken_at <= signoff_now() - interval '5 seconds')
-           or (retry_at <= signoff_now()
-               and (woken_at < retry_at or woken_at <= signoff_now() - interval '5 seconds')))
+      and (retry_at is null or retry_at <= signoff_now())
+      and (woken_at < retry_at or woken_at <= signoff_now() - interval '1 second')
 ), turns as (
-    select b.message_id, b.urgency, b.created_at, r.channel is not null as paced,
+    select b.message_id, b.urgency, b.created_at, b.overdue, r.channel is not null as paced,
            coalesce(r.not_before, '-infinity') > signoff_now() as waits,
            row_number() over (partition by b.rate order by b.urgency desc, b.created_at) as place
     from behind b
@@ -187,7 +189,7 @@ with behind as (
 ), taken as (
     select m.message_id, t.urgency
     from messages m join turns t using (message_id)
-    where not t.waits and (t.place = 1 or not t.paced)
+    where not t.waits and case when t.paced then t.place = 1 else t.overdue end
     order by t.urgency desc, t.created_at
     limit least((select case when ok_since is null then %(most_silent)s else %(most)s end
                  from slack_workspace),

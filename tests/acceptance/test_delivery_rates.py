@@ -69,6 +69,23 @@ async def test_thirty_cards_in_one_channel_are_all_delivered_with_few_refusals(
     assert told_ops(limited) == []
 
 
+async def test_a_card_in_a_paced_channel_waits_for_its_turn_and_no_longer(
+    limited: Running, hands: Hands
+) -> None:
+    offer(limited)
+    for n in range(4):
+        await begin(limited, f"Pay {n}")
+    await limited.drain()
+    await until_drawn(limited, hands, 60)
+    assert calls(limited, "chat.postMessage", "ratelimited")
+
+    for n in range(4, 6):
+        await begin(limited, f"Pay {n}")
+        await limited.drain()
+
+    assert await until_drawn(limited, hands, 60) <= 4
+
+
 async def test_under_pressure_the_settled_and_the_risky_come_first(limited: Running, hands: Hands) -> None:
     offer(limited)
     first = await begin(limited, "Pay the first")
