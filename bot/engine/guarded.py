@@ -21,6 +21,7 @@ from bot.approvals.workflow import Workflow
 from bot.engine import kept
 from bot.engine.graph import GraphRun, has_id
 from bot.engine.plan import Snapshot
+from bot.engine.stepping import EVERY, stepping, steps_into
 from bot.engine.stops import ACTED, PASSED, Raised, Stop, asked, interrupt_id
 from bot.facts.pauses import Pause
 
@@ -50,13 +51,14 @@ class GuardedRun(GraphRun):
         every_step: bool = False,
         **how: Any,
     ) -> None:
-        super().__init__(graph, saver, thread_id, **how)
+        super().__init__(stepping(graph) if every_step else graph, saver, thread_id, **how)
+        self._own = graph
         self._thread_id = thread_id
         self._workflow = workflow
         self._every_step = every_step
         self.nameless = workflow.node_interrupt is not None
         if every_step:
-            self.stops = {"interrupt_after": "*"}
+            self.stops = {"interrupt_after": EVERY}
 
     async def read(self) -> Snapshot:
         state = await kept.read(self._graph, self._config, subgraphs=True)
@@ -76,7 +78,7 @@ class GuardedRun(GraphRun):
         return replace(here, failed=False, returned=True, values=said.values, result=said.result)
 
     async def _stops(self, state: StateSnapshot) -> AsyncIterator[Stop]:
-        for level in _levels(self._graph, state, every_step=self._every_step):
+        for level in _levels(self._own, state, every_step=self._every_step):
             if self.nameless:
                 for stop in await self._raised(level):
                     yield stop
@@ -162,7 +164,7 @@ class GuardedRun(GraphRun):
             return (), ()
         before = await self._parent(origin)
         if before is None:
-            return (), ("a step",) if level.after == "*" else tuple(level.after)
+            return (), ("a step",) if level.after == EVERY else tuple(level.after)
         ran = [task.name for task in before.tasks]
         return tuple(ran), tuple(dict.fromkeys(_guarded(level.graph, level.after, ran)))
 
@@ -183,13 +185,14 @@ class GuardedRun(GraphRun):
 
 
 def _levels(graph: Any, state: StateSnapshot, *, every_step: bool = False) -> Iterator[Level]:
-    after = "*" if every_step else graph.interrupt_after_nodes
+    after = EVERY if every_step else graph.interrupt_after_nodes
     yield Level(graph, state, graph.interrupt_before_nodes, after)
     within = {task.name: task.state for task in state.tasks if _nested(task)}
     inner = dict(graph.get_subgraphs()) if within else {}
     for task in state.tasks:
         if _nested(task):
-            yield from _levels(inner[task.name], task.state)  # type: ignore[arg-type]
+            every = every_step and steps_into(graph, task.name)
+            yield from _levels(inner[task.name], task.state, every_step=every)  # type: ignore[arg-type]
 
 
 def _nested(task: PregelTask) -> bool:
@@ -207,7 +210,7 @@ def _begun(state: StateSnapshot) -> bool:
 
 
 def _guarded(graph: Any, guards: Names, names: list[str]) -> tuple[str, ...]:
-    if guards != "*":
+    if guards != EVERY:
         return tuple(name for name in names if name in guards)
     return tuple(n for n in names if n not in graph.nodes or TAG_HIDDEN not in (graph.nodes[n].tags or ()))
 

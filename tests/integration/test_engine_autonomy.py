@@ -6,6 +6,7 @@ import operator
 from typing import Annotated, Any, TypedDict
 
 from fixtures_engine import Bench, bench, chain, flow
+from langgraph.graph import START, StateGraph
 
 from bot.approvals import ApprovalRequest, Breakpoints, Fallback, Option, Sla, ask
 
@@ -15,6 +16,10 @@ OPTIONS = (Option(id="now", label="Now"), Option(id="later", label="Later"))
 
 class State(TypedDict, total=False):
     log: Annotated[list[Any], operator.add]
+
+
+class Own(TypedDict, total=False):
+    log: list[Any]
 
 
 def a(state):
@@ -93,6 +98,35 @@ async def test_step_by_step_asks_after_every_node_beside_what_the_graph_asks(dat
 
         assert titles == ["Go on after a", "Pay?", "Go on after pay", "Go on after z"]
         assert (await it.thread(thread_id)).status == "done"
+
+
+async def test_step_by_step_asks_after_every_node_of_a_subgraph_too(database):
+    innermost = chain(State, z).compile()
+    inner = StateGraph(State)
+    inner.add_node("pay", pay)
+    inner.add_node("deep", innermost)
+    inner.add_edge(START, "pay")
+    inner.add_edge("pay", "deep")
+    outer = StateGraph(Own)
+    outer.add_node("a", a)
+    outer.add_node("sub", inner.compile())
+    outer.add_edge(START, "a")
+    outer.add_edge("a", "sub")
+    async with bench(database, flow(outer)) as it:
+        thread_id = await it.run(autonomy="step_by_step")
+        titles = []
+        while pending := await it.pending(thread_id):
+            (asked,) = pending.values()
+            titles.append(asked.request.title)
+            await it.another().advance(thread_id)
+            await it.answer(asked)
+
+        after = [f"Go on after {node}" for node in ("a", "pay", "z", "deep", "sub")]
+        assert titles == [after[0], "Pay?", *after[1:]]
+        assert (await it.thread(thread_id)).status == "done"
+
+        usual = await it.run()
+        assert set(await it.pending(usual)) == {"Pay?"}
 
 
 async def test_a_step_that_is_refused_ends_the_run_there(database):
