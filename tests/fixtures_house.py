@@ -163,7 +163,8 @@ async def running_house(
         ):
             yield running
         return
-    environment = slack.environment() | {"SIGNOFF_OPS_CHANNEL": "#signoff-ops"} | settings
+    quiet = {"SIGNOFF_OPS_CHANNEL": "#signoff-ops", "SIGNOFF_DIGEST_TIMES": ""}  # no test goes by the hour
+    environment = slack.environment() | quiet | settings
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(effects.VARIABLE, database)
         patch.setattr(catalog, "compiled", _compiled_once)
