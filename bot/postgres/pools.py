@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import select
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,11 @@ from psycopg_pool import AsyncConnectionPool
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
 Limits = dict[str, float]
 """Postgres' timeouts by their names, in seconds."""
+
+RECONNECT_SECONDS = 3.0
+"""How long psycopg tries to open a connection before it gives up."""
+
+_ASK_SECONDS = 0.1
 
 _CONNECTING: dict[str, Any] = {
     "connect_timeout": 5,
@@ -85,7 +91,8 @@ def _pool(
         # Without one, procrastinate's worker dies of the first stale connection.
         check=lambda connection: _check(connection, made),
         # Short, so that work goes on soon after a long outage: the time between attempts doubles.
-        reconnect_timeout=3.0,
+        reconnect_timeout=RECONNECT_SECONDS,
+        reconnect_failed=_for_those_who_wait,
     )
     return made
 
@@ -99,6 +106,28 @@ async def _configure(connection: AsyncConnection[DictRow], limits: Limits) -> No
     else:
         await _limit(connection, limits, local=False)
         await connection.execute("set plan_cache_mode = force_generic_plan")
+
+
+async def _for_those_who_wait(pool: Pool) -> None:
+    """Begin attempts anew: psycopg gives up, and whoever waits already would wait for their whole timeout.
+
+    It must not wait here, in one of the few tasks that make connections.
+    """
+    if pool.get_stats().get("requests_waiting"):
+        asking = asyncio.create_task(_ask(pool))
+        _ASKING.add(asking)
+        asking.add_done_callback(_ASKING.discard)
+
+
+async def _ask(pool: Pool) -> None:
+    """Ask for a connection, which makes the pool try to open one."""
+    with suppress(OperationalError):  # a pool that is closed or has none, too
+        async with pool.connection(timeout=_ASK_SECONDS):
+            pass
+
+
+_ASKING: set[asyncio.Task[None]] = set()
+"""Kept, or the loop might forget them before they are done."""
 
 
 async def _check(connection: AsyncConnection[Any], of: Pool) -> None:

@@ -4,8 +4,10 @@ import asyncio
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import PoolTimeout
 
+from bot.postgres import pools
 from bot.postgres.pools import listeners_pool, queue_pool, runs_pool
 
 
@@ -28,6 +30,29 @@ async def test_a_pool_whose_server_dropped_its_connections_works_at_once(databas
             )
 
         assert await one_query(pool) == {"one": 1}
+
+
+async def test_whoever_waits_gets_a_connection_soon_after_an_outage_longer_than_psycopgs_patience(
+    database, tmp_path, monkeypatch
+):
+    given_up = asyncio.Semaphore(0)
+    begin_anew = pools._for_those_who_wait
+
+    async def counted(pool):
+        given_up.release()
+        await begin_anew(pool)
+
+    monkeypatch.setattr(pools, "RECONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(pools, "_for_those_who_wait", counted)
+    server = conninfo_to_dict(database)
+    away = make_conninfo(database, host=str(tmp_path))
+    async with queue_pool(away) as pool, asyncio.timeout(20):
+        waiting = asyncio.create_task(one_query(pool))
+        for _ in range(4):
+            await given_up.acquire()
+        (tmp_path / f".s.PGSQL.{server['port']}").symlink_to(f"{server['host']}/.s.PGSQL.{server['port']}")
+
+        assert await waiting == {"one": 1}
 
 
 async def test_a_person_is_not_kept_waiting_for_a_connection(database):
