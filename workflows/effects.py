@@ -90,12 +90,13 @@ def _pool() -> ConnectionPool:
 
 
 def _opened(url: str) -> ConnectionPool:
-    """Open a few connections; each is tested when taken, so that a restart of Postgres costs nothing."""
+    """Open a few connections; each is tested when taken, so that a restart of Postgres costs a moment."""
     return ConnectionPool(
         url,
         min_size=1,
         max_size=4,
         timeout=10,
+        reconnect_timeout=3.0,  # the time between attempts doubles: after a long outage it would be minutes
         kwargs={"autocommit": True, "prepare_threshold": None},
         configure=_create_table,
         check=ConnectionPool.check_connection,

@@ -355,7 +355,7 @@ async def test_a_command_that_slack_sends_again_starts_nothing_again_and_a_secon
         ('asked {"request": "\\ud83d"}', "request"),
         ("asked " + '{"a":' * 200 + "1" + "}" * 200, "levels"),
         ("asked " + "[" * 3000, "JSON"),
-        ("asked " + '{"a":' * 2500 + "1" + "}" * 2500, "too deep"),
+        ("asked " + '{"a":' * 2500 + "1" + "}" * 2500, "nested"),
     ],
 )
 async def test_what_cannot_be_started_is_said_with_the_field_that_is_wrong(
