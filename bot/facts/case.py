@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 from bot.approvals.policy import Vote
 from bot.approvals.standing import Group, Person
 from bot.facts.deadlines import Reach
+from bot.postgres.pools import piped
 from bot.postgres.rows import Approval, Thread, votes_of
 
 
@@ -56,7 +57,7 @@ async def read_case(
     """
     about = {"id": approval_id, "user": user, "channel": place[0], "ts": place[1]}
     adopting = None
-    async with conn.pipeline():
+    async with piped(conn):
         if lock:
             await conn.execute(_LOCK, about)
         if lock and place[0] and place[1]:

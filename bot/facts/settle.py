@@ -34,7 +34,7 @@ async def settle(
             "edited_by": approval.edited_by,
         },
     )
-    if settled.rowcount != 1:
+    if await settled.fetchone() is None:
         raise LookupError(f"approval {approval.approval_id} is not pending, or its row was not held")
     metrics.decided(decision.verdict, decision.by.kind)
     fact.redraw_cards(approval.approval_id, SETTLE)
@@ -111,6 +111,7 @@ update approvals
 set status = %(status)s, decision = %(decision)s, decided_at = %(at)s, proposal = %(proposal)s,
     revision = %(revision)s, edited_by = %(edited_by)s, next_at = null
 where approval_id = %(id)s and status = 'pending'
+returning approval_id
 """
 
 _CLOSE = """

@@ -12,7 +12,7 @@ from psycopg.types.json import Json
 from bot.approvals.errors import SignoffError
 from bot.approvals.states import Autonomy
 from bot.facts.settle import close
-from bot.postgres.fact import fact
+from bot.postgres.fact import fact, fact_in_one
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval, Thread
 
@@ -46,7 +46,7 @@ class Start:
 
 async def start(conn: AsyncConnection[Any], queue: Queue, begin: Start) -> str:
     """Record a new thread and wake a worker for it; the same starter and key give the same thread."""
-    async with fact(conn, queue) as recorded:
+    async with fact_in_one(conn, queue) as recorded:
         thread_id = str(uuid4())
         found = await conn.execute(
             _INSERT,

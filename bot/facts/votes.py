@@ -16,7 +16,7 @@ from bot.facts.case import Case, read_case
 from bot.facts.counting import Counted, Recorded, count, misfit, with_vote
 from bot.facts.deadlines import catch_up
 from bot.facts.judging import Click, Refusal, judge
-from bot.postgres.fact import Fact, NewMessage, fact
+from bot.postgres.fact import Fact, NewMessage, fact_in_one
 from bot.postgres.jobs import Queue, Wakes
 from bot.postgres.rows import Approval, Thread
 
@@ -70,7 +70,7 @@ async def cast(
 
     What cannot be checked is refused; or raises `Unchecked` where nobody has `looked_up` in Slack yet.
     """
-    async with fact(conn, queue) as recorded:
+    async with fact_in_one(conn, queue) as recorded:
         found = await admit(recorded, click, grace, looked_up=looked_up)
         if isinstance(found, NotRecorded):
             return found
@@ -98,7 +98,7 @@ async def may_begin(
 
     Raises `Unchecked` like `cast`.
     """
-    async with fact(conn, queue) as recorded:
+    async with fact_in_one(conn, queue) as recorded:
         found = await admit(recorded, click, grace, looked_up=looked_up)
         return found if isinstance(found, NotRecorded) else found.case
 

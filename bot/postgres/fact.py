@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from psycopg import AsyncConnection, AsyncCursor, OperationalError
 from psycopg.types.json import Jsonb
 
 from bot.postgres.jobs import Wakes, advance_job, draw_job
+from bot.postgres.pools import begin, piped
 from bot.postgres.rows import MessageKind
 
 PRIORITIES: dict[MessageKind, int] = {
@@ -57,10 +58,8 @@ class Fact:
     (by the caller), then messages, threads, and the audit's chain last.
     """
 
-    def __init__(self, conn: AsyncConnection[Any], *, in_one: bool = False) -> None:
-        """`in_one` says that `conn` is in a pipeline."""
+    def __init__(self, conn: AsyncConnection[Any]) -> None:
         self.conn = conn
-        self._in_one = in_one
         self._new: dict[str, NewMessage] = {}
         self._redraw: dict[str, int] = {}
         self._advance: set[str] = set()
@@ -95,8 +94,7 @@ class Fact:
         """
         if not (self._new or self._redraw or self._advance or self._audit):
             return
-        # In a pipeline already, another one would only wait for the server at its end.
-        async with nullcontext() if self._in_one else self.conn.pipeline():
+        async with piped(self.conn):
             self._inserted = await self._insert_new() if self._new else None
             self._bumped = await self._bump() if self._redraw else None
             if self._advance:
@@ -177,10 +175,10 @@ async def fact_in_one(conn: AsyncConnection[Any], queue: Wakes) -> AsyncIterator
 
     The number of rows of a statement is not known in there before something is fetched.
     """
-    recorded = Fact(conn, in_one=True)
+    recorded = Fact(conn)
     try:
         async with conn.pipeline():
-            await conn.execute("begin")
+            await begin(conn)
             yield recorded
             await recorded.flush(queue)
             await conn.execute("commit")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import select
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any
 
 from psycopg import AsyncConnection, AsyncTransaction, OperationalError
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -48,6 +48,19 @@ class _Lent(AsyncConnection[DictRow]):
             if outermost and self.limits:
                 await _limit(self, self.limits, local=True)
             yield transaction
+
+
+async def begin(connection: AsyncConnection[Any]) -> None:
+    """Begin a transaction in a pipeline: `transaction()` would wait for the server several times in there."""
+    await connection.execute("begin")
+    if isinstance(connection, _Lent) and connection.limits:
+        await _limit(connection, connection.limits, local=True)
+
+
+def piped(connection: AsyncConnection[Any]) -> AbstractAsyncContextManager[Any]:
+    """Return a pipeline; none where there is one: another one in there would only wait for the server."""
+    off = connection.info.pipeline_status == PipelineStatus.OFF
+    return connection.pipeline() if off else nullcontext()
 
 
 async def _limit(connection: AsyncConnection[Any], limits: Limits, *, local: bool) -> None:
