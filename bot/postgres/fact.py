@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from procrastinate.exceptions import ConnectorException
@@ -63,7 +64,7 @@ class Fact:
         self._new: dict[str, NewMessage] = {}
         self._redraw: dict[str, int] = {}
         self._advance: set[str] = set()
-        self._audit: list[tuple[str, str, str, Jsonb]] = []
+        self._audit: list[dict[str, Any]] = []
         self._inserted: AsyncCursor[Any] | None = None
         self._bumped: AsyncCursor[Any] | None = None
 
@@ -85,7 +86,7 @@ class Fact:
 
     def audit(self, chain: str, event: str, actor: str, data: dict[str, Any]) -> None:
         """Append to the audit chain of a thread (or `system`): who (`U…`, `policy`, `clock`…) did what."""
-        self._audit.append((chain, event, actor, Jsonb(data)))
+        self._audit.append({"chain": chain, "event": event, "actor": actor, "data": data})
 
     async def flush(self, queue: Wakes) -> None:
         """Write it all in two round trips: the rows, then the jobs that the rows turned out to need.
@@ -145,8 +146,8 @@ class Fact:
 
     async def _append(self) -> None:
         # One chain after the other, so that two facts cannot wait for each other's; each entry in its order.
-        for entry in sorted(self._audit, key=lambda entry: entry[0]):
-            await self.conn.execute(_AUDIT, entry)
+        entries = sorted(self._audit, key=itemgetter("chain"))
+        await self.conn.execute(_AUDIT, {"entries": Jsonb(entries)})
 
     async def _enqueue(self, queue: Wakes, jobs: list[Job]) -> None:
         try:
@@ -210,4 +211,11 @@ _WANT = """
 update threads set wanted = wanted + 1, updated_at = signoff_now() where thread_id = any(%(threads)s)
 """
 
-_AUDIT = "select signoff_audit(%s, %s, %s, %s)"
+_AUDIT = """
+select signoff_audit(chain, event, actor, data)
+from (
+    select * from rows from (jsonb_to_recordset(%(entries)s)
+                             as (chain text, event text, actor text, data jsonb)) with ordinality
+    order by ordinality
+) as entry
+"""
