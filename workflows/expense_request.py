@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from bot.approvals import ApprovalRequest, Policy
@@ -26,7 +27,7 @@ def payment_request(
     return ApprovalRequest(
         title=f"Pay {payment.vendor} {payment.amount:,} {claim.currency}",
         summary="\n\n".join(paragraph for paragraph in told if paragraph) or None,
-        fields=facts if claim.currency == "EUR" else facts | {"Counts as": f"{euros} EUR"},
+        fields=facts if claim.currency == "EUR" else facts | {"Counts as": f"{Decimal(euros):,} EUR"},
         links={"Invoice": claim.invoice} if claim.invoice else {},
         proposal=payment.model_dump(mode="json"),
         proposal_schema=schema,

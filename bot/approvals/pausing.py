@@ -10,6 +10,7 @@ from pydantic import ValidatorFunctionWrapHandler, WrapValidator
 
 from bot.approvals.basis import refuse_moved
 from bot.approvals.decision import Answer, Decision
+from bot.approvals.errors import BadRequest
 from bot.approvals.request import ApprovalRequest
 
 SENT = "__pregel_resume_map"
@@ -26,6 +27,9 @@ def ask(request: ApprovalRequest, *, auto: str | None = None) -> Decision:
     With `request.basis` an answer that was given on another basis than the node finds now is refused before
     LangGraph stores it, and people are asked again, with what changed. A rejection is taken on any.
     """
+    if not isinstance(request, ApprovalRequest):
+        kind = type(request).__name__
+        raise BadRequest(f"ask() takes an ApprovalRequest, not a {kind}: ask(ApprovalRequest(title=…)).")
     if auto is not None:
         request = request.model_copy(update={"auto": auto})
     expected = Answer if request.basis is None else _answer_on(request.basis)

@@ -11,9 +11,9 @@ from psycopg.types.json import Jsonb
 
 from bot.approvals.decision import Decision
 from bot.approvals.digest import Digest, Line
-from bot.approvals.sla import Fallback
 from bot.approvals.timeout import TIMEOUT, fell_short
 from bot.postgres.fact import Fact
+from bot.postgres.rows import Approval
 
 LOOK_AHEAD = timedelta(hours=8)
 
@@ -66,12 +66,12 @@ async def _read(conn: Any, query: str, read: Any, key: str, now: datetime) -> li
 def _expired(row: dict[str, Any]) -> Line:
     decision = Decision.model_validate(row["decision"])
     why = "never delivered" if row["delivered_at"] is None else "nobody answered"
-    return _line(row, "expired", f"{why}: {_ran(decision, row)}", row["decided_at"])
+    return _line(row, "expired", f"{why}: {_ran(decision, Approval.of(row))}", row["decided_at"])
 
 
-def _ran(decision: Decision, row: dict[str, Any]) -> str:
+def _ran(decision: Decision, approval: Approval) -> str:
     """Say which fallback ran, or what was done where it could not."""
-    fallback = Fallback.model_validate(row["sla"]["fallback"])
+    fallback = approval.sla.fallback
     match decision.verdict:
         case "approve" if decision.forced:
             return "went out as drafted (forced)"
@@ -80,11 +80,11 @@ def _ran(decision: Decision, row: dict[str, Any]) -> str:
         case "choose":
             return f"chose {decision.choice}"
         case _ if fell_short(decision, fallback):
-            return "rejected, since the declared fallback is no answer"
+            return "not run, since the declared fallback is no answer"
         case _ if fallback.kind == "cancel" and decision.reason == TIMEOUT:
             return "ended the workflow"
         case _:
-            return "rejected"
+            return "stays unanswered" if approval.is_question else "rejected"
 
 
 def _due(row: dict[str, Any]) -> Line:

@@ -128,6 +128,13 @@ class Approval:
         return self.correction is not None and not self.correction.closed
 
     @property
+    def is_question(self) -> bool:
+        """Whether there is nothing to approve: people answer it, or choose."""
+        allow = {*self.request.allow}
+        answered = bool(self.request.options) or self.dialect == "schema"
+        return "approve" not in allow and (answered or "edit" not in allow)
+
+    @property
     def takes_words(self) -> bool:
         """Whether words may run something; where nobody kept how the graph takes them, they may."""
         if self.answering is None:

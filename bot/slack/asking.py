@@ -10,7 +10,7 @@ from bot.approvals.policy import Policy, Side, Verdict, Vote, sides
 from bot.approvals.sla import timetable
 from bot.approvals.timeout import fell_short, timed_out
 from bot.postgres.rows import Approval, Thread
-from bot.slack.manner import is_question, manner
+from bot.slack.manner import manner
 from bot.slack.outcome import choice
 from bot.slack.text import count, duration, listing, mention, mention_approver, said, when
 
@@ -55,7 +55,7 @@ def needs(approval: Approval, groups: Mapping[str, str], most: int = MOST_MENTIO
     policy = approval.policy
     if not policy.approvers:
         return "Nobody may decide this: its policy names no approvers."
-    how_many = count(policy.approvals, "answer" if is_question(approval) else "approval")
+    how_many = count(policy.approvals, "answer" if approval.is_question else "approval")
     return f"Needs *{how_many}* by {approvers(policy, groups, most)}"
 
 
@@ -91,7 +91,7 @@ def silence(approval: Approval, now: datetime) -> str:
 
 
 def _unanswered(approval: Approval) -> str:
-    question = is_question(approval)
+    question = approval.is_question
     return f"If nobody answers, {'it stays unanswered' if question else 'I will not run it'}."
 
 

@@ -15,7 +15,7 @@ from bot.slack.anew import asked_anew
 from bot.slack.buttons import decision_buttons, described, whole_button
 from bot.slack.content import other_fields, proposal_now
 from bot.slack.drawn import Drawn, drawn
-from bot.slack.manner import ending, is_question, manner
+from bot.slack.manner import ending, manner
 from bot.slack.outcome import aftermath, outcome
 from bot.slack.rich import markdown, paragraph, person, quote, rich_text, web_link, words
 from bot.slack.text import (
@@ -230,7 +230,7 @@ def _fallback(view: CardView) -> str:
     settled = outcome(view.approval, view.thread)
     if settled:
         return f"{title}: {settled}".replace("*", "").replace("\n", " ")
-    needed = "Answer needed" if is_question(view.approval) else "Approval needed"
+    needed = "Answer needed" if view.approval.is_question else "Approval needed"
     lines = [
         f"{'Asked again' if view.approval.asked_again else needed}: {title}",
         asking.asked_by(view.thread),

@@ -16,14 +16,6 @@ def manner(approval: Approval) -> Manner:
     return "each" if approval.answering is not None and approval.answering.several else "approve"
 
 
-def is_question(approval: Approval) -> bool:
-    """Whether there is nothing to approve: people answer it, or choose."""
-    request = approval.request
-    chosen = bool(request.options) and "approve" not in request.allow
-    worded = not {"approve", "edit"} & {*request.allow}
-    return chosen or worded or manner(approval) == "answer"
-
-
 def ending(approval: Approval) -> str | None:
     """Say what ends the run, since its graph has no word for it; None where every answer goes on."""
     if approval.answering is None:

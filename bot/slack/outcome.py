@@ -8,7 +8,7 @@ from typing import Any, assert_never
 from bot.approvals.decision import Decision
 from bot.approvals.timeout import NEVER_DELIVERED, fell_short
 from bot.postgres.rows import Approval, Thread
-from bot.slack.manner import is_question, manner
+from bot.slack.manner import manner
 from bot.slack.text import listing, mention, said, when
 
 
@@ -201,7 +201,7 @@ def _expired(approval: Approval) -> str:
 
 def _left(approval: Approval) -> str:
     ended = approval.sla.fallback.kind == "cancel"
-    if is_question(approval):
+    if approval.is_question:
         return "It stays unanswered" + (", and I ended the workflow" if ended else "")
     return "I did not run it" + (", and ended the workflow" if ended else "")
 

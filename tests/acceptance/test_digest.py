@@ -92,12 +92,12 @@ async def test_several_clocks_at_once_make_one_digest(ops: Running) -> None:
 @pytest.mark.parametrize(
     ("fallback", "said"),
     [
-        (Fallback.reject(), "nobody answered: rejected"),
+        (Fallback.reject(), "nobody answered: stays unanswered"),
         (Fallback.approve(), "nobody answered: ran unapproved"),
         (Fallback.choose("a"), "nobody answered: chose a"),
         (
             Fallback.choose("gone"),
-            "nobody answered: rejected, since the declared fallback is no answer",
+            "nobody answered: not run, since the declared fallback is no answer",
         ),
         (Fallback.as_drafted(), "nobody answered: went out as drafted (forced)"),
         (Fallback.cancel(), "nobody answered: ended the workflow"),
@@ -118,6 +118,16 @@ async def test_what_expired_is_told_once_with_its_fallback_its_link_and_its_comm
     assert f"p{ops.card(FINANCE)['ts'].replace('.', '')}" in digest
     assert f"signoff show {thread}" in digest
     assert "Pay Acme" not in nothing_new
+
+
+async def test_what_was_to_be_approved_is_told_as_rejected_where_nobody_did(ops: Running) -> None:
+    offer(ops, sla=Sla(respond_within=HOUR))
+    await asked(ops, "Pay Acme")
+    await wait_out(ops, 2 * HOUR)
+
+    (digest,) = await at(ops, monday(17))
+
+    assert "nobody answered: rejected" in digest
 
 
 async def test_what_is_due_in_the_next_hours_is_told_while_it_is(ops: Running) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from bot.approvals import ApprovalRequest, Policy, Sla
+from bot.approvals import ApprovalRequest, Policy, Sla, ask
 from bot.approvals.errors import BadRequest
 from bot.approvals.request import Option, parse_request
 
@@ -41,6 +41,11 @@ def test_a_title_is_enough() -> None:
 )
 def test_what_can_be_answered_follows_from_what_is_asked(given: Any, allowed: tuple[str, ...]) -> None:
     assert parse_request(LEAST | given).allow == allowed
+
+
+def test_what_is_no_request_is_refused_in_a_line_that_says_what_to_write() -> None:
+    with pytest.raises(BadRequest, match=r"ask\(\) takes an ApprovalRequest, not a dict"):
+        ask({"title": "Pay Acme"})  # type: ignore[arg-type]
 
 
 def test_a_model_unfolds_into_plain_json_with_its_schema() -> None:

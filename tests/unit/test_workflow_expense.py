@@ -84,7 +84,7 @@ def test_a_large_payment_asks_for_two_people_and_tells_both(started, ledger):
     assert request.policy is not None
     assert request.policy.model_fields_set == {"approvals"}
     assert request.policy.approvals == 2
-    assert request.fields["Counts as"] == "11780.00 EUR"
+    assert request.fields["Counts as"] == "11,780.00 EUR"
 
     run.approve(by="U01MAYA").approve(by="U02FINN")
 
