@@ -107,7 +107,7 @@ async def test_escalation_lets_further_people_decide_and_the_card_says_so(house:
 @pytest.mark.parametrize(
     ("fallback", "verdict", "said"),
     [
-        (Fallback.reject(), "reject", "I did not run it"),
+        (Fallback.reject(), "reject", "It stays unanswered"),
         (Fallback.approve(), "approve", "ran unapproved"),
         (Fallback.choose("b"), "choose", "took “Second”"),
         (Fallback.choose("nonsense"), "reject", "I did not run it"),

@@ -170,6 +170,7 @@ async def to_the_end(it: Bench, world: Outside, thread_id: str, after: int) -> b
             try:
                 await it.drain()
             except OperationalError:
+                await _gone(it)
                 await it.sweep()
                 continue
             if not (pending := await it.pending(thread_id)):
@@ -255,9 +256,14 @@ async def test_deaths_do_not_count_against_the_declared_retries_nor_after_progre
 
 
 async def _dies(it: Bench, run: asyncio.Task[None]) -> None:
-    """End a run as the database sees a worker die, and wait until it has: the lock goes a moment later."""
+    """End a run as the database sees a worker die."""
     run.cancel()
     await asyncio.gather(run, return_exceptions=True)
+    await _gone(it)
+
+
+async def _gone(it: Bench) -> None:
+    """Wait until the database has seen the worker die; what it sent last is done before its lock goes."""
     while await it.rows(_HELD):
         pass
 
