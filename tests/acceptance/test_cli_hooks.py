@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bot.commands.running import take_tokens
 from bot.manifest import manifest
 
 ROOT = Path(__file__).parents[2]
 HOOKS = json.loads((ROOT / ".slack" / "hooks.json").read_text())["hooks"]
+PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
 
 
 def hook(name: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -49,3 +52,21 @@ def test_nothing_is_taken_where_the_slack_cli_gives_nothing():
     take_tokens(environ)
 
     assert environ == {}
+
+
+def test_the_procfile_has_the_release_and_the_roles():
+    assert list(PROCFILE) == ["release", "web", "worker", "clock"]
+
+
+@pytest.mark.parametrize("name", PROCFILE)
+def test_a_runners_shell_becomes_the_role_so_that_the_runner_sees_when_it_has_drained(name, tmp_path):
+    signoff = tmp_path / "signoff"
+    signoff.write_text('#!/bin/sh\necho "$$"')
+    signoff.chmod(0o755)
+
+    with subprocess.Popen(
+        ["/bin/sh", "-c", PROCFILE[name]], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, stdout=subprocess.PIPE
+    ) as runners:
+        said, _ = runners.communicate()
+
+    assert int(said) == runners.pid
