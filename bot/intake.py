@@ -71,7 +71,7 @@ def begin(
         raise UnknownWorkflow(f"There is no workflow {workflow!r}; there are: {there_are}.")
     allowed = permitted(entry.workflow, autonomy)
     check(entry.workflow, given)
-    return Start(workflow, given, starter, requester, idempotency_key, allowed)
+    return Start(workflow, given, starter, requester, idempotency_key, allowed, hides=entry.workflow.hides)
 
 
 def permitted(workflow: Workflow, autonomy: str) -> Autonomy:

@@ -52,6 +52,10 @@ class Secrets:
             case _:
                 return value
 
+    def masked(self, value: Any) -> Any:
+        """Return JSON with each secret replaced by what says that it is one."""
+        return _shown(self.hidden(value))
+
     def _hides(self, name: str, value: Any) -> bool:
         if value is None or value in ("", [], {}):
             return False
@@ -62,6 +66,18 @@ class Secrets:
             or _TELLING.search(spelled) is not None
             or (_TOKEN in spelled and not counts)
         )
+
+
+def _shown(value: Any) -> Any:
+    match value:
+        case Hidden():
+            return MASKED
+        case dict():
+            return {key: _shown(item) for key, item in value.items()}
+        case list():
+            return [_shown(item) for item in value]
+        case _:
+            return value
 
 
 def _spelled(name: str) -> str:

@@ -39,7 +39,8 @@ class Workflow:
     model of what starts it; None takes any JSON object. `channel` is where cards go (`#name` or an id).
     `retries` counts how often a node that raised is tried again. `reply` says what a graph that does not
     speak Signoff's request expects back; undeclared, a refusal never resumes it. `secrets` are names of
-    state fields, at any depth, that the audit and the log show masked, beside those that are plainly secret.
+    fields of the input and the state, at any depth, that the audit and the log show masked, beside those
+    that are plainly secret.
     `breakpoints` says how its static breakpoints are asked about, all alike or by node. `node_interrupt`
     turns a decision, and the value of a legacy `NodeInterrupt`, into the state update after which its node
     runs again. `autonomy` lists what a run may be started with: `full` (policy decides whatever is asked)
@@ -72,7 +73,7 @@ class Workflow:
     @cached_property
     def hides(self) -> Secrets:
         """What is masked in the audit and the log: declared, named like a secret, or typed as one."""
-        return Secrets.of(self.secrets, self.state, self._schema)
+        return Secrets.of(self.secrets, self.input, self.state, self._schema)
 
     @cached_property
     def contract(self) -> StateContract | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from psycopg import AsyncConnection
 
 from bot.approvals.difference import worded
+from bot.approvals.secrets import MASKED, Secrets
 from bot.commands.audit_trail import Entry, Fault, faults
 from bot.commands.printing import lines, shown
 from bot.commands.told import one_line
@@ -63,14 +65,30 @@ def tell(story: Story) -> Iterator[str]:
             yield _field(name, thread[name])
     if thread["wanted"] > thread["reached"]:
         yield _field("behind", f"a worker has still to look ({thread['wanted'] - thread['reached']} facts)")
-    yield _field("input", thread["input"])
+    secrets = Secrets.of(_masked(story["audit"]))
+    yield _field("input", secrets.masked(thread["input"]))
     if thread["result"] is not None:
-        yield _field("result", thread["result"])
+        yield _field("result", secrets.masked(thread["result"]))
     for approval in story["approvals"]:
         yield from _approval(approval)
     yield from _messages(story["messages"])
     yield from _audit(story)
     yield from _error(thread)
+
+
+def _masked(told: Any) -> Iterator[str]:
+    """Yield the names that the audit masks: it knew what the workflow declares, without a catalog here."""
+    match told:
+        case {"path": str(path), **change} if MASKED in change.values():
+            yield re.split(r"[.\[]", path)[-1]
+        case dict():
+            for name, value in told.items():
+                if value == MASKED:
+                    yield name
+                yield from _masked(value)
+        case list():
+            for value in told:
+                yield from _masked(value)
 
 
 def _approval(approval: Story) -> Iterator[str]:

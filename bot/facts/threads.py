@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from psycopg.types.json import Json
 
 from bot.approvals.errors import SignoffError
+from bot.approvals.secrets import Secrets
 from bot.approvals.states import Autonomy
 from bot.facts.settle import close
 from bot.postgres.fact import fact, fact_in_one
@@ -34,7 +35,10 @@ class NothingToRetry(SignoffError):
 
 @dataclass(frozen=True)
 class Start:
-    """What a thread starts from. `input` is plain JSON that fits the workflow's model."""
+    """What a thread starts from. `input` is plain JSON that fits the workflow's model.
+
+    The audit keeps it with what `hides` names masked.
+    """
 
     workflow: str
     input: dict[str, Any]
@@ -42,6 +46,7 @@ class Start:
     requester: str | None = None
     idempotency_key: str | None = None
     autonomy: Autonomy = "on_action"
+    hides: Secrets = field(default_factory=Secrets)
 
 
 async def start(conn: AsyncConnection[Any], queue: Queue, begin: Start) -> str:
@@ -67,7 +72,11 @@ async def start(conn: AsyncConnection[Any], queue: Queue, begin: Start) -> str:
             thread_id,
             "thread.started",
             begin.starter,
-            {"workflow": begin.workflow, "requester": begin.requester, "input": begin.input}
+            {
+                "workflow": begin.workflow,
+                "requester": begin.requester,
+                "input": begin.hides.masked(begin.input),
+            }
             | ({"autonomy": begin.autonomy} if begin.autonomy != "on_action" else {}),
         )
         return thread_id

@@ -9,15 +9,24 @@ from typing import Annotated, Any, TypedDict
 from fixtures_engine import bench, chain, flow
 from langgraph.graph import START, StateGraph
 from langgraph.types import interrupt
+from pydantic import BaseModel, SecretStr
 
-from bot.approvals import ApprovalRequest, ask
+from bot.approvals import ApprovalRequest, Workflow, ask
 from bot.commands.story import read, tell
+from bot.facts import threads
+from bot.intake import begin
 
 
 class State(TypedDict, total=False):
     log: Annotated[list[Any], operator.add]
     amount: str
     api_key: str
+
+
+class Account(State, total=False):
+    iban: str
+    pin: str
+    account: str
 
 
 async def resumed(it, thread_id: str) -> list[Any]:
@@ -60,6 +69,37 @@ async def test_the_difference_of_the_state_is_kept_with_the_audit_and_shown_with
         assert 'log: +2 ["approve", "booked"]' in story
         assert 'amount: "10" → "20"' in story
         assert "hush" not in "".join(row["body"] for row in rows)
+
+
+async def test_what_a_thread_was_started_with_is_kept_and_shown_with_its_secrets_masked(database):
+    class Wish(BaseModel):
+        amount: str
+        iban: str
+        pin: SecretStr
+
+    def credit(state):
+        return {"account": "DE99"}
+
+    workflow = Workflow(
+        name="demo", graph=chain(Account, pay, credit), input=Wish, secrets=("iban", "account")
+    )
+    given = {"amount": "10", "iban": "DE001234", "pin": "9876"}
+    async with bench(database, workflow) as it:
+        async with it.work.connection() as conn:
+            begun = begin(it.catalog, "demo", given, starter="cli:test")
+            thread_id = await threads.start(conn, it.queue, begun)
+        await it.drain()
+        (approval,) = await it.approvals(thread_id)
+        await it.answer(approval)
+        async with it.work.connection() as conn:
+            story = await read(conn, thread_id)
+
+    assert story["audit"][0]["data"]["input"] == {"amount": "10", "iban": "•••", "pin": "•••"}
+    assert story["thread"]["input"] == given
+    told = "\n".join(tell(story))
+    assert 'input: {"amount": "10", "iban": "•••", "pin": "•••"}' in told
+    assert '"account": "•••"' in told
+    assert not any(secret in told for secret in ("DE001234", "9876", "DE99"))
 
 
 async def test_a_run_that_raises_half_way_loses_nothing_of_what_it_had_changed(database):
