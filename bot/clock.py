@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import time
 from time import time as time_on_the_wall
 from zoneinfo import ZoneInfo
 
@@ -77,7 +76,7 @@ class Clock:
     async def digest(self) -> None:
         """Make the digest of the latest slot, where it has not been made."""
         house = self._house
-        times = [time.fromisoformat(text) for text in house.settings.digest_times]
+        times = house.settings.digest_times
         if not times:
             return
         async with house.work.connection() as conn, fact(conn, house.queue) as recorded:

@@ -2,15 +2,58 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import time, timedelta
 from typing import Annotated
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.approvals.policy import is_group, is_user
+from bot.approvals.sla import Zone
+
+
+def _address_of_postgres(value: str) -> str:
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        conninfo_to_dict(value)
+    except ProgrammingError:  # its text repeats the address, with the password
+        raise ValueError(
+            "this is no address of a Postgres: write postgresql://user:password@host/database"
+        ) from None
+    return value
+
+
+def _address_of_slack(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
+        raise ValueError("write the whole address, such as https://slack.com/api/")
+    return value
+
+
+def _grace(value: object, read: ValidatorFunctionWrapHandler) -> timedelta:
+    try:
+        grace: timedelta = read(value)
+    except ValidationError:
+        grace = timedelta(-1)
+    if grace < timedelta(0):
+        raise ValueError('write a duration such as "PT10M"')
+    return grace
+
 
 Names = Annotated[tuple[str, ...], NoDecode]
+Times = Annotated[tuple[time, ...], NoDecode]
+Postgres = Annotated[str, AfterValidator(_address_of_postgres)]
 
 
 class Settings(BaseSettings):
@@ -18,12 +61,14 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", populate_by_name=True)
 
-    database_url: str | None = Field(default=None, alias="DATABASE_URL")
-    direct_database_url: str | None = Field(default=None, alias="SIGNOFF_DIRECT_DATABASE_URL")
+    database_url: Postgres | None = Field(default=None, alias="DATABASE_URL")
+    direct_database_url: Postgres | None = Field(default=None, alias="SIGNOFF_DIRECT_DATABASE_URL")
     slack_bot_token: SecretStr | None = Field(default=None, alias="SLACK_BOT_TOKEN")
     slack_app_token: SecretStr | None = Field(default=None, alias="SLACK_APP_TOKEN")
     slack_signing_secret: SecretStr | None = Field(default=None, alias="SLACK_SIGNING_SECRET")
-    slack_api_url: str = Field(default="https://slack.com/api/", alias="SLACK_API_URL")
+    slack_api_url: Annotated[str, AfterValidator(_address_of_slack)] = Field(
+        default="https://slack.com/api/", alias="SLACK_API_URL"
+    )
     ops_channel: str = Field(default="", alias="SIGNOFF_OPS_CHANNEL")
     api_tokens: Annotated[dict[str, SecretStr], NoDecode] = Field(
         default_factory=dict, alias="SIGNOFF_API_TOKENS"
@@ -35,23 +80,35 @@ class Settings(BaseSettings):
         default=None, alias="SIGNOFF_DEFAULT_REPLY", pattern="^(dict|bool|text)$"
     )
     sweep_seconds: float = Field(default=1.0, alias="SIGNOFF_SWEEP_SECONDS", gt=0)
-    grace: timedelta = Field(default=timedelta(minutes=10), alias="SIGNOFF_GRACE")
+    grace: Annotated[timedelta, WrapValidator(_grace)] = Field(
+        default=timedelta(minutes=10), alias="SIGNOFF_GRACE"
+    )
     """After an outage of Slack nothing expires until Slack has been reachable for so long (ISO 8601)."""
-    digest_times: Names = Field(default=("09:00", "17:00"), alias="SIGNOFF_DIGEST_TIMES")
-    timezone: str = Field(default="UTC", alias="SIGNOFF_TIMEZONE")
+    digest_times: Times = Field(default=(time(9), time(17)), alias="SIGNOFF_DIGEST_TIMES")
+    timezone: Zone = Field(default="UTC", alias="SIGNOFF_TIMEZONE")
     host: str = Field(default="127.0.0.1", alias="HOST")
-    port: int = Field(default=3000, alias="PORT")
+    port: int = Field(default=3000, alias="PORT", ge=0, le=65535)
     concurrency: int = Field(
         default=8, ge=1, le=200, validation_alias=AliasChoices("SIGNOFF_CONCURRENCY", "concurrency")
     )
     log_format: str = Field(default="", alias="SIGNOFF_LOG_FORMAT", pattern="^(|json|console)$")
 
-    @field_validator("workflows", "default_approvers", "digest_times", mode="before")
+    @field_validator("workflows", "default_approvers", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("digest_times", mode="before")
+    @classmethod
+    def _times_of_day(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        times = [part.strip() for part in value.split(",") if part.strip()]
+        if wrong := [part for part in times if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", part)]:
+            raise ValueError(f"{wrong[0]!r} is no time of day: write 09:00,17:00")
+        return tuple(time.fromisoformat(part) for part in times)
 
     @field_validator("default_approvers")
     @classmethod

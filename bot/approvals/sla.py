@@ -69,6 +69,7 @@ def _on_the_wall(value: time) -> time:
 Duration = Annotated[timedelta, BeforeValidator(_spelled_out), AfterValidator(_positive)]
 Approvers = Annotated[Sequence[str], Field(min_length=1, max_length=200), AfterValidator(_known_approvers)]
 LocalTime = Annotated[time, AfterValidator(_on_the_wall)]
+Zone = Annotated[str, AfterValidator(_known_zone)]
 
 
 class Fallback(BaseModel):
@@ -128,7 +129,7 @@ class Sla(BaseModel):
         Sequence[tuple[Duration, Approvers]], Field(max_length=_MOST_STEPS), AfterValidator(tuple)
     ] = ()
     calendar: Literal["business"] | None = None
-    timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    timezone: Zone = "UTC"
     holidays: Annotated[str, AfterValidator(_known_holidays)] | None = None
     hours: tuple[LocalTime, LocalTime] = (time(9), time(17))
     days: tuple[Weekday, ...] = Field(default=("mon", "tue", "wed", "thu", "fri"), min_length=1, max_length=7)

@@ -56,7 +56,7 @@ def _settings(error: object) -> Iterator[str]:
     if isinstance(error, ValidationError):
         for problem in error.errors(include_url=False, include_input=False):
             place = ".".join(str(part) for part in problem["loc"]) or error.title
-            yield f"{place}: {one_line(problem['msg'])}"
+            yield f"{place}: {one_line(problem['msg'].removeprefix('Value error, '))}"
 
 
 def read_text(given: str, stdin: str | None = None) -> str:

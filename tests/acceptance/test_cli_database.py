@@ -282,6 +282,31 @@ async def test_doctor_finds_what_is_wrong_in_slack(signoff, monkeypatch):
     assert all(finding["mend"] for finding in found if finding["grade"] == "problem")
 
 
+async def test_doctor_names_the_setting_that_leads_elsewhere(signoff, monkeypatch, database):
+    from bot.emulator import Emulator
+
+    async def problems(**changed: str) -> str:
+        with monkeypatch.context() as changes:
+            for name, value in changed.items():
+                changes.setenv(name, value)
+            found = json.loads((await signoff("doctor", "--json")).out)["findings"]
+        return " | ".join(f"{one['said']}: {one['mend']}" for one in found if one["grade"] == "problem")
+
+    async with Emulator() as slack:
+        for name, value in slack.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("SIGNOFF_OPS_CHANNEL", "#signoff-ops")
+        monkeypatch.setenv("DATABASE_URL", database)
+        page = await problems(SLACK_API_URL=slack.api_url.removesuffix("api/"))
+        unmarked = await problems(SIGNOFF_OPS_CHANNEL="signoff-ops")
+        direct = await problems(SIGNOFF_DIRECT_DATABASE_URL="postgresql://127.0.0.1:1/signoff")
+
+    assert "SLACK_BOT_TOKEN" not in page
+    assert "SLACK_API_URL" in page
+    assert "Write #signoff-ops" in unmarked
+    assert "Check SIGNOFF_DIRECT_DATABASE_URL" in direct
+
+
 async def test_a_requester_whom_slack_does_not_know_starts_nothing(signoff, monkeypatch):
     from bot.emulator import Emulator
 

@@ -121,6 +121,34 @@ def test_a_setting_that_cannot_be_read_is_named_without_its_value(monkeypatch):
     assert "sesame" not in line
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("DATABASE_URL", "mysql://u:sesame@host/db", "postgresql://"),
+        ("SIGNOFF_DIRECT_DATABASE_URL", "sesame", "postgresql://"),
+        ("SLACK_API_URL", "sesame", "https://slack.com/api/"),
+        ("SIGNOFF_DIGEST_TIMES", "09:00,9am", "'9am' is no time of day"),
+        ("SIGNOFF_DIGEST_TIMES", "09:00+02:00", "is no time of day"),
+        ("SIGNOFF_TIMEZONE", "Mars/Base", "Europe/Berlin"),
+        ("SIGNOFF_GRACE", "10", "PT10M"),
+        ("SIGNOFF_GRACE", "-PT1M", "PT10M"),
+        ("PORT", "65536", "65535"),
+        ("SIGNOFF_API_TOKENS", "sesame", "each must be name:token"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused_where_it_is_read(monkeypatch, name, value, says):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+
+    line, _ = told(caught.value)
+
+    assert line.startswith(f"{name}: ")
+    assert says in line
+    assert "sesame" not in line
+    assert "Value error" not in line
+
+
 def test_of_several_errors_of_a_process_the_first_is_told():
     both = ExceptionGroup("two", [ExceptionGroup("one", [WrongUsage("this")]), ValueError("that")])
 

@@ -47,6 +47,8 @@ async def examine_in(workspace: Workspace, catalog: Catalog, settings: Settings)
 
 async def _channel(workspace: Workspace, name: str, of: str) -> Finding:
     found = await workspace.channel(name)
+    if found is None and not name.startswith("#") and await workspace.channel(f"#{name}"):
+        return problem("channels", f"{name} ({of}) is neither a #name nor an id", f"Write #{name}.")
     if found is None:
         mend = "Create it, or correct the name; a private one must invite the bot first."
         return problem("channels", f"{name} ({of}) is not there", mend)

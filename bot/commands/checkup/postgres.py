@@ -19,8 +19,10 @@ PART = "database"
 
 async def examine(found: Database) -> AsyncIterator[Finding]:
     """Look at the database; an embedded one is migrated by the way, as every command does."""
+    setting = "DATABASE_URL" if found.direct == found.dsn else "SIGNOFF_DIRECT_DATABASE_URL"
     try:
         await refuse_pooler(found.direct)
+        setting = "DATABASE_URL"
         conn = await AsyncConnection.connect(
             found.dsn, autocommit=True, prepare_threshold=None, connect_timeout=10
         )
@@ -28,7 +30,7 @@ async def examine(found: Database) -> AsyncIterator[Finding]:
         yield problem(PART, "Workers would go through a transaction pooler", one_line(str(error)))
         return
     except OperationalError as error:
-        yield problem(PART, f"Postgres cannot be reached: {one_line(str(error))}", "Check DATABASE_URL.")
+        yield problem(PART, f"Postgres cannot be reached: {one_line(str(error))}", f"Check {setting}.")
         return
     async with conn:
         async for finding in _schema(conn, found):

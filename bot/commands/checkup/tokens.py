@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from psycopg import AsyncConnection, Error
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.commands.checkup.finding import Finding, fine, note, problem
@@ -40,9 +40,11 @@ async def examine(client: AsyncWebClient, settings: Settings, dsn: str | None) -
     try:
         said = await client.auth_test()
     except SlackApiError as error:
-        code = code_of(error) or "no answer of Slack's"
-        yield problem(PART, f"Slack refuses SLACK_BOT_TOKEN ({code})", "Set the token of the installed app.")
-        return
+        if code := code_of(error):
+            mend = "Set the token of the installed app."
+            yield problem(PART, f"Slack refuses SLACK_BOT_TOKEN ({code})", mend)
+            return
+        raise SlackClientError("what answers there is not Slack") from error
     yield fine(PART, f"The bot is {said['user']} in {said['team']} ({said['team_id']})")
     granted = frozenset(filter(None, said.headers.get("x-oauth-scopes", "").replace(" ", "").split(",")))
     for finding in scopes(granted, _manifest()):
