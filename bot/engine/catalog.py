@@ -96,10 +96,7 @@ def compiled(workflow: Workflow) -> Pregel[Any, Any, Any, Any]:
 
 def _refuse_uncorrectable(graph: Pregel[Any, Any, Any, Any], corrections: type[BaseModel]) -> None:
     """Refuse fields that a correction would not reach: a subgraph writes its own back over it."""
-    schema = corrections.model_json_schema()
     for name in corrections.model_fields:
-        if _lists_objects(schema, schema["properties"][name]):
-            raise BadWorkflow(f"corrections names {name}, a list of objects, for which its form has no room.")
         if name not in graph.channels:
             raise BadWorkflow(f"corrections names {name}, which is no field of its graph's state.")
         for path, inner in graph.get_subgraphs(recurse=True):
@@ -108,13 +105,6 @@ def _refuse_uncorrectable(graph: Pregel[Any, Any, Any, Any], corrections: type[B
                     f"corrections names {name}, which the subgraph {path} keeps for itself and writes back; "
                     "name fields of the root graph alone."
                 )
-
-
-def _lists_objects(schema: dict[str, Any], told: dict[str, Any]) -> bool:
-    told = schema["$defs"][told["$ref"].rpartition("/")[2]] if "$ref" in told else told
-    items = told.get("items", {})
-    items = schema["$defs"][items["$ref"].rpartition("/")[2]] if "$ref" in items else items
-    return "properties" in items or any(_lists_objects(schema, one) for one in told.get("anyOf", ()))
 
 
 def _modules(package: str, catalog: Catalog) -> list[str]:

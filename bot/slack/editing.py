@@ -1,4 +1,4 @@
-"""What an open edit modal remembers: what it edits, what was done to lists, and which object is open."""
+"""What an open form of fields remembers: what it edits, what was done to lists, and which object is open."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from bot.postgres.rows import Approval
 from bot.slack.form import UNTOUCHED, Draft, Spot
 from bot.slack.text import units
 from bot.slack.token import Token
@@ -13,17 +14,29 @@ from bot.slack.token import Token
 LONGEST: Final = 3000
 """Characters of a view's private metadata."""
 
+_STATE: Final = "state"
+
 
 @dataclass(frozen=True)
 class Editing:
     """The private metadata of the edit modal, and of that of one object of a list (`spot`).
 
+    `correcting` tells the form of the thread's state from that of the proposal.
     A half-done edit lives here and nowhere else: it dies with the modal, as what is typed in it does.
     """
 
     token: Token
     draft: Draft = UNTOUCHED
     spot: Spot | None = None
+    correcting: bool = False
+
+    def subject(self, approval: Approval) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        """Return the schema and the value that the form is made from."""
+        if not self.correcting:
+            proposal = approval.proposal if isinstance(approval.proposal, dict) else {}
+            return approval.request.proposal_schema, proposal
+        correction = approval.correction
+        return (correction.schema, correction.now) if correction else (None, {})
 
     @property
     def fits(self) -> bool:
@@ -34,6 +47,8 @@ class Editing:
         told: dict[str, Any] = {"lists": self.draft.to_json()} if self.draft.lists else {}
         if self.spot is not None:
             told["open"] = [self.spot.rows, self.spot.number]
+        if self.correcting:
+            told["of"] = _STATE
         written = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
         return f"{self.token.encode()} {written}" if told else self.token.encode()
 
@@ -47,9 +62,10 @@ class Editing:
         try:
             told = json.loads(written or "{}")
             draft, spot = Draft.of_json(told.get("lists", {})), _spot(told.get("open"))
+            correcting = told.get("of") == _STATE
         except (ValueError, AttributeError, RecursionError):
             return None
-        return cls(token, draft, spot) if token else None
+        return cls(token, draft, spot, correcting) if token else None
 
 
 def _spot(told: Any) -> Spot | None:

@@ -91,15 +91,16 @@ def edit_modal(
     if approval.policy.approvals > 1:
         void = "A change voids earlier votes; yours then counts as the first."
         blocks.append(context(f"⚠️ {approval.policy.approvals} people must {many}. {void}"))
-    value = approval.proposal if isinstance(approval.proposal, dict) else {}
-    blocks += form(approval.request.proposal_schema, value, draft=draft)
-    return _modal(EDIT_FORM, title, submit, Editing(token, draft), blocks)
+    editing = Editing(token, draft)
+    blocks += form(*editing.subject(approval), draft=draft)
+    return _modal(EDIT_FORM, title, submit, editing, blocks)
 
 
 def item_modal(editing: Editing, item: Item) -> Block:
-    """Open one object of a list; submitting keeps it in the edit modal below, and decides nothing."""
+    """Open one object of a list; submitting keeps it in the form below, and decides nothing."""
     blocks = [section(f"*{said(item.title, 300)}*"), *item.blocks]
-    blocks.append(context("Nothing is approved yet: this goes back to the form it was opened from."))
+    done = "corrected" if editing.correcting else "approved"
+    blocks.append(context(f"Nothing is {done} yet: this goes back to the form it was opened from."))
     return _modal(ITEM_FORM, "Add an item" if item.added else "Edit an item", "Keep", editing, blocks)
 
 
@@ -111,17 +112,21 @@ def complaining(view: Block, problem: str) -> Block:
     return {name: view[name] for name in names if view.get(name)} | {"blocks": [told, *kept][:VIEW_BLOCKS]}
 
 
-def correct_modal(token: Token, approval: Approval, thread: Thread | None = None) -> Block:
+def correct_modal(
+    token: Token,
+    approval: Approval,
+    thread: Thread | None = None,
+    draft: Draft = UNTOUCHED,
+) -> Block:
     """Open the correctable fields of the thread's state, as they stand; submitting decides nothing."""
-    correction = approval.correction
+    editing = Editing(token, draft, correcting=True)
     told = (
         "This corrects the workflow's own data and decides nothing. It is handed over together with the "
         "answer; work that was fanned out before keeps what it was given. Earlier votes become void."
     )
-    fields = form(correction.schema, correction.now) if correction else []
-    return _modal(
-        CORRECT_FORM, "Correct", "Correct", token, [*_about(approval, thread), context(told), *fields]
-    )
+    blocks = [*_about(approval, thread), context(told)]
+    blocks += form(*editing.subject(approval), draft=draft) if approval.correction else []
+    return _modal(CORRECT_FORM, "Correct", "Correct", editing, blocks)
 
 
 def whole_modal(approval: Approval, page: int = 0) -> Block:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from bot.approvals.canonical import canonical
@@ -10,7 +11,7 @@ from bot.approvals.errors import BadAnswer, BadRequest
 from bot.postgres.rows import Approval
 from bot.slack import modals
 from bot.slack.editing import Editing
-from bot.slack.form import BETWEEN, UNTOUCHED, Draft, Errors, block_of, item_at, read, read_item
+from bot.slack.form import BETWEEN, UNTOUCHED, Errors, block_of, item_at, read, read_item
 from bot.slack.text import cut, line
 
 _HALF = re.compile("[\ud800-\udfff]")
@@ -31,9 +32,7 @@ class Mistyped(Exception):
 
 def edited_proposal(approval: Approval, view: dict[str, Any]) -> dict[str, Any]:
     """Read the edited proposal, its types kept; raises `Mistyped`."""
-    editing = Editing.parse(view["private_metadata"])
-    draft = editing.draft if editing else UNTOUCHED
-    return _read(approval.request.proposal_schema, approval.proposal or {}, view, draft)
+    return _read(approval.request.proposal_schema, approval.proposal or {}, view)
 
 
 def corrected_state(approval: Approval, view: dict[str, Any]) -> dict[str, Any]:
@@ -42,9 +41,9 @@ def corrected_state(approval: Approval, view: dict[str, Any]) -> dict[str, Any]:
     return _read(correction.schema, correction.now, view) if correction else {}
 
 
-def _read(
-    schema: dict[str, Any] | None, value: dict[str, Any], view: dict[str, Any], draft: Draft = UNTOUCHED
-) -> dict[str, Any]:
+def _read(schema: dict[str, Any] | None, value: dict[str, Any], view: dict[str, Any]) -> dict[str, Any]:
+    editing = Editing.parse(view["private_metadata"])
+    draft = editing.draft if editing else UNTOUCHED
     found = read(schema, value, view["state"]["values"], draft)
     if isinstance(found, Errors):
         raise _mistyped(found, view)
@@ -56,15 +55,15 @@ def _read(
 
 
 def kept_item(approval: Approval, editing: Editing, view: dict[str, Any]) -> Editing:
-    """Read the form of one object of a list into its edit modal's memory; raises `Mistyped`."""
-    schema, value = approval.request.proposal_schema, approval.proposal or {}
+    """Read the form of one object of a list into the memory of the form below; raises `Mistyped`."""
+    schema, value = editing.subject(approval)
     item = item_at(schema, value, editing.draft, editing.spot) if editing.spot else None
     if item is None:
         raise Mistyped({first_input(view): "This list cannot be edited here any more."})
     found = read_item(schema, value, editing.draft, item, view["state"]["values"])
     if isinstance(found, Errors):
         raise _mistyped(found, view)
-    kept = Editing(editing.token, found)
+    kept = replace(editing, draft=found, spot=None)
     if not kept.fits:
         raise Mistyped({first_input(view): TOO_MUCH})
     return kept

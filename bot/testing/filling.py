@@ -54,7 +54,7 @@ def corrected(approval: Approval, changes: Mapping[str, Any]) -> dict[str, Any]:
     planned = plan(fields(correction.schema, correction.now))
 
     def submitted(hand: _Hand) -> dict[str, Any]:
-        view = correct_modal(token_of(approval), approval)
+        view = correct_modal(token_of(approval), approval, draft=hand.draft)
         return corrected_state(approval, _filled(view, hand.typed, _labels(planned)))
 
     return _changed(planned, changes, submitted)

@@ -15,6 +15,7 @@ from fixtures_house import DANA, FINN, MAYA, ROSA, Row, Running, running_house
 from langgraph.graph import END, START, StateGraph
 from pydantic import BaseModel, Field
 from test_modals import submit_raw
+from test_nested_edits import opened, press, redrawn, row
 
 from bot.approvals import ApprovalRequest, Policy, Workflow, ask
 
@@ -25,10 +26,23 @@ class Fixes(BaseModel):
     due: date | None = None
 
 
+class Item(BaseModel):
+    sku: str = Field(min_length=1)
+    count: int = Field(default=1, ge=1, le=9)
+
+
+class ItemFixes(BaseModel):
+    items: list[Item] = Field(default=[], max_length=4)
+
+
+ITEMS = [{"sku": "a", "count": 2}, {"sku": "b", "count": 3}]
+
+
 class State(TypedDict, total=False):
     cost_centre: str
     amount: str
     due: str | None
+    items: list[Row]
     api_key: str
     log: Annotated[list[Any], operator.add]
 
@@ -59,11 +73,11 @@ async def house(database: str) -> AsyncIterator[Running]:
         yield running
 
 
-async def booking(house: Running, **declared: Any) -> Asked:
+async def booking(house: Running, given: Row | None = None, **declared: Any) -> Asked:
     house.house.catalog.add(_workflow(**({"corrections": Fixes} | declared)), "booking")
     assert "booking" in house.house.catalog.entries, house.house.catalog.problems
-    given = {"cost_centre": "4711", "amount": "12.50", "log": []}
-    return Asked(house, await house.run("booking", given, ROSA))
+    wish = {"cost_centre": "4711", "amount": "12.50", "log": []} | (given or {})
+    return Asked(house, await house.run("booking", wish, ROSA))
 
 
 def entry(desk: Asked) -> str | None:
@@ -113,6 +127,35 @@ async def test_a_correction_is_shown_on_the_card_audited_and_seen_by_the_node_th
     )
     (resumed,) = [e for e in await desk.events() if e["event"] == "thread.resumed"]
     assert "cost_centre" in json.dumps(resumed)
+
+
+async def test_a_list_of_objects_is_corrected_an_item_at_a_time_and_lands_whole(house: Running) -> None:
+    desk = await booking(house, given={"items": ITEMS}, corrections=ItemFixes)
+    view = await desk.open(MAYA, "signoff.more", option=entry(desk))
+
+    item = await opened(house, view, row(view, "2. Sku: b"))
+    assert "Nothing is corrected yet" in json.dumps(item)
+    wrong = await submit_raw(house, MAYA, item, count="12")
+    assert [*wrong.field_errors.values()] == ["Must be at most 9."]
+    await house.slack.submit(MAYA, item, {field(item, "Count")["block_id"]: "7"})
+    view = house.slack.views(MAYA)[0]
+    assert (view["title"]["text"], len(house.slack.views(MAYA))) == ("Correct", 1)
+    await press(house, view, row(view, "1. Sku: a"), "remove")
+    view = await redrawn(house, view)
+    item = await opened(house, view, "b:f:0/add", "add")
+    await house.slack.submit(MAYA, item, {field(item, "Sku")["block_id"]: "c"})
+    await house.slack.submit(MAYA, house.slack.views(MAYA)[0], {})
+    await house.drain()
+
+    assert (await desk.approval()).revision == 2
+    (event,) = [e for e in await desk.events() if e["event"] == "approval.corrected"]
+    assert event["data"]["changes"][0]["path"].startswith("items")
+    await desk.click(FINN)
+    await house.drain()
+    assert (await house.thread(desk.thread_id)).result["items"] == [
+        {"sku": "b", "count": 7},
+        {"sku": "c", "count": 1},
+    ]
 
 
 async def test_a_correction_makes_earlier_votes_void_and_tells_who_cast_them(house: Running) -> None:

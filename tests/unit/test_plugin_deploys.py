@@ -183,6 +183,27 @@ def test_a_correction_is_checked_as_the_form_and_the_policy_do(signoff, by, fixe
     assert run.approve().result["amount"] == "5"
 
 
+def test_a_list_of_objects_is_corrected_as_its_rows_allow(signoff):
+    class Line(BaseModel):
+        sku: str
+        count: int = Field(ge=1)
+
+    class Lines(BaseModel):
+        lines: list[Line] = []
+
+    class Order(Euros, total=False):
+        lines: list[Any]
+
+    run = signoff.start(
+        paying(flow(pay, state=Order), corrections=Lines),
+        {"amount": "5", "lines": [{"sku": "a", "count": 1}]},
+    )
+    with pytest.raises(Refused, match="at least 1"):
+        run.correct({"lines": [{"sku": "a", "count": 0}]}, by=MAYA)
+    run.correct({"lines": [{"sku": "b", "count": 1}, {"sku": "c", "count": 2}]}, by=MAYA)
+    assert run.approve().result["lines"] == [{"sku": "b", "count": 1}, {"sku": "c", "count": 2}]
+
+
 def test_what_declares_no_corrections_takes_none(signoff):
     run = signoff.start(paying(), {"amount": "5"})
     with pytest.raises(Refused, match="cannot be answered that way") as refused:

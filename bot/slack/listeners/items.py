@@ -1,9 +1,10 @@
-"""Lists of objects in an edit modal: an object opens on top of it, and comes back into it."""
+"""Lists of objects in a form: an object opens on top of it, and comes back into it."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
@@ -15,7 +16,7 @@ from bot.slack.form import ACTION, Spot, item_at, rows_at, spot_of
 from bot.slack.listeners.clicks import answer_unknown
 from bot.slack.listeners.desk import DatabaseAway, Desk, Person, person_of, unraised
 from bot.slack.listeners.submissions import keep_open
-from bot.slack.modals import edit_modal, item_modal, refusal_view, taken_modal
+from bot.slack.modals import correct_modal, edit_modal, item_modal, refusal_view, taken_modal
 from bot.slack.refusals import refusal
 from bot.slack.submitted import TOO_MUCH, Mistyped, first_input, kept_item, typed
 
@@ -56,22 +57,27 @@ async def _row(desk: Desk, ack: AsyncAck, body: dict[str, Any]) -> None:
 
 
 async def _open(desk: Desk, person: Person, case: Case, editing: Editing, spot: Spot, *, added: bool) -> None:
-    schema, value = _proposal(case)
+    schema, value = editing.subject(case.approval)
     rows = rows_at(schema, value, spot.rows)
     if rows is not None and added:
         spot = Spot(spot.rows, editing.draft.next_number(rows))
     item = item_at(schema, value, editing.draft, spot)
     if item is not None:
-        await desk.push(person, item_modal(Editing(editing.token, editing.draft, spot), item))
+        await desk.push(person, item_modal(replace(editing, spot=spot), item))
 
 
 def _without(case: Case, editing: Editing, spot: Spot, view: View) -> View:
-    """Return the edit modal without that row."""
-    rows = rows_at(*_proposal(case), spot.rows)
+    """Return the form without that row."""
+    rows = rows_at(*editing.subject(case.approval), spot.rows)
     draft = editing.draft.without(rows, spot.number) if rows else editing.draft
-    if not Editing(editing.token, draft).fits:
-        return modals.complaining(view, TOO_MUCH)
-    return edit_modal(editing.token, case.approval, case.thread, draft)
+    left = replace(editing, draft=draft)
+    return _form(case, left) if left.fits else modals.complaining(view, TOO_MUCH)
+
+
+def _form(case: Case, editing: Editing) -> View:
+    """Return the form that rows belong to, as it stands."""
+    modal = correct_modal if editing.correcting else edit_modal
+    return modal(editing.token, case.approval, case.thread, editing.draft)
 
 
 async def _submit(desk: Desk, ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -99,8 +105,7 @@ async def _keep(desk: Desk, person: Person, view: View) -> View | None:
     if _passed(case, editing):
         return _taken(case, view)
     kept = await asyncio.to_thread(kept_item, case.approval, editing, view)
-    below = edit_modal(kept.token, case.approval, case.thread, kept.draft)
-    if not await desk.redrawn(view["root_view_id"], below):
+    if not await desk.redrawn(view["root_view_id"], _form(case, kept)):
         raise Mistyped({first_input(view): _NOT_REDRAWN})
     return None
 
@@ -112,8 +117,3 @@ def _passed(case: Case, editing: Editing) -> bool:
 
 def _taken(case: Case, view: View) -> View:
     return taken_modal(case.approval, case.approval.edited_by, typed(view))
-
-
-def _proposal(case: Case) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    proposal = case.approval.proposal
-    return case.approval.request.proposal_schema, proposal if isinstance(proposal, dict) else {}
