@@ -113,6 +113,33 @@ def test_several_actions_are_decided_each() -> None:
     assert "Edit" in labels(drawn(ASKS["batched"]))
 
 
+def test_arguments_that_nobody_may_edit_stand_before_the_decision_on_their_call() -> None:
+    calls = [{"name": name, "args": {"to": "acme", "copies": 2}} for name in ("wire", "mail")]
+    reviews = [
+        {"action_name": "wire", "allowed_decisions": ["approve", "reject"]},
+        {"action_name": "mail", "allowed_decisions": ["approve", "edit"]},
+    ]
+    asked = read({"action_requests": calls, "review_configs": reviews})
+    view = edit_modal(Token("a1", 1), shown_as(asked))
+
+    judge_view(view)
+    assert [_named(block) for block in view["blocks"] if block["type"] in ("input", "rich_text")] == [
+        "1. wire: to stays as it is",
+        "1. wire: copies stays as it is",
+        "1. wire",
+        "1. wire: words",
+        "2. mail",
+        "2. mail: to",
+        "2. mail: copies",
+    ]
+
+
+def _named(block: dict[str, Any]) -> str:
+    if block["type"] == "input":
+        return str(block["label"]["text"])
+    return "".join(one["text"] for one in block["elements"][0]["elements"])
+
+
 def test_what_ends_the_run_is_said_before_it_does() -> None:
     plain = read("Pay?")
 

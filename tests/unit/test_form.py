@@ -636,3 +636,21 @@ def assert_slack_takes(block: Json) -> None:
         assert len(offered) <= (10 if shown["type"] == "radio_buttons" else 100)
         assert all(1 <= len(text) <= 75 for text in offered)
         assert len(set(offered)) == len(offered)
+
+
+def test_what_the_schema_fixes_keeps_its_place_only_while_nothing_that_is_edited_needs_the_room():
+    schema = {
+        "properties": {
+            **{f"fixed{n}": {"type": "string", "readOnly": True} for n in range(30)},
+            **{f"open{n}": {"type": "string"} for n in range(70)},
+        }
+    }
+    value = dict.fromkeys(schema["properties"], "x")
+
+    blocks = form(schema, value)
+
+    kinds = [block["type"] for block in blocks]
+    assert kinds.count("input") == 70
+    assert kinds[:2] == ["input", "input"]
+    few = form(schema, {key: value[key] for key in value if key in ("fixed0", "open0")})
+    assert [block["type"] for block in few][:2] == ["rich_text", "input"]

@@ -140,10 +140,15 @@ def _form(actions: tuple[Action, ...]) -> Schema:
 
 def _fields(action: Action, keys: _Keys) -> dict[str, Schema]:
     name = f"{keys.place}. {action.name}"
-    fixed: Schema = {} if "edit" in action.allowed else {"readOnly": True}
-    fields: dict[str, Schema] = {keys.decide: {"type": "string", "enum": list(action.allowed), "title": name}}
-    for argument, key in keys.args.items():
-        fields[key] = {**argument_schema(action.args[argument]), "title": f"{name}: {argument}", **fixed}
+    editable = "edit" in action.allowed
+    fixed: Schema = {} if editable else {"readOnly": True}
+    decide: Schema = {"type": "string", "enum": list(action.allowed), "title": name}
+    args: dict[str, Schema] = {
+        key: {**argument_schema(action.args[argument]), "title": f"{name}: {argument}", **fixed}
+        for argument, key in keys.args.items()
+    }
+    # What is only read comes before its decision, what is filled in after it.
+    fields = {keys.decide: decide, **args} if editable else {**args, keys.decide: decide}
     if {"reject", "respond"} & {*action.allowed}:
         told = "Goes with reject, as its reason, and with respond, as the answer."
         fields[keys.words] = {"type": "string", "title": f"{name}: words", "description": told}

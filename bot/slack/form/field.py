@@ -23,7 +23,7 @@ class Field:
     `original` is what the proposal holds; `now` is what the field shows: the original, or a default for an
     absent one, or nothing where neither fits the field. A field without a kind is read-only, `why` says the
     reason where it is not plain. `heading` names the objects around it; a `loose` one is in an object that
-    may stay absent.
+    may stay absent. A `fixed` one is read-only because its schema says so.
     """
 
     path: Path
@@ -38,6 +38,7 @@ class Field:
     kind: Kind | None = None
     description: str = ""
     why: str = ""
+    fixed: bool = False
 
     @property
     def key(self) -> str:

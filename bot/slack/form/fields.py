@@ -109,7 +109,8 @@ class _Opening:
         shown = shape.about.get("default", NOTHING) if one.original is NOTHING else one.original
         shown = NOTHING if shown is None else shown
         nullable = shape.nullable or (one.original is None and shape.about.get("type") is None)
-        one = replace(one, description=described(shape.about), nullable=nullable)
+        fixed = shape.about.get("readOnly") is True
+        one = replace(one, description=described(shape.about), nullable=nullable, fixed=fixed)
         kind = kind_of(self.schemas, shape, shown, unset=one.may_be_absent)
         if kind is not None:
             return replace(

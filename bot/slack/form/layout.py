@@ -9,8 +9,9 @@ from typing import Any
 from bot.slack.form.draft import UNTOUCHED, Draft
 from bot.slack.form.field import Field
 from bot.slack.form.fields import fields
-from bot.slack.form.inputs import Input, as_json, input_block
+from bot.slack.form.inputs import Input, input_block
 from bot.slack.form.kind import Block
+from bot.slack.form.left import left_block
 from bot.slack.form.plan import BLOCKS_A_ROW, MOST_EDITED, Edited, Plan, Section, plan
 from bot.slack.form.rows import row_blocks
 from bot.slack.text import cut, plain
@@ -20,9 +21,6 @@ MOST_BLOCKS = 90
 
 _MOST_BYTES_LEFT = 80_000
 """Of the 250 kB of a view, for what is only shown."""
-
-_SHOWN = 1_000
-"""Characters of JSON shown of a value that stays as it is."""
 
 
 def form(
@@ -44,7 +42,8 @@ def laid_out(planned: Plan, draft: Draft, hint: str | None = None) -> list[Block
     blocks = [_note(hint)] if hint else []
     if not planned.parts:
         blocks.append(_note("Nothing here can be edited in a form; what is shown stays as it is."))
-    blocks += _edited(planned.parts, draft, room=_room(planned, draft))
+    for block in _edited(planned.parts, draft, room=_room(planned, draft)):
+        blocks += [*map(left_block, planned.before.get(block.get("block_id", ""), ())), block]
     headed = any(not isinstance(part, Input) for part in planned.parts)
     # Otherwise it would seem to belong to the last heading.
     blocks += [{"type": "divider"}] if headed and planned.shown else []
@@ -87,7 +86,7 @@ def _rest(shown: tuple[Field, ...], places: int) -> list[Block]:
     blocks: list[Block] = []
     room = _MOST_BYTES_LEFT
     for field in shown[: places - 1]:
-        block = _left(field)
+        block = left_block(field)
         room -= len(json.dumps(block))
         if room < 0:
             break
@@ -96,24 +95,6 @@ def _rest(shown: tuple[Field, ...], places: int) -> list[Block]:
         names = ", ".join(field.title for field in rest)
         blocks.append(_note(f"{len(rest)} more stay as they are: {cut(names, 1500)}"))
     return blocks
-
-
-def _left(field: Field) -> Block:
-    """Show a value that nobody edits here. Rich text is never parsed, so it mentions nobody."""
-    why = f" ({field.why})" if field.why else ""
-    heading = [
-        {"type": "text", "text": field.title, "style": {"bold": True}},
-        {"type": "text", "text": f" stays as it is{why}"},
-    ]
-    value = cut(as_json(field.original, indent=2), _SHOWN)
-    return {
-        "type": "rich_text",
-        "block_id": f"r:{field.block_id}",
-        "elements": [
-            {"type": "rich_text_section", "elements": heading},
-            {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": value}]},
-        ],
-    }
 
 
 def _note(text: str) -> Block:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from bot.slack.form.field import Field
 from bot.slack.form.fields import Group, Part, Rows
 from bot.slack.form.inputs import Input, input_block
 from bot.slack.form.kind import NOTHING
+from bot.slack.form.left import left_block
 
 MOST_EDITED = 80
 """Blocks for what is edited."""
@@ -40,11 +41,15 @@ Edited = Input | Section | Rows
 
 @dataclass(frozen=True)
 class Plan:
-    """The parts that are edited, and the fields that only show."""
+    """The parts that are edited, and the fields that only show.
+
+    Of those, the ones in `before` stand before the input with that block id.
+    """
 
     parts: tuple[Edited, ...]
     shown: tuple[Field, ...]
     blocks: int
+    before: Mapping[str, tuple[Field, ...]]
 
     def inputs(self) -> Iterator[Input]:
         return _inputs(self.parts)
@@ -58,11 +63,13 @@ def plan(parts: Iterable[Part]) -> Plan:
     """Part what is edited from what only shows.
 
     What is past the limits of a view only shows; absent fields that nobody can edit are left out. Plain
-    fields come before what has a heading, so that each is seen to belong to the heading above it.
+    fields come before what has a heading, so that each is seen to belong to the heading above it. What the
+    schema fixes keeps its place among the inputs while there is room.
     """
-    room = _Room()
+    parts, room = tuple(parts), _Room()
     edited = room.edited(parts)
-    return Plan(edited, tuple(room.shown), MOST_EDITED - room.blocks)
+    before = room.before(parts, {one.field.block_id for one in edited if isinstance(one, Input)})
+    return Plan(edited, tuple(room.shown), MOST_EDITED - room.blocks, before)
 
 
 class _Room:
@@ -74,6 +81,24 @@ class _Room:
     def edited(self, parts: Iterable[Part]) -> tuple[Edited, ...]:
         ordered = sorted(parts, key=lambda part: not isinstance(part, Field))
         return tuple(found for part in ordered if (found := self._fit(part)) is not None)
+
+    def before(self, parts: Iterable[Part], inputs: set[str]) -> dict[str, tuple[Field, ...]]:
+        """Take fixed fields from what is shown at the end, by the id of the input that follows them."""
+        found: dict[str, tuple[Field, ...]] = {}
+        waiting: list[Field] = []
+        for part in parts:
+            if not isinstance(part, Field):
+                continue
+            if part.block_id in inputs:
+                size = sum(len(json.dumps(left_block(field))) for field in waiting)
+                if waiting and self._take(len(waiting), size):
+                    found[part.block_id] = tuple(waiting)
+                waiting = []
+            elif part.fixed and part in self.shown:
+                waiting.append(part)
+        placed = {field.block_id for fields in found.values() for field in fields}
+        self.shown = [field for field in self.shown if field.block_id not in placed]
+        return found
 
     def _fit(self, part: Part) -> Edited | None:
         match part:
