@@ -88,7 +88,8 @@ def _ran(decision: Decision, approval: Approval) -> str:
 
 
 def _due(row: dict[str, Any]) -> Line:
-    return _line(row, "due", "", row["due_at"])
+    note = "overdue, and held until people could have answered" if row["overdue"] else ""
+    return _line(row, "due", note, row["due_at"])
 
 
 def _broken(row: dict[str, Any]) -> Line:
@@ -154,7 +155,7 @@ left join card_links l using (approval_id)
 """
 
 _DUE = """
-select a.*, a.request ->> 'title' as title, t.workflow, l.permalink
+select a.*, a.due_at <= %(now)s as overdue, a.request ->> 'title' as title, t.workflow, l.permalink
 from approvals a join threads t using (thread_id)
 left join card_links l using (approval_id)
 where a.status = 'pending' and a.due_at <= %(until)s

@@ -143,6 +143,19 @@ async def test_what_is_due_in_the_next_hours_is_told_while_it_is(ops: Running) -
     assert "Pay later" not in digest
 
 
+async def test_what_is_held_after_its_deadline_is_told_as_overdue(ops: Running) -> None:
+    offer(ops, sla=Sla(respond_within=HOUR))
+    await asked(ops, "Pay Acme")
+
+    await ops.pass_time(7 * HOUR + timedelta(minutes=1))  # with nobody to see whether Slack could be reached
+    await Clock(ops.house).tick()
+    await ops.drain()
+
+    (held,) = digests_of(ops)
+    assert "Pay Acme" in held
+    assert "overdue, and held until people could have answered" in held
+
+
 async def test_what_is_broken_is_told_with_the_command_that_mends_it(ops: Running) -> None:
     offer(ops, "archived", channel="#old")
     undeliverable = await asked(ops, "Pay the archived", workflow="archived")
