@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,9 @@ from bot.slack.text import Block, brief, count, cut, line, spelled_out, units
 
 LINES = 25
 """Facts shown on a card; more are in the modal."""
+
+_KEY = re.compile(r"[^.\[]+")
+"""The first key of a change's path."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def edits(changes: Sequence[Change], limit: int = 1500, called: Mapping[str, str
     parts: list[Block] = []
     whole, left = True, limit
     for n, change in enumerate(changes):
-        path = cut(line(names.get(change.path, change.path)) or "all of it", 100)
+        path = cut(line(_called(change.path, names)) or "all of it", 100)
         before, after = shown(change.before, 200), shown(change.after, 200)
         left -= units(path) + units(before) + units(after) + 6
         if n == LINES or left < 0:
@@ -124,6 +128,12 @@ def edits(changes: Sequence[Change], limit: int = 1500, called: Mapping[str, str
             words(after),
         ]
     return Piece([paragraph(*parts)] if parts else [], whole)
+
+
+def _called(path: str, names: Mapping[str, str]) -> str:
+    """Put what people call a key in its place, also where only a part of its value changed."""
+    key = _KEY.match(path)
+    return names.get(key[0], key[0]) + path[key.end() :] if key else path
 
 
 def _tells_all(value: Any, text: str) -> bool:

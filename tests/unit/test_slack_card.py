@@ -28,10 +28,11 @@ from slack_rows import (
     vote,
 )
 
-from bot.approvals.changes import Change
+from bot.approvals.changes import Change, changes
 from bot.approvals.policy import Policy
 from bot.approvals.request import ApprovalRequest, Option
 from bot.slack.card import CardView, Drawn, card
+from bot.slack.values import edits
 
 STATES = states(REQUEST.model_copy(update={"options": OPTIONS}))
 
@@ -119,6 +120,15 @@ def test_edits_show_each_field_before_and_after() -> None:
     shown = read(draw(decided(decision(proposal=after), proposal=after, edited_by=BOB)).blocks)
 
     assert "amount :  12400.0  →  9000.0" in shown
+
+
+def test_an_edit_inside_a_value_is_told_under_the_title_that_the_form_has_for_it() -> None:
+    changed = changes({"2-args-to": ["ann"], "a.b": [1]}, {"2-args-to": ["bob"], "a.b": [2]})
+
+    told = str(edits(changed, called={"2-args-to": "2. mail: to", "a": "Other"}).elements)
+
+    assert "'2. mail: to[0]'" in told
+    assert '["a.b"][0]' in told
 
 
 def test_what_was_refused_is_struck_through_and_what_was_approved_is_not() -> None:
