@@ -179,4 +179,4 @@ def _fields(model: type[BaseModel] | None) -> tuple[str, ...]:
 
 
 def bare_graph(settings: Settings) -> BareGraph:
-    return BareGraph(settings.default_channel, settings.default_approvers, settings.default_reply)  # type: ignore[arg-type]
+    return BareGraph(settings.default_channel, settings.default_approvers, settings.default_reply)

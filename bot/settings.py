@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import time, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
     AliasChoices,
+    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -53,6 +54,7 @@ def _grace(value: object, read: ValidatorFunctionWrapHandler) -> timedelta:
 
 Names = Annotated[tuple[str, ...], NoDecode]
 Times = Annotated[tuple[time, ...], NoDecode]
+Level = Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(str.lower)]
 Postgres = Annotated[str, AfterValidator(_address_of_postgres)]
 
 
@@ -76,9 +78,7 @@ class Settings(BaseSettings):
     workflows: Names = Field(default=(), alias="SIGNOFF_WORKFLOWS")
     default_channel: str = Field(default="", alias="SIGNOFF_DEFAULT_CHANNEL")
     default_approvers: Names = Field(default=(), alias="SIGNOFF_DEFAULT_APPROVERS")
-    default_reply: str | None = Field(
-        default=None, alias="SIGNOFF_DEFAULT_REPLY", pattern="^(dict|bool|text)$"
-    )
+    default_reply: Literal["dict", "bool", "text"] | None = Field(default=None, alias="SIGNOFF_DEFAULT_REPLY")
     sweep_seconds: float = Field(default=1.0, alias="SIGNOFF_SWEEP_SECONDS", gt=0)
     grace: Annotated[timedelta, WrapValidator(_grace)] = Field(
         default=timedelta(minutes=10), alias="SIGNOFF_GRACE"
@@ -91,7 +91,8 @@ class Settings(BaseSettings):
     concurrency: int = Field(
         default=8, ge=1, le=200, validation_alias=AliasChoices("SIGNOFF_CONCURRENCY", "concurrency")
     )
-    log_format: str = Field(default="", alias="SIGNOFF_LOG_FORMAT", pattern="^(|json|console)$")
+    log_format: Literal["", "json", "console"] = Field(default="", alias="SIGNOFF_LOG_FORMAT")
+    log_level: Level = Field(default="info", alias="SIGNOFF_LOG_LEVEL")
 
     @field_validator("workflows", "default_approvers", mode="before")
     @classmethod

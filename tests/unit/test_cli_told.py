@@ -133,6 +133,8 @@ def test_a_setting_that_cannot_be_read_is_named_without_its_value(monkeypatch):
         ("SIGNOFF_GRACE", "10", "PT10M"),
         ("SIGNOFF_GRACE", "-PT1M", "PT10M"),
         ("PORT", "65536", "65535"),
+        ("SIGNOFF_LOG_LEVEL", "loud", "'warning'"),
+        ("SIGNOFF_DEFAULT_REPLY", "yes", "'bool'"),
         ("SIGNOFF_API_TOKENS", "sesame", "each must be name:token"),
     ],
 )
