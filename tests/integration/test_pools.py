@@ -45,12 +45,13 @@ async def test_whoever_waits_gets_a_connection_soon_after_an_outage_longer_than_
     monkeypatch.setattr(pools, "RECONNECT_SECONDS", 0.05)
     monkeypatch.setattr(pools, "_for_those_who_wait", counted)
     server = conninfo_to_dict(database)
+    port = server.get("port", 5432)
     away = make_conninfo(database, host=str(tmp_path))
-    async with queue_pool(away) as pool, asyncio.timeout(20):
+    async with queue_pool(away) as pool, asyncio.timeout(60):
         waiting = asyncio.create_task(one_query(pool))
         for _ in range(4):
             await given_up.acquire()
-        (tmp_path / f".s.PGSQL.{server['port']}").symlink_to(f"{server['host']}/.s.PGSQL.{server['port']}")
+        (tmp_path / f".s.PGSQL.{port}").symlink_to(f"{server['host']}/.s.PGSQL.{port}")
 
         assert await waiting == {"one": 1}
 
