@@ -93,6 +93,7 @@ class Settings(BaseSettings):
     )
     log_format: Literal["", "json", "console"] = Field(default="", alias="SIGNOFF_LOG_FORMAT")
     log_level: Level = Field(default="info", alias="SIGNOFF_LOG_LEVEL")
+    """The log is set up before there are settings, and reads this by itself; here a wrong one is refused."""
 
     @field_validator("workflows", "default_approvers", mode="before")
     @classmethod

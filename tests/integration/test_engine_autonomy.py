@@ -85,16 +85,22 @@ async def test_a_workflow_that_allows_full_autonomy_no_more_asks_people(database
         assert set(await it.pending(thread_id)) == {"Pay?"}
 
 
+async def answered_one_by_one(it, thread_id):
+    """Answer each card, after another worker and a sweep have looked at what waits; returns their titles."""
+    titles = []
+    while pending := await it.pending(thread_id):
+        (asked,) = pending.values()
+        titles.append(asked.request.title)
+        await it.another().advance(thread_id)
+        await it.sweep()
+        await it.answer(asked)
+    return titles
+
+
 async def test_step_by_step_asks_after_every_node_beside_what_the_graph_asks(database):
     async with bench(database, flow(chain(State, a, pay, z))) as it:
         thread_id = await it.run(autonomy="step_by_step")
-        titles = []
-        while pending := await it.pending(thread_id):
-            (asked,) = pending.values()
-            titles.append(asked.request.title)
-            await it.another().advance(thread_id)
-            await it.sweep()
-            await it.answer(asked)
+        titles = await answered_one_by_one(it, thread_id)
 
         assert titles == ["Go on after a", "Pay?", "Go on after pay", "Go on after z"]
         assert (await it.thread(thread_id)).status == "done"
@@ -114,12 +120,7 @@ async def test_step_by_step_asks_after_every_node_of_a_subgraph_too(database):
     outer.add_edge("a", "sub")
     async with bench(database, flow(outer)) as it:
         thread_id = await it.run(autonomy="step_by_step")
-        titles = []
-        while pending := await it.pending(thread_id):
-            (asked,) = pending.values()
-            titles.append(asked.request.title)
-            await it.another().advance(thread_id)
-            await it.answer(asked)
+        titles = await answered_one_by_one(it, thread_id)
 
         after = [f"Go on after {node}" for node in ("a", "pay", "z", "deep", "sub")]
         assert titles == [after[0], "Pay?", *after[1:]]

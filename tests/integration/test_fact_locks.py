@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from fixtures_votes import FINN, GRACE, MAYA, Book, opened_book
@@ -19,6 +19,8 @@ from bot.facts.deadlines import Reach
 from bot.facts.digests import EXPIRED
 from bot.postgres.fact import fact
 from bot.postgres.rows import Approval
+
+Result = TypeVar("Result")
 
 POLICY = Policy(approvers=(MAYA, FINN), approvals=2)
 
@@ -82,6 +84,20 @@ async def test_whoever_refers_to_an_approval_is_not_in_the_way_of_its_first_deli
     assert (await book.approval(approval.thread_id)).delivery == "delivered"
 
 
+async def while_a_cancellation_locks(
+    book: Book, older: Approval, newer: Approval, work: Callable[[AsyncConnection[Any]], Awaitable[Result]]
+) -> Result:
+    """Do `work` on both while a cancellation has locked the older one and is about to lock the newer."""
+    async with book.pool.connection() as conn, book.pool.connection() as other:
+        async with other.transaction():
+            await other.execute("set local lock_timeout = '2s'")
+            await other.execute(LOCK, (older.approval_id,))
+            working = asyncio.ensure_future(work(conn))
+            await blocked(book)
+            await other.execute(LOCK, (newer.approval_id,))
+        return await working
+
+
 async def test_answers_are_noted_as_applied_in_the_order_in_which_a_cancellation_locks(book: Book) -> None:
     """The rows of an ended graph are not locked by reading them, so the first write has to keep the order."""
     first, second = await book.ask(POLICY), await book.ask(POLICY)
@@ -94,14 +110,9 @@ async def test_answers_are_noted_as_applied_in_the_order_in_which_a_cancellation
             at,
             approval.approval_id,
         )
-    async with book.pool.connection() as conn, book.pool.connection() as other:
-        async with other.transaction():
-            await other.execute("set local lock_timeout = '2s'")
-            await other.execute(LOCK, (second.approval_id,))
-            noting = asyncio.create_task(mark_applied(conn, [first, second], first.created_at))
-            await blocked(book)
-            await other.execute(LOCK, (first.approval_id,))
-        await noting
+    await while_a_cancellation_locks(
+        book, second, first, lambda conn: mark_applied(conn, [first, second], first.created_at)
+    )
 
 
 async def test_a_retry_and_a_click_do_not_wait_for_each_other(book: Book) -> None:
@@ -127,16 +138,12 @@ async def test_a_digest_takes_approvals_in_the_order_in_which_a_cancellation_loc
             at,
             approval.approval_id,
         )
-    async with book.pool.connection() as conn, book.pool.connection() as other:
-        async with other.transaction():
-            await other.execute("set local lock_timeout = '2s'")
-            await other.execute(LOCK, (second.approval_id,))
-            making = asyncio.create_task(conn.execute(EXPIRED, {"key": "today"}))
-            await blocked(book)
-            await other.execute(LOCK, (first.approval_id,))
-        told = await (await making).fetchall()
 
-    assert {row["approval_id"] for row in told} == {first.approval_id, second.approval_id}
+    making = await while_a_cancellation_locks(
+        book, second, first, lambda conn: conn.execute(EXPIRED, {"key": "today"})
+    )
+
+    assert {row["approval_id"] for row in await making.fetchall()} == {first.approval_id, second.approval_id}
 
 
 LOCK = "select from approvals where approval_id = %s for no key update"
