@@ -62,10 +62,13 @@ class Town:
                 await self.open(role)
 
     async def end(self, role: str, how: signal.Signals = signal.SIGTERM) -> None:
-        process = self.running.pop(role)
+        """End a role's process, where one runs: a storm that is over may have left between two of them."""
+        if (process := self.running.get(role)) is None:
+            return
         if process.returncode is None:
             process.send_signal(how)
         await process.wait()
+        self.running.pop(role, None)
 
     async def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         async with self.pool.connection() as conn:
