@@ -9,7 +9,7 @@ from psycopg.types.json import Json
 
 from bot import metrics
 from bot.approvals.decision import Decision
-from bot.postgres.fact import SETTLE, Fact, NewMessage
+from bot.postgres.fact import ANSWERED, SETTLE, Fact, NewMessage
 from bot.postgres.rows import Approval, Thread
 
 
@@ -38,7 +38,7 @@ async def settle(
         raise LookupError(f"approval {approval.approval_id} is not pending, or its row was not held")
     metrics.decided(decision.verdict, decision.by.kind)
     fact.redraw_cards(approval.approval_id, SETTLE)
-    fact.advance(thread.thread_id)
+    fact.advance(thread.thread_id, ANSWERED)
     tell_outcome(fact, approval, thread, status)
     fact.audit(thread.thread_id, f"approval.{status}", _actor(decision), _record(approval, decision))
 

@@ -34,6 +34,9 @@ PRIORITIES: dict[MessageKind, int] = {
 
 _APPROVAL = "approval:"
 
+ANSWERED = 45
+"""A thread that has its answer goes on before others begin: somebody waits for what comes of it."""
+
 SETTLE = 40
 HIGH_RISK = 30
 
@@ -63,7 +66,7 @@ class Fact:
         self.conn = conn
         self._new: dict[str, NewMessage] = {}
         self._redraw: dict[str, int] = {}
-        self._advance: set[str] = set()
+        self._advance: dict[str, int] = {}
         self._audit: list[dict[str, Any]] = []
         self._inserted: AsyncCursor[Any] | None = None
         self._bumped: AsyncCursor[Any] | None = None
@@ -80,9 +83,9 @@ class Fact:
         """Draw again whatever shows this approval."""
         self._redraw[f"{_APPROVAL}{approval_id}"] = priority
 
-    def advance(self, thread_id: str) -> None:
+    def advance(self, thread_id: str, priority: int = 0) -> None:
         """Bump the thread's wanted state and wake a worker for it."""
-        self._advance.add(thread_id)
+        self._advance[thread_id] = priority
 
     def audit(self, chain: str, event: str, actor: str, data: dict[str, Any]) -> None:
         """Append to the audit chain of a thread (or `system`): who (`U…`, `policy`, `clock`…) did what."""
@@ -102,7 +105,7 @@ class Fact:
                 await self.conn.execute(_WANT, {"threads": sorted(self._advance)})
             if self._audit:
                 await self._append()
-        jobs = [advance_job(thread_id) for thread_id in sorted(self._advance)]
+        jobs = [advance_job(thread_id, self._advance[thread_id]) for thread_id in sorted(self._advance)]
         if not queue.draws_itself:
             jobs += await self.drawings()
         if jobs:

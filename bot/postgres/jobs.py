@@ -16,10 +16,15 @@ THREADS = "threads"
 MESSAGES = "messages"
 
 
-def advance_job(thread_id: str) -> Job:
+def advance_job(thread_id: str, priority: int = 0) -> Job:
     """Bring this thread's graph to where the rows say it should be."""
     return Job(
-        queue=THREADS, task_name=ADVANCE, lock=None, queueing_lock=None, task_kwargs={"thread_id": thread_id}
+        queue=THREADS,
+        task_name=ADVANCE,
+        priority=priority,
+        lock=None,
+        queueing_lock=None,
+        task_kwargs={"thread_id": thread_id},
     )
 
 

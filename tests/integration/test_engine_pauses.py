@@ -11,6 +11,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send
 
 from bot.approvals import ApprovalRequest, Decision, ask
+from bot.engine.worker import Worker
 
 
 class State(TypedDict, total=False):
@@ -41,6 +42,22 @@ async def test_a_thread_waits_for_its_pause_and_ends_with_what_was_decided(datab
     assert (thread.status, thread.result) == ("done", {"log": ["first:approve"]})
     assert approval.applying_at is not None
     assert approval.applied_at is not None
+
+
+async def test_a_thread_that_has_its_answer_goes_on_before_others_begin(database):
+    advanced: list[str] = []
+
+    async def advance(thread_id: str) -> None:
+        advanced.append(thread_id)
+
+    async with bench(database, flow(chain(State, first))) as it:
+        answered = await it.run()
+        begun = [await it.start() for _ in range(2)]
+        await it.decide((await it.pending(answered))["first?"])
+
+        await Worker(it.queue, advance, draw=advance).drain(concurrency=1)
+
+    assert [each for each in advanced if each in (answered, *begun)] == [answered, *begun]
 
 
 async def test_asynchronous_nodes_pause_like_the_others(database):
