@@ -161,7 +161,9 @@ async def running(dsn: str) -> AsyncIterator[Bench]:
             async with aiohttp.ClientSession(headers=headers, connector=connector) as http:
                 base = f"http://127.0.0.1:{port}"
                 await _answers(http, f"{base}/healthz")
-                pids = {"web": web.pid, "worker": worker.pid, "local Slack and clicks": os.getpid()}
+                server = await _postmaster(dsn)
+                pids = {"web": web.pid, "worker": worker.pid, "Postgres": server}
+                pids["local Slack and clicks"] = os.getpid()
                 yield Bench(slack, http, base, dsn, pids)
 
 
@@ -209,17 +211,32 @@ def _print(ours: list[Side], theirs: list[Side], rest: list[float], busy: list[f
 
 
 def _cpu(processes: dict[str, int]) -> dict[str, float]:
-    """Return the CPU seconds that each process has used, its children included."""
-    return {name: sum(map(_cpu_of, _family(pid))) for name, pid in processes.items()}
+    """Return the CPU seconds that each process has used; Postgres' are those of all its connections."""
+    families = {name: _family(pid) if name == "Postgres" else [pid] for name, pid in processes.items()}
+    return {name: sum(map(_cpu_of, family)) for name, family in families.items()}
 
 
 def _cpu_of(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """Return what a process has used, and those of its children that have ended; one that ended says 0."""
+    try:
+        return sum(map(int, _about(pid)[11:15])) / TICKS
+    except FileNotFoundError:
+        return 0.0
+
+
+def _about(pid: int) -> list[str]:
+    """Return what `/proc` says of a process, from its state on (proc(5))."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def _family(pid: int) -> list[int]:
-    return [pid]
+    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+
+async def _postmaster(dsn: str) -> int:
+    """Return the process that all of the server's connections are children of."""
+    async with await psycopg.AsyncConnection.connect(dsn) as conn:
+        return int(_about(conn.info.backend_pid)[1])
 
 
 @contextmanager
