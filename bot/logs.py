@@ -23,6 +23,8 @@ _QUIET = {
     "psycopg.pool": logging.ERROR,  # each failed attempt to connect; what waits for the pool says so itself
     "slack_bolt": logging.WARNING,
     "slack_sdk": logging.WARNING,
+    # It goes by its logger's own level: without one, it words each request and each answer for nobody.
+    "slack_sdk.web.async_base_client": logging.WARNING,
     "uvicorn": logging.WARNING,
     "uvicorn.access": logging.CRITICAL,
     "httpx": logging.WARNING,

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import structlog
 from fixtures_decisions import MODULE, asking, editable
-from fixtures_house import MAYA, OTTO, Running, running_house
+from fixtures_house import FINANCE, MAYA, OTTO, Running, running_house
 
 from bot import logs
 from bot.slack.listeners import desk as desk_module
@@ -67,3 +67,17 @@ async def test_a_click_that_fails_is_logged_without_the_reason_and_without_token
     assert "xapp-" not in said
     assert SECRET not in said.replace(str(error), "")
     assert "locals" not in said
+
+
+async def test_what_is_sent_to_slack_is_not_worded_for_a_log_that_leaves_it_out(
+    house: Running, logged: Any
+) -> None:
+    class Unworded(dict[str, Any]):
+        def __repr__(self) -> str:
+            raise AssertionError("it was worded")
+
+    block = Unworded(type="section", text={"type": "plain_text", "text": "Hello"})
+
+    said = await house.house.client.chat_postMessage(channel=FINANCE, text="Hello", blocks=[block])
+
+    assert said["ok"]
