@@ -38,7 +38,7 @@ async def settle(
         raise LookupError(f"approval {approval.approval_id} is not pending, or its row was not held")
     metrics.decided(decision.verdict, decision.by.kind)
     fact.redraw_cards(approval.approval_id, SETTLE)
-    fact.advance(thread.thread_id, ANSWERED)
+    fact.advance(thread.thread_id, ANSWERED if status == "decided" else 0)
     tell_outcome(fact, approval, thread, status)
     fact.audit(thread.thread_id, f"approval.{status}", _actor(decision), _record(approval, decision))
 

@@ -35,7 +35,7 @@ PRIORITIES: dict[MessageKind, int] = {
 _APPROVAL = "approval:"
 
 ANSWERED = 45
-"""A thread that has its answer goes on before others begin: somebody waits for what comes of it."""
+"""A thread that people answered goes on before others begin: they wait for what comes of it."""
 
 SETTLE = 40
 HIGH_RISK = 30

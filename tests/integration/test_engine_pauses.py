@@ -44,20 +44,24 @@ async def test_a_thread_waits_for_its_pause_and_ends_with_what_was_decided(datab
     assert approval.applied_at is not None
 
 
-async def test_a_thread_that_has_its_answer_goes_on_before_others_begin(database):
+async def test_a_thread_that_people_answered_goes_on_before_others_begin_and_an_expired_one_in_its_turn(
+    database,
+):
     advanced: list[str] = []
 
     async def advance(thread_id: str) -> None:
         advanced.append(thread_id)
 
     async with bench(database, flow(chain(State, first))) as it:
-        answered = await it.run()
+        answered, expired = await it.run(), await it.run()
         begun = [await it.start() for _ in range(2)]
+        await it.expire((await it.pending(expired))["first?"])
         await it.decide((await it.pending(answered))["first?"])
 
         await Worker(it.queue, advance, draw=advance).drain(concurrency=1)
 
-    assert [each for each in advanced if each in (answered, *begun)] == [answered, *begun]
+    threads = (answered, *begun, expired)
+    assert tuple(each for each in advanced if each in threads) == threads
 
 
 async def test_asynchronous_nodes_pause_like_the_others(database):
