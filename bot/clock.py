@@ -13,12 +13,13 @@ from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
 from bot.engine.worker import STALLED_SECONDS
-from bot.facts import dead_jobs, digests, homes, sweeps
+from bot.facts import dead_jobs, digests, homes, sweeps, voters
 from bot.facts.deadlines import Reach
 from bot.house import House
 from bot.postgres.fact import NewMessage, fact
 from bot.slack.digest_page import pages
 from bot.slack.directory import Unreachable
+from bot.slack.failures import read_failure
 
 log = structlog.get_logger("signoff.clock")
 
@@ -67,6 +68,7 @@ class Clock:
         await dead_jobs.clear_stalled(house.queue, STALLED_SECONDS)
         await dead_jobs.forget_failed(house.queue)
         await self._refresh_groups()
+        await self._recheck_voters()
         async with house.work.connection() as conn:
             await sweeps.ops_again(conn, house.queue)
             cards = await sweeps.cards_to_verify(conn)
@@ -109,6 +111,22 @@ class Clock:
             await self._house.directory.refresh_groups()
         except Unreachable as error:
             log.warning("groups_not_refreshed", why=str(error))
+
+    async def _recheck_voters(self) -> None:
+        """Know who voted on what still waits, and take away what does not count any more."""
+        house = self._house
+        async with house.work.connection() as conn:
+            stale = await voters.not_looked_up(conn)
+        for voter in stale:
+            try:
+                await house.directory.look_up_person(voter.user)
+            except Unreachable as error:
+                log.warning("voter_not_looked_up", user=voter.user, why=str(error))
+                if read_failure(error).kind != "for_good":  # the next one would fail as well
+                    return
+            async with house.work.connection() as conn:
+                for approval_id in voter.approvals:
+                    await voters.recheck(conn, house.queue, approval_id)
 
     async def _verify(self, card: sweeps.Shown) -> None:
         """Look whether a card is still there, and whether everybody who may decide can see it."""

@@ -80,6 +80,11 @@ class Side:
         """Return how many people must stand here."""
         return policy.approvals if self.runs else policy.rejections
 
+    @property
+    def decisive(self) -> Vote:
+        """The vote that speaks for the side where it wins: the latest, and of noes and words a no."""
+        return max(self.votes, key=lambda vote: (vote.verdict == "reject", vote.at))
+
 
 def is_user(name: str) -> bool:
     return _USER.fullmatch(name) is not None
@@ -96,10 +101,14 @@ def tally(policy: Policy, votes: Iterable[Vote], *, takes_words: bool = False) -
     that words are the answer itself. Where they are not, and some rejected while others answered in words,
     what they come to together is a rejection.
     """
-    for one in sides(votes, takes_words=takes_words):
-        if len(one.votes) >= one.needed(policy):
-            return max(one.votes, key=lambda vote: (vote.verdict == "reject", vote.at))
-    return None
+    side = winning(policy, votes, takes_words=takes_words)
+    return side.decisive if side else None
+
+
+def winning(policy: Policy, votes: Iterable[Vote], *, takes_words: bool = False) -> Side | None:
+    """Return the side that satisfies the policy, or None while it is open; as for `tally`."""
+    parted = sides(votes, takes_words=takes_words)
+    return next((side for side in parted if len(side.votes) >= side.needed(policy)), None)
 
 
 def sides(votes: Iterable[Vote], *, takes_words: bool = False) -> tuple[Side, ...]:

@@ -79,20 +79,6 @@ def standing(
     return _by_group(person.user_id, policy, {g.group_id: g for g in groups}, now, groups_at)
 
 
-def lapsed(
-    user: str, person: Person | None, policy: Policy, groups: Iterable[Group], *, home_team: str | None
-) -> NoStanding | None:
-    """Say why somebody who had the right to decide has it no longer, None where nothing known says so.
-
-    Judged by what Slack last told, however long ago: they were looked up when they voted.
-    """
-    if person is not None and home_team is not None and (barred := _barred(person, home_team)):
-        return barred
-    named = {*policy.approvers}
-    inside = any(user in g.members and {g.group_id, f"@{g.handle}"} & named for g in groups)
-    return None if user in named or inside else "not_listed"
-
-
 def _barred(person: Person, home_team: str) -> NoStanding | None:
     if person.team_id != home_team:
         return "foreign"

@@ -12,23 +12,28 @@ from bot.approvals.changes import Change, changes
 from bot.approvals.decision import By, Decision
 from bot.approvals.dialects.checking import check
 from bot.approvals.errors import BadAnswer
-from bot.approvals.policy import Vote, tally
+from bot.approvals.policy import Vote, winning
 from bot.approvals.standing import NoStanding, Standing
 from bot.facts.case import Case
-from bot.facts.judging import Click, lapsed_votes
+from bot.facts.judging import Click, doubted, lapsed
 from bot.facts.settle import card_id, settle
+from bot.facts.voters import take_away
 from bot.postgres.fact import Fact, NewMessage
 from bot.postgres.rows import Approval, Thread
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """The vote stands; `decided` where it was the one that the policy waited for."""
+    """The vote stands; `decided` where it was the one that the policy waited for.
+
+    `lapsed` are those whose earlier vote was taken away on that occasion.
+    """
 
     approval: Approval
     thread: Thread
     votes: tuple[Vote, ...]
     decided: bool
+    lapsed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ class Counted:
     """An approval with one vote more: decided where the policy waited for that one.
 
     `edits` are what the vote changed in the proposal, which voids the votes before it. `lapsed` are those
-    whose earlier vote counts no longer, since they may not decide any more.
+    whose earlier vote counts no longer, since they may not decide any more. `unchecked` are those whose
+    votes would decide it, and of whom nobody knows freshly that they still may: such a decision is none.
     """
 
     approval: Approval
@@ -44,6 +50,7 @@ class Counted:
     votes: tuple[Vote, ...]
     edits: tuple[Change, ...]
     lapsed: Mapping[str, NoStanding]
+    unchecked: frozenset[str]
 
 
 async def count(recorded: Fact, case: Case, counted: Counted) -> Recorded:
@@ -59,11 +66,11 @@ async def count(recorded: Fact, case: Case, counted: Counted) -> Recorded:
         },
     )
     if counted.lapsed:
-        await _take_away(recorded, counted)
+        await take_away(recorded, approval, counted.lapsed)
     _audit_vote(recorded, approval, vote, counted.edits)
     if approval.decision is None:
         await _still_open(recorded, counted)
-        return Recorded(approval, case.thread, counted.votes, decided=False)
+        return Recorded(approval, case.thread, counted.votes, decided=False, lapsed=tuple(counted.lapsed))
     await settle(recorded, approval, case.thread, approval.decision, status="decided")
     return Recorded(approval, case.thread, counted.votes, decided=True)
 
@@ -80,14 +87,16 @@ def with_vote(case: Case, click: Click, by: Standing) -> Counted:
         at=case.now,
         standing=by.right,
     )
-    lapsed = {} if edits else lapsed_votes(case)
-    earlier = () if edits else tuple(v for v in case.votes if v.user not in {click.user, *lapsed})
+    doubts = {} if edits else doubted(case)
+    lost = lapsed(doubts)
+    earlier = () if edits else tuple(v for v in case.votes if v.user not in {click.user, *lost})
     votes = (*earlier, vote)
-    winner = tally(approval.policy, votes, takes_words=approval.takes_words)
-    if winner is not None:
-        decision = _decision(approval, winner, votes, case.now)
+    unchecked: frozenset[str] = frozenset()
+    if side := winning(approval.policy, votes, takes_words=approval.takes_words):
+        unchecked = frozenset(doubts) & {said.user for said in side.votes}
+        decision = _decision(approval, side.decisive, votes, case.now)
         approval = replace(approval, status="decided", decision=decision, decided_at=decision.decided_at)
-    return Counted(approval, vote, votes, edits, lapsed)
+    return Counted(approval, vote, votes, edits, lost, unchecked)
 
 
 def misfit(counted: Counted) -> BadAnswer | None:
@@ -114,14 +123,6 @@ def _edited(approval: Approval, click: Click) -> tuple[Approval, tuple[Change, .
         return approval, ()
     revised = replace(approval, proposal=click.proposal, revision=approval.revision + 1, edited_by=click.user)
     return revised, edits
-
-
-async def _take_away(recorded: Fact, counted: Counted) -> None:
-    approval = counted.approval
-    await recorded.conn.execute(_TAKE_AWAY, {"id": approval.approval_id, "users": list(counted.lapsed)})
-    for user, why in counted.lapsed.items():
-        about = {"approval_id": approval.approval_id, "revision": approval.revision, "user": user, "why": why}
-        recorded.audit(approval.thread_id, "approval.vote_lapsed", "signoff", about)
 
 
 async def _still_open(recorded: Fact, counted: Counted) -> None:
@@ -192,8 +193,6 @@ _VOTE = """
 insert into votes (approval_id, user_id, revision, vote) values (%(id)s, %(user)s, %(revision)s, %(vote)s)
 on conflict (approval_id, user_id) do update set revision = excluded.revision, vote = excluded.vote
 """
-
-_TAKE_AWAY = "delete from votes where approval_id = %(id)s and user_id = any(%(users)s)"
 
 _REVISE = """
 update approvals set proposal = %(proposal)s, revision = %(revision)s, edited_by = %(by)s

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from bot.approvals.policy import Verdict, Vote
 from bot.approvals.request import ApprovalRequest
-from bot.approvals.standing import NoStanding, Refused, Standing, lapsed, standing
+from bot.approvals.standing import NoStanding, Person, Refused, Standing, standing
 from bot.facts.case import Case
 from bot.facts.deadlines import is_over
 
-Refusal = NoStanding | Literal["unknown", "settled", "outdated", "stray", "not_allowed", "unfit"]
+Refusal = (
+    NoStanding
+    | Literal["unknown", "settled", "outdated", "stray", "not_allowed", "unfit", "voters_unchecked"]
+)
 """Why a verdict does not count, as the person is told and as the audit keeps it."""
 
 Judgement = Standing | Refusal | Literal["overdue", "repeated"]
@@ -76,8 +80,28 @@ def judge(case: Case, click: Click) -> Judgement:
 
 def who_may(case: Case) -> Standing | Refused:
     """Return by what right the case's person may decide it, or why they may not."""
+    return _may(case, case.person)
+
+
+def doubted(case: Case) -> dict[str, NoStanding]:
+    """Return those of the other voters who may not decide it now, and why.
+
+    They are judged like whoever clicks: `unchecked` are those of whom nobody knows freshly enough.
+    """
+    people = {person.user_id: person for person in case.voters}
+    others = case.voted - {case.person.user_id if case.person else ""}
+    found = {user: _may(case, people.get(user)) for user in sorted(others)}
+    return {user: may.why for user, may in found.items() if isinstance(may, Refused)}
+
+
+def lapsed(doubts: Mapping[str, NoStanding]) -> dict[str, NoStanding]:
+    """Return those whose vote is lost: they are known to have no right, which is more than a doubt."""
+    return {user: why for user, why in doubts.items() if why != "unchecked"}
+
+
+def _may(case: Case, person: Person | None) -> Standing | Refused:
     return standing(
-        case.person,
+        person,
         case.approval.policy,
         case.groups,
         own=case.thread.own,
@@ -85,17 +109,6 @@ def who_may(case: Case) -> Standing | Refused:
         now=case.now,
         groups_at=case.groups_at,
     )
-
-
-def lapsed_votes(case: Case) -> dict[str, NoStanding]:
-    """Return whose earlier vote counts no longer, and why: they may not decide this any more."""
-    people = {person.user_id: person for person in case.voters}
-    voters = {vote.user for vote in case.votes} - {case.person.user_id if case.person else ""}
-    found = {
-        user: lapsed(user, people.get(user), case.approval.policy, case.groups, home_team=case.team)
-        for user in sorted(voters)
-    }
-    return {user: why for user, why in found.items() if why is not None}
 
 
 def _is_offered(request: ApprovalRequest, click: Click) -> bool:

@@ -37,7 +37,7 @@ __all__ = [
 
 
 class Unchecked(Exception):
-    """What Slack last said of the person or a group is too old to judge by; nothing was recorded."""
+    """What Slack last said of the person, a group or an earlier voter is too old; nothing was recorded."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,10 @@ async def cast(
         if found.by is None:
             return Recorded(case.approval, case.thread, case.votes, decided=False)
         counted = with_vote(case, found.click, found.by)
+        if counted.unchecked and not looked_up:
+            raise Unchecked
+        if counted.unchecked:
+            return _refused(recorded, case, found.click, "voters_unchecked", case.approval)
         wrong = await _misfit(counted)
         if wrong is not None:
             return _refused(recorded, case, found.click, "unfit", case.approval, wrong)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import assert_never
 
@@ -98,6 +98,12 @@ def _unanswered(approval: Approval) -> str:
 def progress(approval: Approval, votes: Sequence[Vote]) -> tuple[str, ...]:
     """Say where the votes stand, a line a side: "Approved by @ana · 1 of 2 needed"."""
     return tuple(_side(approval, side) for side in sides(votes, takes_words=approval.takes_words)[:8])
+
+
+def lapsed(users: Iterable[str]) -> str:
+    """Say whose vote was taken away; nothing where nobody's was."""
+    who = listing((mention(str(user)) for user in users), 10)
+    return f"What {who} said counts no longer: they may not decide this any more." if who else ""
 
 
 def escalated(approval: Approval, groups: Mapping[str, str]) -> str | None:

@@ -18,6 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.approvals.policy import is_user
 from bot.approvals.standing import STALE_AFTER
+from bot.slack.failures import code_of
 
 LOOK_UP_SECONDS = 1.0
 """What a click may wait for Slack to say who somebody is, out of the three seconds that it has."""
@@ -27,6 +28,10 @@ ASK_AGAIN_SECONDS = 60.0
 ASK_AGAIN = timedelta(seconds=ASK_AGAIN_SECONDS)
 """How soon the groups may be asked for once more where one is not among them: Slack's rate is 20 a minute."""
 
+MOST_AT_ONCE = 20
+"""Earlier voters whom one click looks up: they share its second, and the listeners' connections."""
+
+GONE = ("user_not_found", "user_not_visible")
 GUESTS = ("is_restricted", "is_ultra_restricted")
 
 Unreachable = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError)
@@ -66,10 +71,17 @@ class Directory:
     async def freshen(self, user: str, approval_id: str | None = None) -> None:
         """Look up again, for at most a second, what a decision of `user` rests on and has become stale.
 
+        That is who they are, who belongs to the groups, and who those are that voted before.
         What could not be looked up stays as old as it was: whoever judges by it says "could not check".
         """
         async with self._pool.connection() as conn:
-            about = {"user": user, "approval": approval_id, "kept": STALE_AFTER, "again": ASK_AGAIN}
+            about = {
+                "user": user,
+                "approval": approval_id,
+                "kept": STALE_AFTER,
+                "again": ASK_AGAIN,
+                "most": MOST_AT_ONCE,
+            }
             found = await conn.execute(_STALE, about)
             row = await found.fetchone()
         wanted: list[Coroutine[Any, Any, Any]] = []
@@ -77,6 +89,8 @@ class Directory:
             wanted.append(self.look_up_person(user))
         if row is not None and row["groups"]:
             wanted.append(self.refresh_groups())
+        if row is not None:
+            wanted += [self.look_up_person(voter) for voter in row["voters"]]
         if wanted:
             try:
                 async with asyncio.timeout(LOOK_UP_SECONDS):
@@ -85,8 +99,16 @@ class Directory:
                 return
 
     async def look_up_person(self, user: str) -> dict[str, Any]:
-        """Ask Slack who `user` is; raises `SlackApiError` where there is no such user."""
-        said = (await self._client.users_info(user=user))["user"]
+        """Ask Slack who `user` is; raises `SlackApiError` where there is no such user.
+
+        Whom we knew, and Slack does not any more, counts as deactivated from then on.
+        """
+        try:
+            said = (await self._client.users_info(user=user))["user"]
+        except SlackApiError as error:
+            if code_of(error) in GONE:
+                await self._gone(user)
+            raise
         profile = {
             "team_id": said.get("team_id"),
             "name": said.get("real_name") or said.get("name"),
@@ -98,6 +120,10 @@ class Directory:
         async with self._pool.connection() as conn:
             await conn.execute(_KEEP_PERSON, {"user": user, "profile": Jsonb(profile)})
         return profile
+
+    async def _gone(self, user: str) -> None:
+        async with self._pool.connection() as conn:
+            await conn.execute(_GONE, {"user": user})
 
     async def begin(self) -> None:
         """Know the groups before the first card mentions one; where Slack does not answer, later."""
@@ -231,12 +257,22 @@ select not exists (select 1 from people where user_id = %(user)s
                                where approver.named in (g.group_id, '@' || g.handle)
                                and signoff_now() - g.fetched_at < %(kept)s))
        and not exists (select 1 from user_groups
-                       where signoff_now() - fetched_at < %(again)s) as groups
+                       where signoff_now() - fetched_at < %(again)s) as groups,
+       array(select v.user_id from votes v join approvals a using (approval_id, revision)
+             where v.approval_id = %(approval)s and v.user_id <> %(user)s
+             and not exists (select 1 from people p where p.user_id = v.user_id
+                             and signoff_now() - p.fetched_at < %(kept)s)
+             limit %(most)s) as voters
 """
 
 _KEEP_PERSON = """
 insert into people values (%(user)s, %(profile)s, signoff_now())
 on conflict (user_id) do update set profile = excluded.profile, fetched_at = excluded.fetched_at
+"""
+
+_GONE = """
+update people set profile = profile || '{"is_deactivated": true}', fetched_at = signoff_now()
+where user_id = %(user)s
 """
 
 _AUDIENCE = """

@@ -6,7 +6,8 @@ A message's `body` is plain JSON; its keys by kind, all optional unless marked w
 |---|---|
 | reminder | `users`* and `groups`: who has not voted |
 | escalation | `users`* and `groups`: who was added |
-| note | `event`*: `vote`, `edited`, `decided`, `expired`, `failed`, `cancelled`, `superseded`, `orphaned`; |
+| note | `event`*: `vote`, `edited`, `lapsed`, `decided`, `expired`, `failed`, `cancelled`, `superseded`, |
+|      | `orphaned`; |
 |      | `user`, `verdict`, `choice`, `comment`, `text`; `changes`: a list of `Change.to_json()`; |
 |      | `lapsed`: whose vote counts no longer |
 | outcome | `permalink`: of the card |
@@ -26,6 +27,7 @@ from typing import Any
 from bot.approvals.changes import Change, changes
 from bot.postgres.rows import Approval, Message, Thread
 from bot.slack import asking
+from bot.slack.asking import lapsed
 from bot.slack.drawn import Drawn, drawn
 from bot.slack.manner import manner
 from bot.slack.outcome import aftermath, choice, is_settling, outcome
@@ -34,7 +36,7 @@ from bot.slack.rich import paragraph, quote, rich_text, words
 from bot.slack.text import Block, context, escape, listing, mention, mention_approver, said, section
 from bot.slack.values import edits, titles
 
-_BEFORE_THE_END = ("vote", "edited", "failed")
+_BEFORE_THE_END = ("vote", "edited", "lapsed", "failed")
 
 
 def note(
@@ -119,7 +121,9 @@ def _event(body: Mapping[str, Any], approval: Approval | None, thread: Thread | 
     who = mention(str(body.get("user") or "somebody"))
     match body.get("event"):
         case "vote":
-            return f"{who} {_verdict(body, approval)}.{_lapsed(body)}"
+            return f"{who} {_verdict(body, approval)}. {lapsed(body.get('lapsed') or ())}".rstrip()
+        case "lapsed":
+            return lapsed(body.get("lapsed") or ())
         case "edited":
             void = " Earlier votes are void." if approval and approval.policy.approvals > 1 else ""
             what = {"approve": "edited the proposal", "answer": "answered", "each": "decided each"}
@@ -129,13 +133,6 @@ def _event(body: Mapping[str, Any], approval: Approval | None, thread: Thread | 
         case event:
             settled = outcome(approval, thread) if approval and thread else None
             return settled or said(str(event or "Something happened"), 100)
-
-
-def _lapsed(body: Mapping[str, Any]) -> str:
-    users = [mention(str(user)) for user in body.get("lapsed") or ()]
-    if not users:
-        return ""
-    return f" What {listing(users, 10)} said counts no longer: they may not decide this any more."
 
 
 def _verdict(body: Mapping[str, Any], approval: Approval | None) -> str:

@@ -19,6 +19,7 @@ Refusal = (
         "unknown",  # no such button, token or approval
         "stray",  # a copy of a card that is not the live one
         "not_allowed",  # the request does not allow this action
+        "voters_unchecked",  # whether those who voted before still may could not be looked up
         "unfit",  # what was answered is no answer to what the graph asks
         "busy",  # the database did not answer in time
     ]
@@ -29,6 +30,10 @@ Refusal = (
 _UNKNOWN = "I do not know this button; it may come from an older version. Nothing was changed."
 _NOT_ALLOWED = "This request cannot be answered that way. Nothing was changed."
 _UNFIT = "So it was not recorded: the workflow could not have taken it. Another answer may fit."
+_VOTERS_UNCHECKED = (
+    "Yours would have settled it, but I could not check with Slack that those who voted before you still may "
+    "decide this. So nothing was changed, and yours is not recorded. Please try again in a moment."
+)
 _BUSY = "I could not record that just now, so nothing was changed. Please try again in a moment."
 
 
@@ -56,6 +61,8 @@ def refusal(
             text = _NOT_ALLOWED
         case "unfit":
             text = f"{said(wrong, 500)} {_UNFIT}".strip()
+        case "voters_unchecked":
+            text = _VOTERS_UNCHECKED
         case "busy":
             text = _BUSY
         case _:

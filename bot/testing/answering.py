@@ -92,10 +92,11 @@ def _refused(why: Refusal, by: str, approval: Approval, people: People) -> Refus
 
 
 def _case(rows: Rows, people: People, approval: Approval, user: str, now: datetime) -> Case:
+    votes = rows.votes.get(approval.approval_id, ())
     return Case(
         approval=approval,
         thread=rows.thread,
-        votes=rows.votes.get(approval.approval_id, ()),
+        votes=votes,
         person=people.person(user, now),
         groups=people.groups(now),
         groups_at=now,
@@ -104,6 +105,7 @@ def _case(rows: Rows, people: People, approval: Approval, user: str, now: dateti
         adopted=(),
         reach=reach(now),
         now=now,
+        voters=tuple(people.person(vote.user, now) for vote in votes if vote.user != user),
     )
 
 

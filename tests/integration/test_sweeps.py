@@ -10,7 +10,7 @@ import pytest
 from fixtures_house import FINANCE, ROSA, Running
 
 from bot.clock import Clock
-from bot.facts import homes, sweeps
+from bot.facts import homes, sweeps, voters
 from bot.facts.deadlines import DUE, Reach
 from bot.postgres.fact import NewMessage, fact
 from workflows import expense
@@ -229,6 +229,34 @@ async def test_what_changed_behind_an_open_home_is_found_by_indexes(house: Runni
     assert row is not None
     assert {"messages_homes", "messages_changed"} <= index_scans(row["QUERY PLAN"][0]["Plan"])
     assert scanned(row["QUERY PLAN"][0]["Plan"], "messages") < 10
+
+
+async def test_whoever_voted_on_what_waits_is_found_among_twenty_thousand_that_wait_for_one(
+    house: Running,
+) -> None:
+    await fill(house, 20_000, timedelta(hours=1), threads=1)
+    await house.execute("""update approvals set policy = '{"approvals": 2}' where approval_id = 'a7'""")
+    await house.execute(
+        "update approvals set status = 'decided' where right(approval_id, 1) in ('0', '2', '4', '6', '8')"
+    )
+    await house.execute(VOTED)
+    async with house.house.work.connection() as conn:
+        await conn.execute("vacuum analyze approvals, votes")
+        found = await voters.not_looked_up(conn)
+        given = {"every": voters.LOOKED_UP_EVERY, "most": voters.MOST}
+        explained = await conn.execute("explain (analyze, format json) " + voters._NOT_LOOKED_UP, given)
+        row = await explained.fetchone()
+
+    assert found == [voters.Voter("U01MAYA", ("a7",))]
+    assert row is not None
+    plan = row["QUERY PLAN"][0]["Plan"]
+    assert scanned(plan, "approvals") + scanned(plan, "votes") < 10
+
+
+VOTED = """
+insert into votes select approval_id, 'U01MAYA', 1, '{}' from approvals
+where status = 'decided' or approval_id = 'a7'
+"""
 
 
 def scanned(plan: dict[str, Any], table: str) -> float:

@@ -12,6 +12,7 @@ from fixtures_votes import DANA, FINN, GRACE, MAYA, OTTO, ROSA, Book, opened_boo
 from bot.approvals import Policy
 from bot.facts import settle as settling
 from bot.facts.case import read_case
+from bot.facts.voters import recheck as recheck_votes
 from bot.facts.votes import Case, Click, NotRecorded, Recorded, Unchecked, cast, may_begin
 from bot.postgres.fact import fact
 
@@ -180,6 +181,51 @@ async def test_unless_somebody_has_looked_in_slack_what_is_stale_is_nobodys_refu
     outcome = await book.cast(approval, MAYA)
     assert isinstance(outcome, NotRecorded)
     assert outcome.why == "unchecked"
+
+
+async def test_the_last_vote_and_the_clock_at_once_take_a_vote_away_once(book: Book) -> None:
+    for _ in range(10):
+        approval = await book.ask(TWO)
+        await book.cast(approval, MAYA)
+        await book.execute(BAR, "true", MAYA)
+
+        async def recheck(about: str = approval.approval_id) -> None:
+            async with book.pool.connection() as conn:
+                await recheck_votes(conn, book.queue, about)
+
+        outcome, *_ = await asyncio.gather(book.cast(approval, FINN), recheck(), recheck())
+
+        assert isinstance(outcome, Recorded)
+        assert not outcome.decided
+        events = [e["event"] for e in await book.events(approval.thread_id)]
+        assert events.count("approval.vote_lapsed") == 1
+        await book.execute(BAR, "false", MAYA)
+
+
+BAR = "update people set profile = jsonb_set(profile, '{is_deactivated}', %s::jsonb) where user_id = %s"
+
+
+async def test_an_earlier_vote_that_nobody_can_check_decides_nothing_and_nothing_is_recorded(
+    book: Book,
+) -> None:
+    approval = await book.ask(Policy(approvers=(MAYA, FINN), approvals=2, rejections=1))
+    await book.cast(approval, MAYA)
+    await book.rows(
+        "update people set fetched_at = now() - interval '16 minutes' where user_id = %s returning 1", MAYA
+    )
+    click = Click(FINN, "T1", approval.approval_id, 1, "approve")
+
+    async with book.pool.connection() as conn:
+        with pytest.raises(Unchecked):
+            await cast(conn, book.queue, click, GRACE, looked_up=False)
+    outcome = await book.cast(approval, FINN)
+
+    assert isinstance(outcome, NotRecorded)
+    assert outcome.why == "voters_unchecked"
+    assert [row["user_id"] for row in await book.rows("select user_id from votes")] == [MAYA]
+    rejected = await book.cast(approval, FINN, verdict="reject")
+    assert isinstance(rejected, Recorded)
+    assert rejected.decided
 
 
 async def test_whoever_may_submit_may_begin_and_beginning_records_nothing(book: Book) -> None:

@@ -13,7 +13,7 @@ from bot.approvals import Policy
 from bot.approvals.standing import Person, Standing
 from bot.facts.case import Case
 from bot.facts.deadlines import Reach
-from bot.facts.judging import Click, judge
+from bot.facts.judging import Click, doubted, judge, lapsed
 
 LONG = NOW - timedelta(days=9)
 PERSON = Person(BOB, "T1", is_bot=False, is_guest=False, is_deactivated=False, fetched_at=NOW)
@@ -141,3 +141,18 @@ def test_ones_own_edit_sent_again_is_repeating_and_anything_like_it_is_out_of_da
 def test_a_standing_that_was_lost_is_lost_for_repeating_too() -> None:
     gone = replace(PERSON, is_deactivated=True)
     assert judge(case(votes=(vote(BOB),), person=gone), CLICK) == "deactivated"
+
+
+def test_earlier_voters_are_judged_by_the_rule_that_clicks_are_judged_by() -> None:
+    eve = replace(PERSON, user_id=EVE)
+    held = case(votes=(vote(EVE), vote(BOB)))
+    assert doubted(replace(held, voters=(eve,))) == {}
+    assert doubted(replace(held, voters=(replace(eve, is_guest=True),))) == {EVE: "guest"}
+    assert doubted(replace(held, voters=(eve,), thread=thread(requester=EVE))) == {EVE: "own"}
+    assert (
+        doubted(held) == doubted(replace(held, voters=(replace(eve, fetched_at=LONG),))) == {EVE: "unchecked"}
+    )
+
+
+def test_a_vote_is_lost_by_what_is_known_and_not_by_what_is_unknown() -> None:
+    assert lapsed({BOB: "unchecked", EVE: "deactivated"}) == {EVE: "deactivated"}

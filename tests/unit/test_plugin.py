@@ -145,6 +145,17 @@ def test_several_must_approve_and_an_edit_voids_the_votes_before_it(signoff):
     assert (answer["proposal"]["amount"], answer["edited"]) == (50, ["amount"])
 
 
+def test_the_vote_of_somebody_who_left_meanwhile_makes_no_quorum(signoff):
+    run = signoff.start(paying(policy=Policy(approvers=(MAYA, BEN, EVE), approvals=2)), {"amount": 40})
+    run.approve(by=MAYA)
+    signoff.person(MAYA, deactivated=True)
+
+    run.approve(by=BEN)
+
+    assert [vote.user for vote in run.pause.votes] == [BEN]
+    assert run.approve(by=EVE).status == "done"
+
+
 RUNBOOK = {"window": {"hours": 2}, "hosts": ["a", "b"], "steps": [{"host": "a"}, {"host": "b"}]}
 
 

@@ -233,6 +233,7 @@ def test_a_refusal_takes_the_place_of_a_form() -> None:
         ("deactivated", "Deactivated"),
         ("foreign", "other workspaces"),
         ("unchecked", "could not check"),
+        ("voters_unchecked", "those who voted before you still may"),
         ("outdated", "<https://slack.example/1|the live card>"),
         ("stray", "<https://slack.example/1|the live card>"),
         ("unknown", "do not know this button"),

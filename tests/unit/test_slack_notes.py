@@ -74,6 +74,12 @@ def test_an_escalation_calls_who_was_added() -> None:
             {"event": "edited", "user": BOB, "changes": [{"path": "note", "after": ""}]},
             "(nothing)  →  (empty)",
         ),
+        (
+            {"event": "vote", "user": BOB, "verdict": "approve", "lapsed": [EVE]},
+            f"<@{BOB}> approved. What <@{EVE}> said counts no longer",
+        ),
+        ({"event": "lapsed", "lapsed": [EVE]}, f"What <@{EVE}> said counts no longer"),
+        ({"event": "lapsed", "lapsed": ["<!channel>"]}, "What &lt;!channel&gt; said"),
         ({"event": "failed"}, "The workflow failed: boom"),
         ({"event": "<!channel>"}, "&lt;!channel&gt;"),
     ],

@@ -37,6 +37,8 @@ async def _decide(desk: Desk, ack: AsyncAck, body: dict[str, Any], verdict: Verd
     await ack()
     if isinstance(outcome, NotRecorded):
         await desk.tell_why(person, outcome)
+    else:
+        await desk.tell_lapsed(person, outcome)
     if (body.get("view") or {}).get("type") == "home":
         await desk.home_changed(person.user)
 

@@ -23,6 +23,7 @@ from bot.facts.votes import Case, Click, NotRecorded, Recorded, Unchecked, cast,
 from bot.postgres.errands import Errands
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval
+from bot.slack.asking import lapsed, progress
 from bot.slack.directory import LOOK_UP_SECONDS, Directory, Unreachable, handles
 from bot.slack.failures import read_failure
 from bot.slack.listeners.deadline import within
@@ -165,6 +166,13 @@ class Desk:
         """Tell one person why nothing was recorded. Never raises."""
         with unraised("not_told_why", user=person.user):
             await self.whisper(person, await self.wording(outcome))
+
+    async def tell_lapsed(self, person: Person, recorded: Recorded) -> None:
+        """Tell one person that theirs settled nothing, since earlier votes count no longer. Never raises."""
+        if not recorded.lapsed:
+            return
+        stands = " ".join(progress(recorded.approval, recorded.votes))
+        await self.whisper(person, f"Recorded. {lapsed(recorded.lapsed)} {stands}")
 
     async def wording(self, outcome: NotRecorded) -> str:
         """Word why nothing was recorded, with who may and where the live card is."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from bot.facts.votes import Case, Click, NotRecorded
+from bot.facts.votes import Case, Click, NotRecorded, Recorded
 from bot.postgres.rows import Approval
 from bot.slack import modals
 from bot.slack.editing import Editing
@@ -65,11 +65,13 @@ async def _submit(desk: Desk, ack: AsyncAck, body: dict[str, Any], reading: Read
     except DatabaseAway:
         await keep_open(ack, view, {first_input(view): UNSURE})
     else:
-        if answer is None:
-            await ack()
-            await desk.home_changed(person.user)
-        else:
+        if isinstance(answer, dict):
             await ack(response_action="update", view=answer)
+            return
+        await ack()
+        if isinstance(answer, Recorded):
+            await desk.tell_lapsed(person, answer)
+        await desk.home_changed(person.user)
 
 
 async def keep_open(ack: AsyncAck, view: dict[str, Any], errors: dict[str, str]) -> None:
@@ -82,12 +84,12 @@ async def keep_open(ack: AsyncAck, view: dict[str, Any], errors: dict[str, str])
 
 async def _record(
     desk: Desk, person: Person, view: dict[str, Any], token: Token | None, reading: Reading | None
-) -> dict[str, Any] | None:
-    """Cast the vote; returns the view that says why it was not cast."""
+) -> dict[str, Any] | Recorded | Approval:
+    """Cast the vote; returns what was recorded, or the view that says why it was not."""
     if token is None:
         return modals.refusal_view(refusal("unknown"))
     if view["callback_id"] == modals.CORRECT_FORM:
-        outcome: Any = await _corrected(desk, person, token, view)
+        outcome: Recorded | Approval | NotRecorded = await _corrected(desk, person, token, view)
     elif reading is None:
         case = await desk.case(token.approval_id, person.user)
         edited = await _typed_in(case, token, view, edited_proposal) if case else {}
@@ -95,7 +97,7 @@ async def _record(
     else:
         outcome = await desk.cast(_click(person, token, reading(view)))
     if not isinstance(outcome, NotRecorded):
-        return None
+        return outcome
     if outcome.approval is not None and outcome.wrong is not None:
         raise misfit(outcome.approval, view, outcome.wrong)
     if outcome.approval is not None and outcome.why in ("settled", "outdated"):
@@ -109,7 +111,9 @@ def _click(person: Person, token: Token, said: dict[str, Any]) -> Click:
     )
 
 
-async def _corrected(desk: Desk, person: Person, token: Token, view: dict[str, Any]) -> Any:
+async def _corrected(
+    desk: Desk, person: Person, token: Token, view: dict[str, Any]
+) -> Approval | NotRecorded:
     case = await desk.case(token.approval_id, person.user)
     values = await _typed_in(case, token, view, corrected_state) if case else {}
     return await desk.correct(_click(person, token, {"verdict": "approve", "corrects": True}), values)
