@@ -12,11 +12,13 @@ import structlog
 from pydantic import SecretStr
 from slack_bolt.adapter.starlette.async_handler import to_async_bolt_request, to_starlette_response
 from slack_bolt.async_app import AsyncApp
+from slack_bolt.request.internals import parse_body
 from starlette.requests import Request
 from starlette.responses import Response
 
 from bot.api.bodies import read
 from bot.api.problems import Problem
+from bot.slack.payloads import UNREADABLE, misshapen
 
 log = structlog.get_logger("signoff.api")
 
@@ -27,7 +29,7 @@ _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
 
 class SlackEvents:
-    """Bolt itself answers 500 to a malformed timestamp, to broken JSON and to bytes that are no text."""
+    """Bolt itself answers 500 to a malformed timestamp, and to whatever it or a listener cannot read."""
 
     def __init__(self, bolt: AsyncApp, secret: SecretStr) -> None:
         self._bolt = bolt
@@ -43,14 +45,27 @@ class SlackEvents:
             return _refused(401, "The signature or its timestamp is missing, stale or wrong.")
         try:
             asked = to_async_bolt_request(request, body)
-        except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
-            return _refused(400, "The body is no text, or its JSON is none, or no object.")
-        try:
-            return to_starlette_response(await self._bolt.async_dispatch(asked))
-        except (AttributeError, LookupError, TypeError, ValueError):
-            # Bolt catches what listeners raise; this is Bolt itself, reading a shape that Slack never sends.
-            log.exception("slack_request_unreadable")
-            return _refused(400, "The payload is not shaped like one of Slack's.")
+            wrong = misshapen(asked.body)
+        except UNREADABLE:
+            wrong = _unreadable(body, request.headers.get("content-type", ""))
+        if wrong is not None:
+            return _malformed(wrong)
+        return to_starlette_response(await self._bolt.async_dispatch(asked))
+
+
+def _unreadable(body: bytes, content_type: str) -> str:
+    """Say why Bolt could make no request of a body."""
+    try:
+        parsed = parse_body(body.decode(), content_type.partition(";")[0])
+    except UnicodeDecodeError:
+        return "The body is no UTF-8 text."
+    except RecursionError:
+        return "The JSON is nested too deep."
+    except ValueError:
+        return "The body, or the payload in it, is no JSON."
+    if not isinstance(parsed, dict):
+        return "The body, or the payload in it, is no JSON object."
+    return misshapen(parsed) or "The payload's ids are not what Slack sends there."
 
 
 def signed(secret: bytes, headers: Mapping[str, str], body: bytes, now: float) -> bool:
@@ -69,3 +84,12 @@ def signed(secret: bytes, headers: Mapping[str, str], body: bytes, now: float) -
 def _refused(status: int, why: str) -> Response:
     log.info("slack_request_refused", status=status, why=why)
     return Response(why, status, media_type="text/plain")
+
+
+def _malformed(why: str) -> Response:
+    """Answer what will not get better by being sent again.
+
+    Source of the header: https://docs.slack.dev/apis/events-api/#retries
+    """
+    log.warning("slack_request_malformed", why=why)
+    return Response(why, 400, {"X-Slack-No-Retry": "1"}, media_type="text/plain")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
-from slack_bolt.async_app import AsyncApp
+from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.socket_mode.response import SocketModeResponse
 
 from bot.approvals.errors import SignoffError
 from bot.house import House
@@ -13,6 +17,9 @@ from bot.roles.stopping import Rest, happens, pause
 from bot.roles.waiting import until
 from bot.slack.badge import Badge, ForeignTeam, TokenRefused
 from bot.slack.listeners.desk import DatabaseAway
+from bot.slack.payloads import UNREADABLE, misshapen
+
+log = structlog.get_logger("signoff.slack")
 
 PING_SECONDS = 5.0
 DRAIN_SECONDS = 3.0
@@ -59,9 +66,30 @@ async def listen(house: House, app_token: str, stop: asyncio.Event) -> None:
         await handler.close_async()  # type: ignore[no-untyped-call]
 
 
-def socket_handler(bolt: AsyncApp, app_token: str) -> AsyncSocketModeHandler:
+class Ear(AsyncSocketModeHandler):
+    """Hands what Slack says over a socket to Bolt, unless Slack cannot have said it."""
+
+    async def handle(self, client: SocketModeClient, req: SocketModeRequest) -> None:  # type: ignore[override]
+        """Drop what is malformed: who clicked sees that it failed; an event would only come again."""
+        wrong = _wrong(req)
+        if wrong is None:
+            await super().handle(client, req)
+            return
+        log.warning("slack_request_malformed", why=wrong)
+        if req.type == "events_api":
+            await client.send_socket_mode_response(SocketModeResponse(envelope_id=req.envelope_id))
+
+
+def _wrong(req: SocketModeRequest) -> str | None:
+    try:
+        return misshapen(AsyncBoltRequest(mode="socket_mode", body=req.payload).body)
+    except UNREADABLE:
+        return "The payload's ids are not what Slack sends there."
+
+
+def socket_handler(bolt: AsyncApp, app_token: str) -> Ear:
     """Return what hears Slack over a socket, by the same way out as the app's own calls."""
-    handler = AsyncSocketModeHandler(bolt, app_token, ping_interval=PING_SECONDS)
+    handler = Ear(bolt, app_token, ping_interval=PING_SECONDS)
     handler.client.proxy = bolt.client.proxy
     return handler
 

@@ -71,7 +71,7 @@ def kept_item(approval: Approval, editing: Editing, view: dict[str, Any]) -> Edi
 
 def words(view: dict[str, Any]) -> str:
     """Read the one text of a form, without what Postgres' jsonb cannot hold; raises `Mistyped`."""
-    said: str = view["state"]["values"][modals.WORDS_BLOCK][modals.WORDS_ACTION].get("value") or ""
+    said = view["state"]["values"].get(modals.WORDS_BLOCK, {}).get(modals.WORDS_ACTION, {}).get("value") or ""
     text = _HALF.sub("\ufffd", said.replace("\x00", "")).strip()
     if not text:
         raise Mistyped({modals.WORDS_BLOCK: "Please write a few words."})

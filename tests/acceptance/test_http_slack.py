@@ -166,8 +166,8 @@ async def test_what_slack_did_not_sign_is_refused_whatever_it_is(web, posting):
 SIGNED = {
     "an event that nobody listens to": (GOOD, JSON, 404),
     "Slack's challenge": (CHALLENGE, JSON, 200),
-    "an empty body": (b"", JSON, 404),
-    "an empty form": (b"", FORM, 404),
+    "an empty body": (b"", JSON, 400),
+    "an empty form": (b"", FORM, 400),
     "broken JSON": (b'{"type": ', JSON, 400),
     "broken JSON that is called a form": (b'{"type": ', FORM, 400),
     "a form with broken JSON": (b"payload=%7B%22type", FORM, 400),
@@ -178,12 +178,12 @@ SIGNED = {
     "a number": (b"1", JSON, 400),
     "endless nesting": (b'{"a":' * 100_000, JSON, 400),
     "bytes that are no text": (b"\xff\xfe\x00", FORM, 400),
-    "text": (b"hello", {"Content-Type": "text/plain"}, 404),
-    "no content type": (b"hello", {}, 404),
-    "many parts": (b"--x\r\n\r\n--x--", {"Content-Type": "multipart/form-data; boundary=x"}, 404),
+    "text": (b"hello", {"Content-Type": "text/plain"}, 400),
+    "no content type": (b"hello", {}, 400),
+    "many parts": (b"--x\r\n\r\n--x--", {"Content-Type": "multipart/form-data; boundary=x"}, 400),
     "authorizations that are none": (b'{"authorizations": {"a": 1}}', JSON, 400),
     "an enterprise that is a number": (b'{"enterprise": 3, "team": 4, "user": 5}', JSON, 400),
-    "a megabyte": (b"x" * 1_000_000, {"Content-Type": "text/plain"}, 404),
+    "a megabyte": (b"x" * 1_000_000, {"Content-Type": "text/plain"}, 400),
     "more than a megabyte": (b"x" * 1_000_001, {"Content-Type": "text/plain"}, 413),
 }
 
