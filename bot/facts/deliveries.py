@@ -194,7 +194,8 @@ _FIRST_DRAWN = """
 with delivered as (
     update approvals
     set delivery = 'delivered', delivered_at = %(now)s, delivery_error = null,
-        next_at = case when status = 'pending' then %(next)s::timestamptz end, due_at = %(due)s
+        next_at = case when status = 'pending' then %(next)s::timestamptz end,
+        due_at = case when status = 'pending' then %(due)s::timestamptz else due_at end
     where approval_id = %(approval)s and revision = %(revision)s and delivered_at is null
     returning 1
 )

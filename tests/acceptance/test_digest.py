@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -128,6 +129,25 @@ async def test_what_was_to_be_approved_is_told_as_rejected_where_nobody_did(ops:
     (digest,) = await at(ops, monday(17))
 
     assert "nobody answered: rejected" in digest
+
+
+async def test_what_was_never_delivered_is_told_as_that_also_once_its_channel_is_mended(ops: Running) -> None:
+    offer(ops, channel="#old", sla=Sla(respond_within=HOUR))
+    thread = await asked(ops, "Pay Acme")
+    await wait_out(ops, 2 * HOUR)
+    missed = await ops.approval(thread)
+    old = ops.slack.state.conversations["C07OLD"].channel
+    ops.slack.state.set_channel(replace(old, is_archived=False))
+    async with ops.house.work.connection() as conn:
+        await redraw(conn, ops.house.queue, missed.approval_id, "cli:ops")
+    await ops.drain()
+
+    (digest,) = await at(ops, monday(17))
+
+    shown = await ops.approval(thread)
+    assert shown.delivered_at is not None
+    assert shown.due_at == missed.due_at
+    assert "never delivered: " in digest
 
 
 async def test_what_is_due_in_the_next_hours_is_told_while_it_is(ops: Running) -> None:
