@@ -49,6 +49,13 @@ def _deadline(row: Json, now: datetime) -> str:
 
 def _effect(row: Json) -> str:
     data, kind = row["data"], row["kind"]
+    try:
+        return _worded(kind, data)
+    except (LookupError, TypeError, ValueError):  # an effect of that name of somebody else's workflow
+        return _listed(kind, data)
+
+
+def _worded(kind: str, data: Json) -> str:
     if kind in _WORDED:
         return _WORDED[kind].format_map(data)
     if kind == "scaled":
@@ -57,6 +64,10 @@ def _effect(row: Json) -> str:
         return _reply(data)
     if "service" in data:
         return f"{_words(kind)} {data['service']}: {data.get('why', '')}"
+    return _listed(kind, data)
+
+
+def _listed(kind: str, data: Json) -> str:
     told = [str(value) for value in data.values() if isinstance(value, str | int) and len(str(value)) < 60]
     return f"{_words(kind)}: {', '.join(told[:4])}"
 

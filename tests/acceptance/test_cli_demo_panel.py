@@ -79,3 +79,19 @@ async def test_an_answer_that_nobody_approved_in_time_is_told_as_such(house, pan
     assert any(
         "nobody decided in time" in line for line in lines(await panel.state(), "Done by the workflows")
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "told"),
+    [
+        ("payment", {"to": "Acme", "cents": 1200}, "Payment: Acme, 1200"),
+        ("scaled", {"service": "db", "change": "down"}, "Scaled: down, db"),
+        ("commit", {"commit": None}, "Commit: "),
+    ],
+)
+async def test_an_effect_of_somebodys_own_workflow_is_told_though_it_has_the_name_of_a_samples(
+    panel, kind, data, told
+):
+    await asyncio.to_thread(effects.record, "mine:1", kind, data)
+
+    assert lines(await panel.state(), "Done by the workflows") == [told]
