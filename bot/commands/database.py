@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -71,5 +72,8 @@ async def ready(database: Database, *, migrates: bool) -> None:
 
 
 def operator() -> str:
-    """Return as whom this command is recorded."""
-    return f"cli:{getpass.getuser()}"
+    """Return as whom this command is recorded; by number where that user has no name."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # in a container, say; the latter as of Python 3.13
+        return f"cli:uid-{os.getuid()}"

@@ -16,6 +16,7 @@ from bot import logs
 from bot.approvals.errors import SignoffError
 from bot.commands.audit_trail import Entry, faults
 from bot.commands.checkup import tokens
+from bot.commands.database import operator
 from bot.commands.printing import lines, shown
 from bot.commands.told import WrongUsage, told
 from bot.demo.moves import HOME, next_working_day
@@ -263,3 +264,14 @@ def test_help_imports_nothing_but_typer():
 
     assert done.stderr.strip() == "[]"
     assert "doctor" in done.stdout
+
+
+@pytest.mark.parametrize("unknown", [KeyError("uid not found"), OSError("no name for this user")])
+def test_a_user_whom_the_machine_has_no_name_for_is_recorded_by_number(monkeypatch, unknown):
+    def nameless() -> str:
+        raise unknown
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    monkeypatch.setattr("os.getuid", lambda: 54321)
+
+    assert operator() == "cli:uid-54321"
