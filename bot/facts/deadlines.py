@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -101,11 +102,31 @@ def _steps_left(approval: Approval) -> tuple[Step, ...]:
     The end is where the row says: a revised request may have another SLA, and keeps its deadline.
     """
     end = () if approval.due_at is None else (Step(approval.due_at, "expire", 0),)
+    return (*_before_the_end(approval)[approval.steps_done :], *end)
+
+
+def under(sla: Sla, approval: Approval) -> Approval:
+    """Return a pending approval that goes by another SLA from now on, from where it had come to.
+
+    Of what would have come by then, reminders are left out, and escalations that add nobody.
+    """
+    done = _before_the_end(approval)[: approval.steps_done]
+    moved = replace(approval, sla=sla)
+    if done:
+        added = {name for step in done for name in step.approvers}
+        past = takewhile(
+            lambda step: step.at <= done[-1].at and added.issuperset(step.approvers), _before_the_end(moved)
+        )
+        moved = replace(moved, steps_done=len(list(past)))
+    return replace(moved, next_at=next((step.at for step in _steps_left(moved)), None))
+
+
+def _before_the_end(approval: Approval) -> tuple[Step, ...]:
+    """Return the reminders and escalations of a card that was delivered, those that came included."""
     if approval.delivered_at is None:
-        return end
+        return ()
     steps = [step for step in timetable(approval.sla, approval.delivered_at) if step.kind != "expire"]
-    before = [step for step in steps if approval.due_at is None or step.at <= approval.due_at]
-    return (*before[approval.steps_done :], *end)
+    return tuple(step for step in steps if approval.due_at is None or step.at <= approval.due_at)
 
 
 def expired(approval: Approval, now: datetime) -> tuple[Decision, str | None]:

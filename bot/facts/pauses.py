@@ -16,6 +16,7 @@ from bot.approvals.request import ApprovalRequest
 from bot.approvals.since import since
 from bot.approvals.sla import Fallback, Sla
 from bot.approvals.workflow import Workflow
+from bot.facts.deadlines import under
 from bot.postgres.rows import Approval, Thread
 
 
@@ -89,7 +90,7 @@ def revised(approval: Approval, pause: Pause, workflow: Workflow) -> Approval:
     request = pause.asked.request
     policy, sla, notices = in_force(workflow, request)
     return replace(
-        approval,
+        under(sla, approval),
         revision=approval.revision + 1,
         dialect=pause.asked.dialect,
         answering=Answering.to(pause.asked, workflow.reply),
@@ -98,7 +99,6 @@ def revised(approval: Approval, pause: Pause, workflow: Workflow) -> Approval:
         proposal=request.proposal,
         edited_by=None,
         policy=policy.with_approvers(_escalated(approval)),
-        sla=sla,
         notices=notices,
         changed=since(approval.request, request),
     )

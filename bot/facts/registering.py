@@ -87,7 +87,8 @@ async def revise(fact: Fact, approval: Approval, pause: Pause, workflow: Workflo
     Earlier votes are void, and who cast them is told.
     """
     now = revised(approval, pause, workflow)
-    await fact.conn.execute(_REVISE, {"id": now.approval_id, **_asked(now)})
+    place = {"id": now.approval_id, "done": now.steps_done, "next": now.next_at}
+    await fact.conn.execute(_REVISE, place | _asked(now))
     for user in await _voters(fact, approval):
         tell(fact, approval, user, "revised")
     fact.redraw_cards(now.approval_id)
@@ -151,7 +152,7 @@ _REVISE = """
 update approvals
 set revision = revision + 1, dialect = %(dialect)s, answering = %(answering)s, request = %(request)s,
     payload_hash = %(hash)s, proposal = %(proposal)s, policy = %(policy)s, sla = %(sla)s,
-    notices = %(notices)s, changed = %(changed)s, edited_by = null
+    notices = %(notices)s, changed = %(changed)s, edited_by = null, steps_done = %(done)s, next_at = %(next)s
 where approval_id = %(id)s and status = 'pending'
 """
 

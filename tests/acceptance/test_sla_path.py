@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,6 +13,9 @@ from fixtures_house import DANA, FINANCE, FINN, MAYA, OTTO, ROSA, Running
 
 from bot.approvals import Fallback, Policy, Sla
 from bot.approvals.sla import timetable
+from bot.facts.pauses import Pause
+from bot.facts.registering import revise
+from bot.postgres.fact import fact
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -271,6 +275,35 @@ async def test_a_revised_request_keeps_its_deadline_whatever_its_sla_says_now(
     await wait_out(house, HOUR)
 
     assert (await house.approval(thread)).status == "expired"
+
+
+@pytest.mark.parametrize("reminders", [(2 * HOUR,), (HOUR, 90 * MINUTE, 2 * HOUR, 3 * HOUR)])
+async def test_a_revised_request_with_other_reminders_is_reminded_of_and_escalated_as_it_says_now(
+    house: Running, reminders: tuple[timedelta, ...]
+) -> None:
+    sla = Sla(
+        respond_within=8 * HOUR,
+        remind_after=(HOUR, 2 * HOUR),
+        escalate=((4 * HOUR, ("@finance-directors",)),),
+    )
+    offer(house, policy=Policy(approvers=(MAYA,)), sla=sla)
+    thread = await asked(house)
+    await wait_out(house, 2 * HOUR + MINUTE)
+    reminded = len(replies(house, "Still waiting"))
+    workflow = house.house.catalog.entries["asking"].workflow
+    changed = replace(workflow, sla=sla.model_copy(update={"remind_after": reminders}))
+    approval = await house.approval(thread)
+    pause = Pause.of(approval.interrupt_id, {"signoff": 1, "title": "Pay Acme more"})
+    async with house.house.work.connection() as conn, fact(conn, house.house.queue) as recorded:
+        await revise(recorded, approval, pause, changed)
+    await house.drain()
+
+    await wait_out(house, HOUR)
+    assert len(replies(house, "Still waiting")) - reminded == (3 * HOUR in reminders)
+    await wait_out(house, HOUR)
+
+    assert "@finance-directors" in (await house.approval(thread)).policy.approvers
+    assert len(replies(house, "Escalated to")) == 1
 
 
 async def test_without_a_deadline_nothing_ever_expires(house: Running) -> None:
