@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bot.approvals import Policy, Vote
-from bot.approvals.policy import is_group, is_user, tally
+from bot.approvals.policy import is_group, is_user, tally, tighten
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 A, B, C = "U0000001", "U0000002", "W0000003"
@@ -158,3 +159,38 @@ def test_whatever_is_decided_has_enough_distinct_people_behind_it(
         assert winner.verdict == ("reject" if any(v.verdict == "reject" for v in same) else "respond")
     assert winner in same
     assert winner.at == max(v.at for v in same if v.verdict == winner.verdict)
+
+
+BASE = Policy(approvers=(A, B, "@managers"), approvals=2, rejections=2)
+
+
+@pytest.mark.parametrize(
+    ("field", "stricter"),
+    [("approvers", (B,)), ("approvers", ()), ("approvals", 3), ("rejections", 1)],
+)
+def test_a_request_may_be_stricter_than_its_workflow(field: str, stricter: Any) -> None:
+    assert tighten(BASE, Policy(**{field: stricter})) == (BASE.model_copy(update={field: stricter}), ())
+
+
+def test_a_request_may_forbid_the_self_approval_that_its_workflow_allows() -> None:
+    lax = Policy(approvers=(A,), self_approval=True)
+    assert tighten(lax, Policy(self_approval=False)) == (Policy(approvers=(A,)), ())
+
+
+@pytest.mark.parametrize(
+    ("field", "laxer"),
+    [("approvers", (A, C)), ("approvals", 1), ("rejections", 3), ("self_approval", True)],
+)
+def test_a_request_never_loosens_its_workflows_policy_and_is_told_so(field: str, laxer: Any) -> None:
+    policy, refused = tighten(BASE, Policy(**{field: laxer}))
+    assert policy == BASE
+    (line,) = refused
+    assert line.startswith(f"policy.{field}: a request may ")
+    assert line.endswith("; the workflow's stays in force")
+
+
+def test_a_wish_is_weighed_field_by_field_and_what_it_leaves_out_stays() -> None:
+    policy, refused = tighten(BASE, Policy(approvals=3, rejections=3))
+    assert policy == BASE.model_copy(update={"approvals": 3})
+    assert [line.partition(":")[0] for line in refused] == ["policy.rejections"]
+    assert tighten(BASE, Policy()) == tighten(BASE, BASE) == (BASE, ())
