@@ -12,7 +12,7 @@ from bot.approvals.states import ThreadStatus
 from bot.engine.result import as_text
 from bot.engine.standing import Standing
 from bot.engine.thread_row import ThreadRow
-from bot.facts.settle import close
+from bot.facts.settle import call_off, close
 from bot.postgres.fact import Fact, NewMessage
 from bot.postgres.rows import Approval, Thread
 
@@ -60,7 +60,7 @@ async def stop(
     """End before the graph has: what is still open closes, and its cards say why."""
     reason = why if status == "cancelled" else f"the workflow failed: {why}"
     for approval in rows.open:
-        await close(recorded, approval, "cancelled", reason, rows.now)
+        await call_off(recorded, approval, row.thread, reason, rows.now)
     await end(recorded, row, status, why=why, details=details)
 
 

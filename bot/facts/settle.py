@@ -74,6 +74,12 @@ def card_id(approval_id: str) -> str:
     return f"card:{approval_id}"
 
 
+async def call_off(fact: Fact, approval: Approval, thread: Thread, why: str, at: datetime) -> None:
+    """End a pending approval with its thread, and tell who asked for it."""
+    await close(fact, approval, "cancelled", why, at)
+    tell_outcome(fact, approval, thread, "cancelled")
+
+
 async def close(
     fact: Fact,
     approval: Approval,

@@ -12,7 +12,7 @@ from psycopg.types.json import Json
 from bot.approvals.errors import SignoffError
 from bot.approvals.secrets import Secrets
 from bot.approvals.states import Autonomy
-from bot.facts.settle import close
+from bot.facts.settle import call_off
 from bot.postgres.fact import fact, fact_in_one
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval, Thread
@@ -94,10 +94,9 @@ async def cancel(conn: AsyncConnection[Any], queue: Queue, thread_id: str, reaso
         if row is None:
             thread = await load(conn, thread_id)
             raise ThreadEnded(f"Thread {thread_id} is {thread.status} already; nothing was changed.")
-        now = row["now"]
         for approval in approvals:
             if approval.status == "pending":
-                await close(recorded, approval, "cancelled", reason, now)
+                await call_off(recorded, approval, Thread.of(row), reason, row["now"])
         recorded.advance(thread_id)
         recorded.audit(thread_id, "thread.cancel", actor, {"reason": reason})
 
@@ -178,7 +177,7 @@ returning thread_id
 _CANCEL = """
 update threads set cancel_reason = coalesce(cancel_reason, %(reason)s)
 where thread_id = %(thread_id)s and status in ('running', 'waiting')
-returning signoff_now() as now
+returning *, signoff_now() as now
 """
 
 _RETRY = """

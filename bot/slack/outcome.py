@@ -22,7 +22,8 @@ def outcome(approval: Approval, thread: Thread) -> str | None:
         case "expired":
             return _expired(approval)
         case "cancelled":
-            why = said(thread.cancel_reason or "", 300)
+            failed = f"the workflow failed: {thread.error}" if thread.status == "failed" else ""
+            why = said(thread.cancel_reason or failed, 300)
             return "🚫 *Cancelled*" + (f": {why}." if why else ".") + " I did not run it."
         case "superseded":
             lost = f" The decision by {by_whom(approval)} was not used." if approval.decision else ""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from asking import asked, calls, card_row, offer, refuse, retried, tick, told_ops, wait_out, whispered
+from asking import BOTH, asked, calls, card_row, offer, refuse, retried, tick, told_ops, wait_out, whispered
 from fixtures_house import FINANCE, FINN, MAYA, OPS, ROSA, Running, running_house
+from langgraph.graph import START, StateGraph
 
-from bot.approvals import Policy, Sla
+from bot.approvals import ApprovalRequest, Policy, Sla, Workflow, ask
 from bot.clock import Clock
 from bot.facts.claims import Claim
-from bot.facts.threads import redraw
+from bot.facts.threads import cancel, redraw
 from bot.slack.drawn import Drawn
 from bot.slack.render import render
 
@@ -371,6 +373,47 @@ async def test_the_requester_is_told_in_the_thread_and_directly_and_nobody_else_
     assert house.slack.messages(MAYA) == []
     assert house.slack.messages(FINN) == []
     assert house.slack.messages(OPS) == []
+
+
+async def test_the_requester_is_told_that_a_request_was_called_off_and_why(house: Running) -> None:
+    offer(house)
+    thread = await asked(house)
+    async with house.house.work.connection() as conn:
+        await cancel(conn, house.house.queue, thread, "wrong invoice", "cli:ops")
+    await house.drain()
+
+    (told,) = house.slack.messages(ROSA)
+    assert "Your request Pay Acme" in told["text"]
+    assert "Cancelled: wrong invoice" in told["text"]
+    assert "Cancelled: wrong invoice" in house.slack.messages(FINANCE)[-1]["text"]
+
+
+async def test_a_card_whose_workflow_failed_meanwhile_says_why_and_so_is_the_requester_told(
+    house: Running,
+) -> None:
+    def pay(state: dict[str, Any]) -> None:
+        ask(ApprovalRequest(title="Pay Acme"))
+
+    def book(state: dict[str, Any]) -> None:
+        ask(ApprovalRequest(title="Book it"))
+        raise ValueError("no such account")
+
+    graph = StateGraph(dict)
+    for node in (pay, book):
+        graph.add_node(node.__name__, node)
+        graph.add_edge(START, node.__name__)
+    both = Workflow(name="both", graph=graph, channel="#finance-approvals", policy=BOTH, retries=0)
+    house.house.catalog.add(both, "both")
+    await house.run("both", {}, ROSA)
+    (booking,) = [card for card in house.cards(FINANCE) if "Book it" in card["text"]]
+
+    await house.slack.click(MAYA, booking, "signoff.approve")
+    await house.drain()
+
+    why = "Cancelled: the workflow failed: ValueError: no such account"
+    (card,) = [card for card in house.cards(FINANCE) if "Pay Acme" in card["text"]]
+    assert why in card["text"]
+    assert any(f"Your request Pay Acme 🚫 {why}" in told["text"] for told in house.slack.messages(ROSA))
 
 
 async def test_a_requester_who_left_is_reported_and_the_card_settles_all_the_same(house: Running) -> None:
