@@ -320,6 +320,14 @@ async def test_start_runs_a_workflow_for_whoever_asks(house: Running) -> None:
     assert refused["data"]["why"] == "own"
 
 
+async def test_start_takes_an_input_of_several_lines(house: Running) -> None:
+    claim = json.dumps(workflows.expense.samples["hotel"], indent=2)
+
+    said = await answer(house, ROSA, f"start expense\n{claim}")
+
+    assert "Started *expense*" in str(said)
+
+
 @pytest.mark.parametrize("option", ["--autonomy step_by_step", "--autonomy=step_by_step"])
 async def test_start_takes_an_autonomy_before_the_input(house: Running, option: str) -> None:
     claim = json.dumps(workflows.expense.samples["hotel"])

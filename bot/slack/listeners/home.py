@@ -53,22 +53,22 @@ def register(app: AsyncApp, desk: Desk, intake: Intake) -> None:
 
 async def _answer(desk: Desk, intake: Intake, command: dict[str, Any]) -> Drawn:
     user = command["user_id"]
-    verb, _, rest = command.get("text", "").strip().partition(" ")
+    verb, rest = _word(command.get("text", ""))
     match verb:
         case "":
             lists = await desk.ask(lambda conn: inbox(conn, user))
             return inbox_answer(entries(lists.waiting), entries(lists.asked), lists.now)
         case "start":
-            return await _start(intake, user, rest.strip(), command.get("trigger_id") or None)
+            return await _start(intake, user, rest, command.get("trigger_id") or None)
         case _:
             return help_text(intake.offers())
 
 
 async def _start(intake: Intake, user: str, text: str, key: str | None) -> Drawn:
-    name, _, given = text.partition(" ")
+    name, given = _word(text)
     if not name:
         return not_started("name a workflow", intake.offers())
-    autonomy, given = _autonomy(given.strip())
+    autonomy, given = _autonomy(given)
     try:
         parsed = json.loads(given or "{}")
     except ValueError as error:
@@ -89,5 +89,10 @@ def _autonomy(given: str) -> tuple[str, str]:
     """Take `--autonomy MODE` from before the input; what is no mode is refused with what is allowed."""
     if not given.startswith("--autonomy"):
         return "on_action", given
-    option, _, rest = given.removeprefix("--autonomy").lstrip(" =").partition(" ")
-    return option, rest
+    return _word(given.removeprefix("--autonomy").lstrip(" ="))
+
+
+def _word(text: str) -> tuple[str, str]:
+    """Part the first word from the rest, which may begin on a line of its own."""
+    word, rest = [*text.split(maxsplit=1), "", ""][:2]
+    return word, rest.strip()
