@@ -76,7 +76,7 @@ async def catch_up(
         await _expire(fact, approval, thread, now)
         return True
     if come.reminder:
-        await _remind(fact, approval, come.reminder, voted)
+        await _remind(fact, approval, thread, come.reminder, voted)
     for step in come.escalations:
         _escalate(fact, approval, step)
     await fact.conn.execute(
@@ -182,8 +182,8 @@ def _tell_ops(fact: Fact, approval: Approval, key: str, **body: str) -> None:
     )
 
 
-async def _remind(fact: Fact, approval: Approval, step: Step, voted: frozenset[str]) -> None:
-    people, groups = await _not_voted(fact, approval, voted)
+async def _remind(fact: Fact, approval: Approval, thread: Thread, step: Step, voted: frozenset[str]) -> None:
+    people, groups = await _not_voted(fact, approval, thread, voted)
     fact.post(
         NewMessage(
             f"reminder:{approval.approval_id}:{approval.revision}.{step.index}",
@@ -226,25 +226,31 @@ def _escalate(fact: Fact, approval: Approval, step: Step) -> None:
     )
 
 
-async def _not_voted(fact: Fact, approval: Approval, voted: frozenset[str]) -> tuple[list[str], list[str]]:
+async def _not_voted(
+    fact: Fact, approval: Approval, thread: Thread, voted: frozenset[str]
+) -> tuple[list[str], list[str]]:
     found = await fact.conn.execute(_GROUPS, {"names": list(approval.policy.groups)})
     members: dict[str, list[str]] = {}
     for row in await found.fetchall():
         members[row["group_id"]] = members[f"@{row['handle']}"] = row["members"]
-    return not_voted(approval.policy, voted, members)
+    return not_voted(approval.policy, voted, thread.own, members)
 
 
 def not_voted(
-    policy: Policy, voted: frozenset[str], members: Mapping[str, Iterable[str]]
+    policy: Policy, voted: frozenset[str], own: frozenset[str], members: Mapping[str, Iterable[str]]
 ) -> tuple[list[str], list[str]]:
-    """Return the people to mention: by name where somebody of a group has voted already, else the group."""
-    people = [user for user in policy.users if user not in voted]
+    """Return the people to mention: by name where somebody of a group has voted already, else the group.
+
+    `own` are the users behind the thread, whom nothing waits for where they may not decide it.
+    """
+    past = voted if policy.self_approval else voted | own
+    people = [user for user in policy.users if user not in past]
     groups: list[str] = []
     for name in policy.groups:
         if voted.isdisjoint(members.get(name, ())):
             groups.append(name)
         else:
-            people += [user for user in members[name] if user not in voted]
+            people += [user for user in members[name] if user not in past]
     return list(dict.fromkeys(people)), groups
 
 

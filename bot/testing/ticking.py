@@ -38,7 +38,7 @@ def _step(rows: Rows, people: People, approval: Approval, now: datetime) -> list
     told: list[Told] = []
     if come.reminder is not None:
         voted = frozenset(vote.user for vote in rows.votes.get(approval.approval_id, ()))
-        users, groups = not_voted(approval.policy, voted, people.members)
+        users, groups = not_voted(approval.policy, voted, rows.thread.own, people.members)
         told.append(_note("reminder", {"users": users, "groups": groups}, approval, rows, people, now))
     added = ({"users": list(step.approvers)} for step in come.escalations)
     return told + [_note("escalation", body, approval, rows, people, now) for body in added]

@@ -69,6 +69,23 @@ async def test_a_reminder_mentions_who_has_not_voted_with_groups_unfolded_once_o
     assert f"<@{MAYA}>" not in after
 
 
+@pytest.mark.parametrize("may", [False, True])
+async def test_a_reminder_mentions_who_asked_only_where_they_may_decide_their_own(
+    house: Running, may: bool
+) -> None:
+    offer(
+        house,
+        policy=Policy(approvers=("@finance-managers", ROSA), approvals=2, self_approval=may),
+        sla=Sla(respond_within=8 * HOUR, remind_after=(HOUR,)),
+    )
+    await asked(house)
+    await wait_out(house, HOUR + MINUTE)
+
+    (reminder,) = replies(house, "Still waiting")
+    assert "<!subteam^S01FINMGR>" in reminder
+    assert (f"<@{ROSA}>" in reminder) is may
+
+
 async def test_missed_reminders_are_sent_once(house: Running) -> None:
     offer(house, sla=Sla(respond_within=9 * HOUR, remind_after=(HOUR, 2 * HOUR, 3 * HOUR, 8 * HOUR)))
     await asked(house)
