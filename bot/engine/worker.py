@@ -75,7 +75,8 @@ class Worker:
             except asyncio.CancelledError:
                 continue
             except (ProcrastinateException, OSError) as error:
-                log.warning("worker_restarts", why=str(error))
+                # What procrastinate raises says no more than that it is the database.
+                log.warning("worker_restarts", why=" ".join(str(error.__cause__ or error).split()))
                 await _pause(stop, 1.0)
 
 

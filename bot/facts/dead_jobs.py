@@ -17,11 +17,12 @@ async def clear_stalled(queue: Queue, seconds: float) -> int:
     """Drop jobs whose worker died: their rows are behind, so a sweep has them run again."""
     manager = queue.app.job_manager
     cleared = 0
-    for job in list(await manager.get_stalled_jobs(seconds_since_heartbeat=seconds)):
+    stalled = await manager.get_stalled_jobs(seconds_since_heartbeat=seconds)
+    for job_id in [job.id for job in stalled if job.id is not None]:
         try:
-            await manager.finish_job(job, Status.FAILED, delete_job=True)
+            await manager.finish_job_by_id_async(job_id, Status.FAILED, delete_job=True)
         except ProcrastinateException as error:
-            log.info("stalled_job_gone", job_id=job.id, why=str(error))  # another clock was first
+            log.info("stalled_job_gone", job_id=job_id, why=str(error))  # another clock was first
         else:
             cleared += 1
     return cleared

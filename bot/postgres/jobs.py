@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+import structlog
 from procrastinate import App, PsycopgConnector
-from procrastinate.jobs import Job
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
 from psycopg import AsyncConnection
+from psycopg.errors import RaiseException
 from psycopg_pool import AsyncConnectionPool
+
+log = structlog.get_logger("signoff.worker")
 
 ADVANCE = "signoff.advance"
 DRAW = "signoff.draw"
@@ -51,6 +57,34 @@ class Wakes(Protocol):
     async def enqueue(self, conn: AsyncConnection[Any], jobs: Iterable[Job]) -> None: ...
 
 
+class Jobs(JobManager):
+    """Procrastinate's way to its tables, for which a late worker is no fault."""
+
+    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
+        """End a job that its worker has run; one that was taken over meanwhile is ended already.
+
+        A worker that stood still for longer than its lease finds that. Raises for every other reason.
+        """
+        try:
+            await super().finish_job(job, status, delete_job)
+        except ConnectorException as error:
+            if not _is_gone(error):
+                raise
+            log.warning("job_taken_over", job=job.task_name, **job.task_kwargs, why=_TAKEN_OVER)
+
+
+_TAKEN_OVER = (
+    "This worker stood still for longer than its lease, and its job was taken over. "
+    "Nothing is lost: whoever runs it again goes on from where this run came to."
+)
+
+
+def _is_gone(error: ConnectorException) -> bool:
+    """Tell the refusal of procrastinate_finish_job_v1 that knows no such job any more."""
+    why = error.__cause__
+    return isinstance(why, RaiseException) and str(why).startswith("Job was not found")
+
+
 class Queue:
     """Procrastinate on one of our pools.
 
@@ -63,6 +97,7 @@ class Queue:
     def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
         connector = PsycopgConnector()
         self.app = App(connector=connector)
+        self.app.job_manager = Jobs(connector)
         self._connector = connector
         self._pool = pool
 
