@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import typer
 from psycopg import AsyncConnection
 
-from bot.commands.audit_trail import Entry, Proof
+from bot.commands.audit_trail import Entry, Proof, parsed
 from bot.commands.database import desk
 from bot.commands.printing import say, say_json
 from bot.settings import Settings
@@ -26,7 +25,7 @@ def export(thread_id: str | None) -> None:
             async for page in _pages(at.conn, thread_id):
                 for row in page:
                     line = {key: row[key] for key in ("chain", "n", "hash")}
-                    say_json(line | {"body": _parsed(row["body"])}, indent=None)
+                    say_json(line | {"body": parsed(row["body"])}, indent=None)
 
     asyncio.run(act())
 
@@ -76,13 +75,6 @@ async def _pages(conn: AsyncConnection[Any], thread_id: str | None) -> AsyncIter
 
 def _entry(row: dict[str, Any]) -> Entry:
     return Entry(row["chain"], row["n"], row["body"], row["hash"])
-
-
-def _parsed(body: str) -> object:
-    try:
-        return json.loads(body)
-    except ValueError:  # altered beyond recognition: `verify` says so, and the text is what there is
-        return body
 
 
 _PAGE = """

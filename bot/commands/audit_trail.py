@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 Head = tuple[int, str]
 """The number and the hash of a chain's last line."""
@@ -73,6 +75,14 @@ class Proof:
         if fault is not None and not self._faulty:
             self._faulty = True
             self.faults.append(fault)
+
+
+def parsed(body: str) -> Any:
+    """Return a line's JSON; the text that stands there where it was altered beyond recognition."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body
 
 
 def faults(entries: Iterable[Entry], heads: Mapping[str, Head]) -> list[Fault]:

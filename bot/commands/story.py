@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +10,7 @@ from psycopg import AsyncConnection
 
 from bot.approvals.difference import worded
 from bot.approvals.secrets import MASKED, Secrets
-from bot.commands.audit_trail import Entry, Fault, faults
+from bot.commands.audit_trail import Entry, Fault, faults, parsed
 from bot.commands.printing import lines, shown
 from bot.commands.told import one_line
 from bot.facts.threads import RESUMED, load
@@ -49,7 +48,7 @@ async def read(conn: AsyncConnection[Any], thread_id: str) -> Story:
             for approval in approvals
         ],
         "messages": await _rows(conn, _MESSAGES, thread_id),
-        "audit": [json.loads(entry.body) for entry in entries],
+        "audit": [parsed(entry.body) for entry in entries],
         "audit_faults": [vars(fault) for fault in faults(entries, heads)],
     }
 
@@ -155,9 +154,14 @@ def _audit(story: Story) -> Iterator[str]:
         yield from _audited(line)
 
 
-def _audited(line: Story) -> Iterator[str]:
-    about, head = line["data"], f"  {line['at']}  {line['event']}  {line['actor']}"
-    if line["event"] != RESUMED:
+def _audited(line: Any) -> Iterator[str]:
+    match line:
+        case {"at": at, "event": event, "actor": actor, "data": dict(about)}:
+            head = f"  {at}  {event}  {actor}"
+        case _:
+            yield f"  no line of ours: {shown(line)}"
+            return
+    if event != RESUMED:
         yield f"{head}  {shown(about)}"
         return
     yield f"{head}  {_of_state(about)}"

@@ -187,6 +187,20 @@ async def test_verify_proves_the_trail_and_names_the_first_altered_line(signoff,
     assert (report["ok"], report["faults"][0]["n"]) == (False, 2)
 
 
+@pytest.mark.parametrize("body", ["gone", "{}", "[1]", '{"data": 1}', '"\\u001b[2J"'])
+async def test_show_tells_a_thread_whose_trail_was_altered_beyond_recognition(signoff, database, body):
+    thread_id = await started(signoff)
+    with psycopg.connect(database) as connection:
+        connection.execute("update audit set body = %s where chain = %s", (body, thread_id))
+
+    done = await signoff("show", thread_id)
+
+    assert done.code == 0, done.err
+    assert "line 1 was altered" in done.out
+    assert "no line of ours: " in done.out
+    assert "\x1b" not in done.out
+
+
 async def test_verify_reads_a_trail_of_any_length_page_by_page(signoff, database, monkeypatch):
     monkeypatch.setattr(audit, "_AT_ONCE", 2)
     threads = [await started(signoff) for _ in range(4)]
