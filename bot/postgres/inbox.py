@@ -27,12 +27,17 @@ class Item:
 
 @dataclass(frozen=True)
 class Inbox:
-    """A person's three lists, each in the order in which it is read, and the time they were read."""
+    """A person's three lists, each in the order in which it is read, and the time they were read.
+
+    `waits` and `asks` count all that the first two lists would hold if they were not cut.
+    """
 
     waiting: tuple[Item, ...]
     asked: tuple[Item, ...]
     recent: tuple[Item, ...]
     now: datetime
+    waits: int
+    asks: int
 
 
 async def inbox(conn: AsyncConnection[Any], user: str) -> Inbox:
@@ -46,11 +51,14 @@ async def inbox(conn: AsyncConnection[Any], user: str) -> Inbox:
     row = await moment.fetchone()
     if row is None:
         raise LookupError("signoff_now")
-    return Inbox(await _items(waiting), await _items(asked), await _items(recent), row["now"])
+    (mine, waits), (own, asks) = await _counted(waiting), await _counted(asked)
+    settled = tuple([_item(one) async for one in recent])
+    return Inbox(mine, own, settled, row["now"], waits, asks)
 
 
-async def _items(found: AsyncCursor[Any]) -> tuple[Item, ...]:
-    return tuple([_item(row) async for row in found])
+async def _counted(found: AsyncCursor[Any]) -> tuple[tuple[Item, ...], int]:
+    rows = await found.fetchall()
+    return tuple(_item(row) for row in rows), rows[0]["of"] if rows else 0
 
 
 def _item(row: dict[str, Any]) -> Item:
@@ -63,7 +71,7 @@ def _item(row: dict[str, Any]) -> Item:
 # What is theirs to decide: they are listed, or in a group that is; they are none of those who never may; it
 # is not their own, unless that is declared; and they have not said yet what they think of this revision.
 _WAITING = """
-select a.*, to_jsonb(t) as thread, l.permalink,
+select a.*, to_jsonb(t) as thread, l.permalink, count(*) over () as of,
        (select jsonb_agg(to_jsonb(v)) from votes v where v.approval_id = a.approval_id) as votes
 from approvals a join threads t using (thread_id) left join card_links l using (approval_id)
 where a.status = 'pending' and a.policy -> 'approvers' ?| (
@@ -81,7 +89,7 @@ order by a.due_at nulls last, a.created_at limit %(most)s
 """
 
 _ASKED = """
-select a.*, to_jsonb(t) as thread, l.permalink,
+select a.*, to_jsonb(t) as thread, l.permalink, count(*) over () as of,
        (select jsonb_agg(to_jsonb(v)) from votes v where v.approval_id = a.approval_id) as votes
 from threads t join approvals a using (thread_id) left join card_links l using (approval_id)
 where t.requester = %(user)s and t.status in ('running', 'waiting') and a.status = 'pending'

@@ -34,11 +34,16 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class HomeView:
-    """What one person's Home shows; each list in the order in which it is shown, as long as it is."""
+    """What one person's Home shows; each list in the order in which it is shown.
+
+    `waits` and `asks` count what there is of the first two, where that is more than the lists hold.
+    """
 
     waiting: tuple[Entry, ...] = ()
     asked: tuple[Entry, ...] = ()
     recent: tuple[Entry, ...] = ()
+    waits: int = 0
+    asks: int = 0
     now: datetime
     groups: Mapping[str, str] = field(default_factory=dict)
 
@@ -50,11 +55,14 @@ def home(view: HomeView) -> Block:
         blocks += [*_to_decide(entry, view), {"type": "divider"}]
     if not view.waiting:
         blocks.append(section(_EMPTY))
-    blocks += _more(len(view.waiting) - _WAITING)
-    for heading, entries in (("You asked for", view.asked), ("Settled lately", view.recent)):
+    blocks += _more(max(view.waits, len(view.waiting)) - _WAITING)
+    for heading, entries, there_are in (
+        ("You asked for", view.asked, view.asks),
+        ("Settled lately", view.recent, 0),
+    ):
         if entries:
             rows = (section(row(entry, view.now, view.groups, own=True)) for entry in entries[:_LISTED])
-            blocks += [_header(heading), *rows, *_more(len(entries) - _LISTED)]
+            blocks += [_header(heading), *rows, *_more(max(there_are, len(entries)) - _LISTED)]
     kept = [*blocks[: VIEW_BLOCKS - 1], context(f"Updated {when(view.now)}")]
     return {"type": "home", "blocks": numbered(kept, f"home.{int(view.now.timestamp() * 1000)}")}
 

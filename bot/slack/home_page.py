@@ -21,6 +21,8 @@ async def home_page(conn: AsyncConnection[Any], user: str) -> Block:
             waiting=entries(lists.waiting),
             asked=entries(lists.asked),
             recent=entries(lists.recent),
+            waits=lists.waits,
+            asks=lists.asks,
             now=lists.now,
             groups=groups,
         )

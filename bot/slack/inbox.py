@@ -22,12 +22,19 @@ class Startable:
     fields: tuple[str, ...] = ()
 
 
-def inbox(waiting: Sequence[Entry], asked: Sequence[Entry], now: datetime) -> Drawn:
-    """Answer `/approvals`, to one person; the buttons are on the cards and in the App Home."""
-    blocks = [*_list("Waiting for you", waiting, now, "Nothing waits for you.", own=False)]
-    blocks += _list("You asked for", asked, now, "You have asked for nothing that is still open.", own=True)
+def inbox(
+    waiting: Sequence[Entry], asked: Sequence[Entry], now: datetime, *, waits: int = 0, asks: int = 0
+) -> Drawn:
+    """Answer `/approvals`, to one person; the buttons are on the cards and in the App Home.
+
+    `waits` and `asks` count what there is, where that is more than the lists hold.
+    """
+    waits, asks = max(waits, len(waiting)), max(asks, len(asked))
+    none = "You have asked for nothing that is still open."
+    blocks = [*_list("Waiting for you", waiting, waits, now, "Nothing waits for you.", own=False)]
+    blocks += _list("You asked for", asked, asks, now, none, own=True)
     blocks.append(context("The App Home lists these with their buttons · `/approvals help`"))
-    return drawn(f"{count(len(waiting), 'approval')} waiting for you", blocks, None, 1)
+    return drawn(f"{count(waits, 'approval')} waiting for you", blocks, None, 1)
 
 
 def help_text(workflows: Sequence[Startable]) -> Drawn:
@@ -69,10 +76,12 @@ def _offer(workflow: Startable) -> str:
     return f"*{said(workflow.name, 80)}*{about}" + (f"\nInput: {takes}" if takes else "")
 
 
-def _list(heading: str, entries: Sequence[Entry], now: datetime, empty: str, *, own: bool) -> list[Block]:
+def _list(
+    heading: str, entries: Sequence[Entry], there_are: int, now: datetime, empty: str, *, own: bool
+) -> list[Block]:
     rows = [section(row(entry, now, own=own)) for entry in entries[:_LISTED]] or [section(empty)]
-    left = len(entries) - _LISTED
-    more = [context(f"And {left:,} more in the App Home.")] if left > 0 else []
+    left = there_are - _LISTED
+    more = [context(f"And {left:,} more; their cards are in their channels.")] if left > 0 else []
     return [_header(heading), *rows, *more]
 
 

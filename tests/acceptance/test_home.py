@@ -111,6 +111,27 @@ async def test_many_of_ones_own_do_not_hide_what_waits(
     assert listed(await home_of(house, MAYA))["Waiting for you"] == ["Somebody else's"]
 
 
+async def test_what_is_not_listed_is_counted_however_much_it_is(house: Running) -> None:
+    desk = await asking(house, MAYA, requester=CLEO, title="For Maya")
+    columns = await house.rows(
+        "select string_agg(column_name, ', ') as all_others from information_schema.columns "
+        "where table_name = 'approvals' and column_name not in ('approval_id', 'interrupt_id')"
+    )
+    others = columns[0]["all_others"]
+    await house.execute(
+        f"insert into approvals (approval_id, interrupt_id, {others}) "
+        f"select 'copy' || n, 'i' || n, {others} from approvals, generate_series(1, 99) n "
+        "where thread_id = %s",
+        desk.thread_id,
+    )
+
+    assert "And 88 more approvals" in str(await home_of(house, MAYA))
+    assert "And 90 more approvals" in str(await home_of(house, CLEO))
+    said = await answer(house, MAYA)
+    assert "100 approvals waiting for you" in said["text"]
+    assert "And 85 more" in str(said)
+
+
 async def test_what_was_settled_lately_is_listed_for_who_asked_and_who_voted(house: Running) -> None:
     desk = await asking(house, MAYA, requester=CLEO, title="Settled")
     await desk.click(MAYA)

@@ -81,7 +81,7 @@ def test_a_long_inbox_fits_and_leads_to_the_home() -> None:
     answer = inbox([OPEN] * 40, [OPEN] * 40, NOW)
 
     judge(answer.blocks)
-    assert "And 25 more in the App Home." in read(answer.blocks)
+    assert "And 25 more; their cards are in their channels." in read(answer.blocks)
 
 
 def test_help_names_what_can_be_started() -> None:

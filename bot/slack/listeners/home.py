@@ -57,7 +57,8 @@ async def _answer(desk: Desk, intake: Intake, command: dict[str, Any]) -> Drawn:
     match verb:
         case "":
             lists = await desk.ask(lambda conn: inbox(conn, user))
-            return inbox_answer(entries(lists.waiting), entries(lists.asked), lists.now)
+            waiting, asked = entries(lists.waiting), entries(lists.asked)
+            return inbox_answer(waiting, asked, lists.now, waits=lists.waits, asks=lists.asks)
         case "start":
             return await _start(intake, user, rest, command.get("trigger_id") or None)
         case _:
