@@ -24,7 +24,7 @@ def canonical(value: Any) -> bytes:
     (Postgres' jsonb refuses those), more than `DEEPEST` levels or `LARGEST` bytes.
     """
     _check(value, DEEPEST)
-    raw = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    raw = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     try:
         encoded = raw.encode()
     except UnicodeEncodeError as error:

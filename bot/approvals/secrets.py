@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, get_args, get_type_hints, is_typeddict
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
@@ -108,7 +108,6 @@ def _hints(schema: Any) -> Mapping[str, Any]:
 
 
 def _types_in(hint: Any) -> Iterator[Any]:
-    if get_origin(hint) is None:
-        yield hint
+    yield hint
     for argument in get_args(hint):
         yield from _types_in(argument)

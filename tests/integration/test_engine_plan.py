@@ -7,7 +7,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.approvals.dialects import Asked, breakpoint_request
-from bot.engine.plan import Begin, Drive, Finish, Orphan, Send, Snapshot, Step, Wait, follow, next_move
+from bot.engine.plan import (
+    Begin,
+    Changes,
+    Drive,
+    Finish,
+    Orphan,
+    Send,
+    Snapshot,
+    Step,
+    Wait,
+    follow,
+    next_move,
+)
 from bot.facts.pauses import Pause
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
@@ -87,8 +99,25 @@ def test_a_pause_that_its_checkpoint_still_holds_was_not_answered_though_its_ans
 def test_another_payload_is_a_revision_before_a_decision_and_supersedes_one():
     open_, decided = Row(payload_hash="other"), Row(payload_hash="other", status="decided")
 
-    assert follow(paused(), (open_,)).revised == ((open_, PAUSE),)
-    assert follow(paused(), (decided,)).superseded == ((decided, PAUSE),)
+    assert follow(paused(), (open_,)) == Changes(revised=((open_, PAUSE),))
+    assert follow(paused(), (decided,)) == Changes(superseded=((decided, PAUSE),))
+
+
+def test_rows_that_say_what_the_graph_asks_are_left_as_they_are():
+    for status in ("pending", "decided", "expired"):
+        assert follow(paused(), (Row(status=status),)) == Changes()
+
+
+def test_a_graph_is_finished_when_it_began_and_nothing_is_left_of_it():
+    assert ended().finished
+    for more in ({"started": False}, {"unfinished": True}, {"failed": True}, {"pauses": (PAUSE,)}):
+        assert not ended(**more).finished
+
+
+def test_a_graph_to_be_run_on_died_unless_it_never_ran_raised_or_came_back_by_itself():
+    assert paused(pauses=()).died
+    for more in ({"started": False}, {"failed": True}, {"returned": True}):
+        assert not paused(pauses=(), **more).died
 
 
 def test_a_pause_that_was_closed_and_is_still_there_is_asked_again():

@@ -9,7 +9,7 @@ from slack_rows import NOW
 from bot.approvals import Fallback
 from bot.approvals.dialects import Answering, End, Resume, read
 from bot.approvals.errors import BadAnswer
-from bot.approvals.timeout import fell_short
+from bot.approvals.timeout import NEVER_DELIVERED, fell_short
 from bot.approvals.timeout import timed_out as by_clock
 
 CALL = {"name": "wire", "args": {"amount": 5, "to": "acme"}, "description": "Pay"}
@@ -150,3 +150,12 @@ def test_a_fallback_that_is_no_answer_comes_to_a_no(name, expected, fallback, sh
     assert fell_short(decision, fallback) is short
     assert decision.rejected is (short or fallback.kind == "reject")
     assert decision.by.kind == "timeout"
+
+
+def test_what_was_never_delivered_is_rejected_for_that_and_no_fallback_fell_short():
+    asked, fallback = read(*ASKS["signoff"]), Fallback.as_drafted()
+
+    decision = by_clock(asked.request, fallback, delivered=False, at=NOW)
+
+    assert (decision.rejected, decision.reason) == (True, NEVER_DELIVERED)
+    assert not fell_short(decision, fallback)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import operator
+from collections.abc import Callable
 from typing import Annotated, TypedDict
 
 import pytest
@@ -21,9 +22,16 @@ class Login(BaseModel):
     pin: SecretStr | None = None
 
 
+class Folder(BaseModel):
+    parent: Folder | None = None
+    combination: SecretStr
+
+
 class State(TypedDict, total=False):
     log: Annotated[list[str], operator.add]
     login: Login
+    then: Callable[[int], str]
+    folder: list[Folder]
 
 
 def said(before, after, secrets=PLAIN):
@@ -91,6 +99,14 @@ def test_declared_names_and_fields_of_pydantics_secret_types_are_masked():
         'login: (nothing) → {"user": "ann", "pin": "•••"}',
         'iban: (nothing) → "•••"',
     ]
+    inner = {"folder": [{"parent": {"combination": "99"}}]}
+    assert "99" not in str(said({}, inner, workflow.hides)), "however deep a type that holds itself goes"
+
+
+def test_what_is_hidden_shows_itself_in_no_form():
+    hidden = PLAIN.hidden({"password": "hush"})
+
+    assert "hush" not in f"{hidden} {hidden['password']} {hidden['password']!r}"
 
 
 def test_long_values_are_cut_with_their_length_and_many_changes_counted():

@@ -68,10 +68,18 @@ def test_a_click_of_who_may_on_what_is_open_counts() -> None:
         (case(team=None), CLICK, "unchecked"),
         (case(thread=thread(requester=BOB)), CLICK, "own"),
         (of_approval(policy=Policy()), CLICK, "not_listed"),
+        (replace(of_approval(policy=Policy(approvers=("@gone",))), groups_at=NOW), CLICK, "no_group"),
+        (CASE, click(corrects=True), "not_allowed"),
     ],
 )
 def test_what_keeps_a_click_from_counting_has_a_name(held: Case, clicked: Click, why: str) -> None:
     assert judge(held, clicked) == why
+
+
+@pytest.mark.parametrize("verdict", ["reject", "respond"])
+def test_a_no_and_an_answer_in_words_count_where_they_are_offered(verdict: Any) -> None:
+    offered = of_approval(asked=REQUEST.model_copy(update={"allow": ("approve", verdict)}).payload())
+    assert judge(offered, click(verdict=verdict)) == Standing("named")
 
 
 def test_somebody_of_another_workspace_learns_nothing_of_the_approval() -> None:
@@ -147,6 +155,7 @@ def test_earlier_voters_are_judged_by_the_rule_that_clicks_are_judged_by() -> No
     eve = replace(PERSON, user_id=EVE)
     held = case(votes=(vote(EVE), vote(BOB)))
     assert doubted(replace(held, voters=(eve,))) == {}
+    assert doubted(replace(held, voters=(eve, PERSON), person=None)) == {}
     assert doubted(replace(held, voters=(replace(eve, is_guest=True),))) == {EVE: "guest"}
     assert doubted(replace(held, voters=(eve,), thread=thread(requester=EVE))) == {EVE: "own"}
     assert (

@@ -44,7 +44,7 @@ def test_at_one_moment_a_reminder_comes_first_and_the_end_last():
     eight_hours_are_a_day = Sla(
         respond_within=DAY,
         remind_after=[8 * HOUR, 8 * HOUR],
-        escalate=[(8 * HOUR, ["U123456"])],
+        escalate=[(8 * HOUR, ["U123456"]), (8 * HOUR, ["U234567"])],
         calendar="business",
         timezone="Europe/Berlin",
     )
@@ -56,6 +56,7 @@ def test_at_one_moment_a_reminder_comes_first_and_the_end_last():
         ("remind", 0),
         ("remind", 1),
         ("escalate", 0),
+        ("escalate", 1),
         ("expire", 0),
     ]
 
@@ -93,6 +94,7 @@ def test_an_sla_survives_json():
         ({"respond_within": "PT4H", "escalate": [["PT5H", ["@ops"]]]}, "escalate: .* before the deadline"),
         ({"respond_within": "P1D", "remind_after": ["PT9H"], "calendar": "business"}, "before the deadline"),
         ({"escalate": [["PT1H", []]]}, "at least 1"),
+        ({"escalate": [["PT1H", ["@ops"] * 201]]}, "at most 200"),
         ({"escalate": [["PT1H", ["everybody"]]]}, "no user id"),
         ({"timezone": "Europe/Atlantis"}, "no time zone"),
         ({"timezone": "../../etc/passwd"}, "no time zone"),
@@ -104,6 +106,9 @@ def test_an_sla_survives_json():
         ({"calendar": "lunar"}, "business"),
         ({"fallback": {"kind": "choose"}}, "choice"),
         ({"fallback": {"kind": "reject", "choice": "a"}}, "choice"),
+        ({"fallback": {"kind": "choose", "choice": ""}}, "at least 1"),
+        ({"fallback": {"kind": "choose", "choice": "a" * 101}}, "at most 100"),
+        ({"fallback": {"kind": "approve", "unless": "busy"}}, "Extra inputs"),
         ({"surprise": 1}, "Extra inputs"),
     ],
 )
