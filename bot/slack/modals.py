@@ -147,7 +147,8 @@ def taken_modal(approval: Approval, by: str | None, typed: Any = None) -> Block:
     """
     text = refusal("settled", approval)
     if approval.status == "pending":
-        who = mention(by) if by else "Somebody"
+        corrected = approval.correction is not None and approval.correction.by is not None
+        who = mention(by) if by and not corrected else "Somebody"  # which of the two came last is not kept
         text = f"{who} changed this while you were typing. Nothing of yours was recorded; open it again."
     blocks = [section(f"*{said(approval.request.title, 300)}*\n{text}")]
     if typed:

@@ -26,6 +26,7 @@ from slack_rows import (
     thread,
 )
 
+from bot.approvals.correction import Correction
 from bot.approvals.request import ApprovalRequest
 from bot.slack.editing import Editing
 from bot.slack.form import Draft, Item, Spot, item_at
@@ -214,6 +215,13 @@ def test_an_edit_by_somebody_else_meanwhile_is_named() -> None:
 
     assert f"<@{BOB}> changed this while you were typing" in read(taken)
     assert "my words" in read(taken)
+
+
+def test_where_an_edit_and_a_correction_came_nobody_is_named_for_the_last_change() -> None:
+    corrected = Correction(schema={}, values={"centre": "1"}, fixed={"centre": "2"}, by=ANA)
+    taken = taken_modal(replace(approval(), revision=3, edited_by=BOB, correction=corrected), BOB)
+
+    assert "Somebody changed this while you were typing" in read(taken)
 
 
 def test_a_refusal_takes_the_place_of_a_form() -> None:
