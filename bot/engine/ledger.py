@@ -147,7 +147,10 @@ class Ledger:
 
     async def hold(self, problem: str) -> None:
         """Leave the thread for a worker that can run it, and look again in a minute."""
-        async with self._fact() as (recorded, _):
+        async with self._fact() as (recorded, rows):
+            if self.thread.error != problem:
+                for approval in rows.approvals:
+                    recorded.redraw_cards(approval.approval_id)
             await self.row.held(problem)
             tell_ops(recorded, self.thread, "held", problem, "signoff doctor")
 

@@ -99,7 +99,9 @@ def _after(approval: Approval, thread: Thread) -> str:
         case "orphaned":
             told = "⚠️ The workflow lost its place after this; ops have been told."
         case "waiting" if approval.applied_at is None and thread.retry_at and thread.error:
-            told = f"⏸️ Not handed on yet: {_error(thread)} The decision stands; ops have been told."
+            told = (
+                f"⏸️ Not handed on yet: {_error(thread).rstrip('.')}. The decision stands; ops have been told."
+            )
         case "running" | "waiting" if approval.applied_at is None:
             told = "Handing the answer to the workflow …"
         case "running":

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+from asking import retried
 from fixtures_decisions import MODULE, PAYMENT, Asked, asking, editable
 from fixtures_house import CLEO, DANA, FINANCE, FINN, MAYA, OTTO, ROSA, Running, running_house
 
@@ -213,6 +214,25 @@ async def test_an_answered_card_says_that_its_workflow_has_the_answer_and_waits_
     assert [a.status for a in await house.approvals(thread_id)] == ["decided", "pending"]
     answered = house.cards(GENERAL)[0]
     assert "The workflow has the answer, and waits for people again." in str(answered["blocks"])
+
+
+async def test_an_answered_card_of_a_workflow_that_was_taken_away_says_that_it_is_held_and_goes_on_after(
+    house: Running,
+) -> None:
+    desk = await asking(house, MAYA)
+    entry = house.house.catalog.entries.pop("asked")
+    await desk.click(MAYA)
+    await house.drain()
+
+    held = "Not handed on yet: Workflow asked is not in this worker's catalog. The decision stands"
+    assert held in str(desk.card()["blocks"])
+    drawn = await house.rows("select wanted from messages where kind = 'card'")
+    await retried(house, 2)
+    assert await house.rows("select wanted from messages where kind = 'card'") == drawn
+
+    house.house.catalog.entries["asked"] = entry
+    await retried(house, 1)
+    assert "The workflow is done" in str(desk.card()["blocks"])
 
 
 @pytest.mark.parametrize("count", [1, 5, 20])
