@@ -67,7 +67,10 @@ async def later(
     *,
     posted: Literal["no", "unknown"],
 ) -> None:
-    """Put the message off. `posted` says whether Slack may have taken it all the same."""
+    """Put the message off. `posted` says whether Slack may have taken it all the same.
+
+    Where an earlier post may have reached Slack, that stays so: one that was found there can be refused, too.
+    """
     await conn.execute(
         _LATER,
         {
@@ -75,6 +78,7 @@ async def later(
             "lease": claimed.lease,
             "after": after,
             "unknown": posted == "unknown",
+            "before": claimed.unknown_since,
         },
     )
 
@@ -215,7 +219,7 @@ where message_id = %(id)s and lease = %(lease)s
 _LATER = """
 update messages
 set lease = null, lease_until = null, retry_at = signoff_now() + %(after)s,
-    posting_since = case when %(unknown)s then posting_since end
+    posting_since = case when %(unknown)s then posting_since else %(before)s::timestamptz end
 where message_id = %(id)s and lease = %(lease)s
 """
 

@@ -106,6 +106,21 @@ async def test_a_worker_that_died_after_posting_leaves_one_live_card(house: Runn
     assert (row["ts"], row["drawn"], row["posting_since"]) == (house.card(FINANCE)["ts"], 1, None)
 
 
+async def test_a_post_that_was_found_again_stays_the_card_where_slack_refuses_to_draw_it_for_now(
+    house: Running,
+) -> None:
+    offer(house)
+    house.slack.fault("chat.postMessage", "posted_but_dropped")
+    house.slack.fault("chat.update", "ratelimited")
+    thread = await asked(house)
+
+    await retried(house, times=2)
+
+    assert len(house.cards(FINANCE)) == 1
+    row = await card_row(house, thread)
+    assert (row["ts"], row["posting_since"]) == (house.card(FINANCE)["ts"], None)
+
+
 async def test_a_post_is_found_under_hundreds_of_later_messages(house: Running) -> None:
     offer(house)
     card = await start_without_drawing(house)
