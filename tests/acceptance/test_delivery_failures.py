@@ -262,6 +262,27 @@ async def test_a_pending_card_in_a_channel_that_was_archived_is_reported(house: 
     assert (await house.approval(thread)).delivery == "delivered"
 
 
+async def test_a_card_whose_private_channel_lost_the_bot_is_reported_once_and_redrawn_when_mended(
+    house: Running,
+) -> None:
+    offer(house)
+    thread = await asked(house)
+    members = house.slack.state.conversations[FINANCE].channel.members
+    change_channel(house, FINANCE, is_private=True, members=members - {BOT})
+    for _ in range(3):
+        await house.pass_time(timedelta(minutes=6))
+        await Clock(house.house).upkeep()
+        await house.drain()
+    (problem,) = told_ops(house)
+    assert "channel_not_found" in problem
+
+    change_channel(house, FINANCE, members=members)
+    await mend(house, thread)
+
+    assert (await card_row(house, thread))["error"] is None
+    assert len(house.cards(FINANCE)) == 1
+
+
 async def test_a_card_deleted_after_it_was_settled_stays_deleted(house: Running) -> None:
     offer(house)
     thread = await asked(house)
