@@ -43,6 +43,7 @@ _PROPOSAL = 2000
 _OPTIONS = 1500
 _FACTS = 1200
 _LINKS = 10
+_QUOTED = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,15 +94,20 @@ def _asked(view: CardView) -> Iterator[Block]:
 
 def _told(view: CardView) -> Iterator[Block]:
     """Yield a settled card's first lines: what came of it, in whose words, and who had asked."""
-    decision = view.approval.decision
     yield section(outcome(view.approval, view.thread) or "")
-    if decision and (decision.text or decision.comment):
-        yield rich_text(quote(decision.text or decision.comment or ""))
+    if told := _words(view.approval):
+        yield rich_text(quote(told, _QUOTED))
     yield section(asking.asked_by(view.thread))
 
 
+def _words(approval: Approval) -> str:
+    """Return what the decider said, an answer or a reason; "" where nobody said anything."""
+    decision = approval.decision
+    return (decision.text or decision.comment or "") if decision else ""
+
+
 def _content(view: CardView) -> tuple[list[Block], bool]:
-    """Return what the workflow said, and whether that is all of it."""
+    """Return what the workflow said, and whether that, and what the decider said, is all there is."""
     approval = view.approval
     request = approval.request
     title_fits = units(request.title) <= _LONG_TITLE
@@ -120,7 +126,8 @@ def _content(view: CardView) -> tuple[list[Block], bool]:
     ]
     blocks = [] if pairs else _grid(fields)
     blocks += [rich_text(*piece.elements) for piece in pieces if piece.elements]
-    return blocks, title_fits and all(piece.whole for piece in pieces)
+    told = units(_words(approval)) <= _QUOTED
+    return blocks, title_fits and told and all(piece.whole for piece in pieces)
 
 
 def _grid(fields: Mapping[str, str]) -> list[Block]:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 from bot.slack.text import Block, brief, clean, cut, units
 
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
+_FENCE = re.compile(r"^ {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)$")
+_LANGUAGE = re.compile(r"[\w.+#-]{0,30}")
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s+(.*?)\s*#*$")
 _BULLET = re.compile(r"^(\s*)(?:[-*+]|(\d{1,4})[.)])\s+(.*)$")
 _QUOTED = re.compile(r"^ {0,3}>\s?(.*)$")
 _INLINE = re.compile(
-    r"`(?P<code>[^`\n]+)`"
+    r"(?P<ticks>`+)(?P<code>[^`\n]+)(?P=ticks)"
     r"|\*\*(?P<bold>[^*\n]+)\*\*"
     r"|(?<![\w*])\*(?P<italic>[^*\s][^*\n]*)\*(?![\w*])"
     r"|!?\[(?P<label>[^\]\n]{0,300})\]\((?P<url>https?://[^\s()<>]{1,1000})\)"
@@ -61,15 +62,19 @@ def markdown(text: str, limit: int) -> list[Block]:
     """
     elements: list[Block] = []
     fence: list[str] | None = None
+    mark = ""
     for row in brief(text.strip(), limit).split("\n"):
-        if _FENCE.match(row):
-            if fence is not None:
-                elements.append(preformatted("\n".join(fence) or " "))
-            fence = [] if fence is None else None
-        elif fence is not None:
-            fence.append(row)
-        else:
+        found = _FENCE.match(row)
+        if fence is None and found:
+            mark, told = found[1], found[2].strip()
+            fence = [] if _LANGUAGE.fullmatch(told) else [told]
+        elif fence is None:
             _add_row(elements, row)
+        elif found and found[1].startswith(mark) and not found[2].strip():
+            elements.append(preformatted("\n".join(fence) or " "))
+            fence = None
+        else:
+            fence.append(row)
     if fence:
         elements.append(preformatted("\n".join(fence)))
     return elements

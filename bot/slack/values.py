@@ -43,24 +43,27 @@ def pretty(value: Any) -> str:
 
 def shown(value: Any, limit: int = 300) -> str:
     """Write one value in a line, as a person says it."""
+    return cut(line(brief(_said(value), 2 * limit)) or "(blank)", limit)
+
+
+def _said(value: Any) -> str:
     match value:
         case _ if value is MISSING:
-            text = "(nothing)"
+            return "(nothing)"
         case None:
-            text = "(none)"
+            return "(none)"
         case True | False:
-            text = "yes" if value else "no"
+            return "yes" if value else "no"
         case "":
-            text = "(empty)"
+            return "(empty)"
         case str():
-            text = value
+            return value
         case int() | float():
-            text = repr(value)
+            return repr(value)
         case list() if value and all(is_scalar(item) for item in value):
-            text = ", ".join(shown(item) for item in value)
+            return ", ".join(_said(item) for item in value)
         case _:
-            text = json.dumps(value, ensure_ascii=False)
-    return cut(line(brief(text, 2 * limit)) or "(blank)", limit)
+            return json.dumps(value, ensure_ascii=False)
 
 
 def facts(pairs: Iterable[tuple[str, Any]], limit: int, *, struck: bool = False) -> Piece:
@@ -137,7 +140,7 @@ def _called(path: str, names: Mapping[str, str]) -> str:
 
 
 def _tells_all(value: Any, text: str) -> bool:
-    return not (isinstance(value, str) and value) or value == text
+    return text == _said(value)
 
 
 def _is_prose(value: Any) -> bool:

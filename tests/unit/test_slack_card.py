@@ -253,6 +253,18 @@ def test_what_is_cut_can_be_shown_whole_while_open_and_after() -> None:
     assert "signoff.whole" not in actions(draw(approval()).blocks)
 
 
+def test_a_list_that_is_cut_can_be_shown_whole() -> None:
+    recipients = [f"person-{n}@a-long-company-name.example" for n in range(20)]
+    drawn = draw(approval(REQUEST.model_copy(update={"proposal": {"recipients": recipients}})))
+    assert recipients[-1] not in str(drawn.blocks)
+    assert "signoff.whole" in actions(drawn.blocks)
+
+
+def test_a_long_reason_can_be_read_whole_on_the_settled_card() -> None:
+    drawn = draw(decided(decision("reject", comment="No. " * 400, proposal=None)))
+    assert actions(drawn.blocks) == ["signoff.whole"]
+
+
 def test_an_overdue_card_after_an_outage_can_still_be_decided() -> None:
     held = approval(due_at=NOW - timedelta(minutes=5))
 

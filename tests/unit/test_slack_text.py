@@ -125,6 +125,20 @@ def test_markdown_keeps_its_shape_and_a_link_cannot_lie() -> None:
     assert {"type": "link", "url": "https://evil.example/x", "text": "https://evil.example/x"} in runs
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("```rm -rf /data```\nand more", "rm -rf /data\nand more"),
+        ("```\nx\n``` drops a table", "x\n``` drops a table"),
+        ("```sql drop table users\nx\n```", "sql drop table users\nx"),
+        ("```\n~~~\nx\n```\nand more", "~~~\nxand more"),
+    ],
+)
+def test_nothing_that_stands_beside_a_fence_is_lost(text: str, shown: str) -> None:
+    runs = [run["text"] for element in markdown(text, 1000) for run in element["elements"]]
+    assert "".join(runs) == shown
+
+
 def test_a_fence_that_never_ends_is_shown_to_the_end() -> None:
     assert markdown("```\nrest", 100)[-1]["elements"][0]["text"] == "rest"
 
