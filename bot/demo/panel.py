@@ -14,6 +14,7 @@ from bot.demo.happened import happened
 from bot.demo.moves import HOME, MOVES, NEXT_DAY, NEXT_DAY_LABEL, next_working_day
 from bot.demo.samples import SAMPLES, Sample
 from bot.emulator import Json
+from bot.emulator.errors import CannotDo
 from bot.emulator.faults import Faults
 from bot.facts.threads import Start, moment, start
 from bot.postgres import time_machine
@@ -42,12 +43,22 @@ class DemoPanel:
             return {"now": None, "note": "Postgres cannot be reached", "actions": [], "sections": []}
 
     async def act(self, action: str) -> Json:
+        """Do what a button says; raises `CannotDo` where there is none of that name, or no Postgres."""
+        try:
+            return await self._act(action)
+        except (OperationalError, PoolTimeout) as error:
+            raise CannotDo("Postgres cannot be reached; nothing was done") from error
+
+    async def _act(self, action: str) -> Json:
         if action in MOVES or action == NEXT_DAY:
             await self._move(action)
         elif action in ("slack-down", "slack-up"):
             self._let_slack(down=action == "slack-down")
         else:
-            return {"thread_id": await self._start(next(s for s in SAMPLES if s.name == action))}
+            sample = next((sample for sample in SAMPLES if sample.name == action), None)
+            if sample is None:
+                raise CannotDo("this demo has no such button; load the page again")
+            return {"thread_id": await self._start(sample)}
         return {}
 
     async def _move(self, action: str) -> None:

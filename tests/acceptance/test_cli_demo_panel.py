@@ -4,10 +4,12 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from psycopg import OperationalError
 
 from bot.clock import Clock
 from bot.demo.moves import HOME
 from bot.demo.panel import DemoPanel
+from bot.emulator.errors import CannotDo
 from workflows import effects, folders
 
 
@@ -66,6 +68,22 @@ async def test_slack_can_be_taken_down_and_brought_back(house, panel):
     assert "slack-up" in [action["id"] for action in (await panel.state())["actions"]]
     await panel.act("slack-up")
     assert not house.slack.faults.down
+
+
+async def test_a_button_of_another_version_of_the_demo_is_refused_in_words(panel):
+    with pytest.raises(CannotDo, match="no such button"):
+        await panel.act("gone-since")
+
+
+async def test_a_button_pressed_while_postgres_is_away_says_so(house, panel, monkeypatch):
+    def away(*_):
+        raise OperationalError("the connection is lost")
+
+    monkeypatch.setattr(house.house.work, "connection", away)
+
+    with pytest.raises(CannotDo, match="Postgres cannot be reached"):
+        await panel.act("plus-1h")
+    assert (await panel.state())["note"] == "Postgres cannot be reached"
 
 
 async def test_an_answer_that_nobody_approved_in_time_is_told_as_such(house, panel):
