@@ -61,7 +61,8 @@ def post_ephemeral(call: Call) -> Json:
 
 def get_permalink(call: Call) -> Json:
     conversation = call.slack.conversation(call.args.required("channel", "channel_not_found"))
-    if conversation.channel.is_private and call.slack.workspace.bot_user.id not in conversation.channel.members:
+    bot = call.slack.workspace.bot_user.id
+    if conversation.channel.is_private and bot not in conversation.channel.members:
         raise SlackError("channel_not_found")
     message = messages.find(conversation, call.args.required("message_ts", "message_not_found"))
     domain, channel_id = call.slack.workspace.domain, conversation.channel.id
