@@ -22,6 +22,7 @@ from bot.approvals.state import Older
 from bot.engine import kept
 from bot.engine.plan import Snapshot, StoppedSilently
 from bot.engine.raised import is_cancelled
+from bot.engine.stepping import steps_into
 from bot.engine.stops import Write
 from bot.facts.pauses import Pause
 from bot.facts.supersede import KeepsChanging
@@ -75,6 +76,7 @@ class GraphRun:
         # Not the graph's own copy(): that forgets which types its state may hold, and returns them as dicts.
         self._graph = copy.copy(graph)
         self._graph.checkpointer = self._saver
+        self._nests = any(steps_into(graph, name) for name in graph.nodes)
         self._refused = 0
         self._corrects = corrects
         self._version = self._read_version = state_version
@@ -88,11 +90,13 @@ class GraphRun:
 
         Raises `Misfit` where what was kept cannot be read.
         """
-        return await self._snapshot(await kept.read(self._graph, self._config))
+        return await self._snapshot(await kept.read(self._graph, self._config, subgraphs=self._nests))
 
     async def _snapshot(self, state: StateSnapshot) -> Snapshot:
+        stranded = await self._stranded_within(self._graph, state)
         try:
-            found, readable = self._pauses(state.interrupts), True
+            asked = (interrupt for interrupt in state.interrupts if interrupt.id not in stranded)
+            found, readable = self._pauses(asked), True
         except BadRequest:
             found, readable = (), False
         # A worker may die when the last task of a step has written, but before the step's checkpoint: nothing
@@ -111,7 +115,7 @@ class GraphRun:
             version=self._read_version,
             older=found_there if is_older else None,
             updated=found_there is not None and found_there.updated,
-            stranded=await self._stranded() if ended and state.created_at else frozenset(),
+            stranded=await self._held(self._config) if ended and state.created_at else stranded,
         )
 
     async def _looked_into(self) -> Older:
@@ -222,9 +226,23 @@ class GraphRun:
             return values
         return {key: value for key, value in values.items() if key in self._graph.output_channels}
 
-    async def _stranded(self) -> frozenset[str]:
-        """Find interrupts that no node of this graph has any more, but that its checkpoint still holds."""
-        kept = await self._saver.aget_tuple(self._config)
+    async def _stranded_within(self, graph: Any, state: StateSnapshot) -> frozenset[str]:
+        """Find interrupts of subgraphs that no node of theirs asks any more; a graph still lists them."""
+        found: frozenset[str] = frozenset()
+        for task in state.tasks:
+            inner = task.state
+            if not isinstance(inner, StateSnapshot) or not steps_into(graph, task.name):
+                continue
+            gone = {one.id for one in task.interrupts} - {one.id for one in inner.interrupts}
+            if gone:
+                # What was answered before a crash is gone, too, but the newest checkpoint does not hold it.
+                found |= gone & await self._held(inner.config)
+            found |= await self._stranded_within(graph.nodes[task.name].bound, inner)
+        return found
+
+    async def _held(self, config: Any) -> frozenset[str]:
+        """Find the interrupts that a checkpoint holds of tasks that have not finished."""
+        kept = await self._saver.aget_tuple(config)
         writes = kept.pending_writes if kept and kept.pending_writes else []
         finished = {task for task, channel, _ in writes if channel not in _CONTROL}
         return frozenset(

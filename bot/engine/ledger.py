@@ -93,11 +93,12 @@ class Ledger:
             except Misfit as misfit:
                 await hold_misfit(recorded, self.row, rows, str(misfit))
                 return Wait()
-            move = await self._record(recorded, move, snapshot, rows, workflow)
+            followed = replace(rows, approvals=approvals)
+            move = await self._record(recorded, move, snapshot, followed, workflow)
             await close_corrections(recorded, move, approvals)
             if isinstance(move, Send):
                 sent = [approval.approval_id for approval, _ in move.decided]
-                self._known = replace(rows, approvals=approvals).sent(sent)
+                self._known = followed.sent(sent)
             self._journey.departs(move, snapshot, approvals)
             return move
 
@@ -115,7 +116,7 @@ class Ledger:
             case Finish():
                 await end(recorded, self.row, "done", result=snapshot.result)
             case Orphan():
-                await end(recorded, self.row, "orphaned", why="a pause vanished without an answer")
+                await stop(recorded, self.row, rows, "orphaned", "a pause vanished without an answer")
             case Drive() if snapshot.died:
                 await self._recover(recorded, rows)
             case Begin() | Drive():

@@ -155,7 +155,7 @@ def next_move(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Move:
         return Begin()
     if stops := _of("breakpoint", snapshot):
         return _step(stops, approvals)
-    if any(a.status == "orphaned" and a.dialect == "breakpoint" for a in approvals):
+    if any(a.status == "orphaned" and _would_be_passed(a, snapshot) for a in approvals):
         return Orphan()
     if snapshot.failed:
         return Drive()
@@ -167,6 +167,11 @@ def next_move(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Move:
     if snapshot.unfinished:
         return Drive()
     return Orphan() if any(a.status == "orphaned" for a in approvals) else Finish()
+
+
+def _would_be_passed(approval: Approval, snapshot: Snapshot) -> bool:
+    """Whether the graph, run on, goes past a vanished pause without asking; others it asks anew."""
+    return approval.dialect == "breakpoint" or approval.interrupt_id in snapshot.stranded
 
 
 def _of(dialect: Dialect, snapshot: Snapshot) -> dict[str, Pause]:

@@ -71,7 +71,7 @@ class Rows:
             case Finish():
                 self._end("done", result=as_json(snapshot.result))
             case Orphan():
-                self._end("orphaned", error="a pause vanished without an answer")
+                self.stop("orphaned", "a pause vanished without an answer")
             case Begin() | Drive():
                 self._stands("running")
             case _:

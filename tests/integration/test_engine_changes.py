@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypedDict
 import pytest
 from fixtures_engine import MAYA, bench, catalog_of, chain, flow, side_by_side
 from langgraph.errors import NodeInterrupt
+from langgraph.graph import START
 from langgraph.types import interrupt
 
 from bot.approvals import ApprovalRequest, Fallback, Sla, ask
@@ -183,6 +184,93 @@ async def test_an_orphan_beside_a_pause_that_goes_on_keeps_the_thread_from_being
             "pay?": "orphaned",
             "beside?": "decided",
         }
+
+
+def _asking(title: str):
+    def node(state):
+        return {"log": [question(title)]}
+
+    return node
+
+
+def _within(*names: str, levels: int = 1):
+    """A graph that pays in a subgraph, whose nodes are called so and ask one after another, and goes on."""
+
+    def after(state):
+        return {"log": ["paid"]}
+
+    inner = chain(State, *(_asking(f"{name}?") for name in names), names=names)
+    for _ in range(levels - 1):
+        inner = chain(State, inner.compile(), names=("deeper",))
+    return chain(State, inner.compile(), after, names=("payments", "after"))
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+@pytest.mark.parametrize("marked", [False, True])
+async def test_a_node_renamed_in_a_subgraph_is_an_orphan_too_that_nothing_runs_past(database, levels, marked):
+    async with bench(database, flow(_within("pay", levels=levels))) as it:
+        thread_id = await it.run()
+        await it.decide((await it.pending(thread_id))["pay?"])
+        if marked:
+            await it.execute("update approvals set applying_at = signoff_now()")
+        it.deploy(flow(_within("transfer", levels=levels)))
+        await it.drain()
+
+        thread, (approval,) = await it.thread(thread_id), await it.approvals(thread_id)
+        assert (thread.status, approval.status) == ("orphaned", "orphaned")
+        await it.retry(thread_id)
+        await it.drain()
+        assert (await it.thread(thread_id)).status == "orphaned"
+
+        it.deploy(flow(_within("pay", levels=levels)))
+        await it.retry(thread_id)
+        await it.drain()
+        await it.answer((await it.pending(thread_id))["pay?"])
+        assert (await it.thread(thread_id)).result["log"][-2:] == ["approve", "paid"]
+
+
+async def test_an_orphan_in_a_subgraph_calls_off_what_is_asked_beside_it(database):
+    def beside(state):
+        return {"log": [question("beside?")]}
+
+    def pays_within(name):
+        graph = side_by_side(State, beside)
+        graph.add_node("payments", chain(State, _asking("pay?"), names=(name,)).compile())
+        return graph.add_edge(START, "payments")
+
+    async with bench(database, flow(pays_within("pay"))) as it:
+        thread_id = await it.run()
+        it.deploy(flow(pays_within("transfer")))
+        await it.answer((await it.pending(thread_id))["pay?"])
+
+        assert (await it.thread(thread_id)).status == "orphaned"
+        found = {a.request.title: a.status for a in await it.approvals(thread_id)}
+        assert found == {"pay?": "orphaned", "beside?": "cancelled"}
+
+
+async def test_what_a_subgraph_was_answered_before_a_crash_is_no_orphan_where_only_the_graph_still_lists_it(
+    database,
+):
+    root = "checkpoint_ns = '' and channel = '__interrupt__'"
+    async with bench(database, flow(_within("pay", "confirm"))) as it:
+        thread_id = await it.run()
+        (listed,) = await it.rows(f"select blob from checkpoint_writes where {root}")
+        await it.decide((await it.pending(thread_id))["pay?"])
+        await it.drain()
+        await it.execute(f"update checkpoint_writes set blob = %s where {root}", listed["blob"])
+        await it.execute("update approvals set applied_at = null where status = 'decided'")
+        unknown = "select approval_id from approvals where status = 'pending'"
+        await it.execute(f"delete from messages where approval_id in ({unknown})")
+        await it.execute("delete from approvals where status = 'pending'")
+        await it.execute("update threads set wanted = wanted + 1, status = 'running'")
+        await it.engine.advance(thread_id)
+
+        assert [(a.request.title, a.status) for a in await it.approvals(thread_id)] == [
+            ("pay?", "decided"),
+            ("confirm?", "pending"),
+        ]
+        await it.answer((await it.pending(thread_id))["confirm?"])
+        assert (await it.thread(thread_id)).status == "done"
 
 
 # The catalog.
