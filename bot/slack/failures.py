@@ -117,5 +117,5 @@ def _retry_after(response: Any) -> timedelta:
 
 
 def _detail(said: dict[str, Any]) -> str:
-    messages = (said.get("response_metadata") or {}).get("messages") or []
+    messages = (said.get("response_metadata") or {}).get("messages")
     return f" ({'; '.join(messages)})" if messages else ""

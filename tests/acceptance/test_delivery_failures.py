@@ -167,6 +167,7 @@ async def test_a_request_that_nobody_ever_saw_is_rejected_at_its_deadline_and_op
     delivery, expiry = told_ops(house)
     assert "could not be delivered" in delivery
     assert "never delivered" in expiry
+    assert "signoff doctor" in expiry
     assert (await house.thread(thread)).status == "done"
     assert await house.rows("select 1 from messages where wanted > drawn and error is null") == []
 

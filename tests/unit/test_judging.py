@@ -10,6 +10,7 @@ import pytest
 from slack_rows import ANA, BOB, EVE, NOW, OPTIONS, REQUEST, approval, thread, vote
 
 from bot.approvals import Policy
+from bot.approvals.correction import Correction
 from bot.approvals.standing import Person, Standing
 from bot.facts.case import Case
 from bot.facts.deadlines import Reach
@@ -144,6 +145,16 @@ def test_ones_own_edit_sent_again_is_repeating_and_anything_like_it_is_out_of_da
     assert judge(held, replace(again, proposal=None)) == "outdated"
     assert judge(replace(held, votes=()), again) == "outdated"
     assert judge(replace(held, approval=replace(held.approval, edited_by=EVE)), again) == "outdated"
+
+
+def test_ones_own_correction_sent_again_is_repeating_and_any_other_of_an_older_card_is_out_of_date() -> None:
+    held = of_approval(correction=Correction({}, {"total": 1}).put_right({"total": 2}, BOB))
+    again = click(corrects=True, revision=2)
+    assert judge(held, again) == "repeated"
+    assert judge(held, replace(again, revision=1)) == "outdated"
+    assert judge(held, replace(again, user=EVE)) == "outdated"
+    assert judge(held, replace(again, corrects=False)) == "outdated"
+    assert judge(of_approval(correction=Correction({}, {"total": 1})), again) == "outdated"
 
 
 def test_a_standing_that_was_lost_is_lost_for_repeating_too() -> None:

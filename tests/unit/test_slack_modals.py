@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from slack_rows import (
     ANA,
     BOB,
+    EVE,
     GROUPS,
     NOW,
     REQUEST,
@@ -24,6 +25,7 @@ from slack_rows import (
     states,
     texts,
     thread,
+    vote,
 )
 
 from bot.approvals.correction import Correction
@@ -41,6 +43,7 @@ from bot.slack.modals import (
     taken_modal,
     whole_modal,
 )
+from bot.slack.outcome import by_whom
 from bot.slack.paging import slices, whole_pages
 from bot.slack.refusals import refusal, titled
 from bot.slack.submitted import typed
@@ -251,7 +254,7 @@ def test_a_refusal_takes_the_place_of_a_form() -> None:
 )
 def test_every_refusal_says_why_and_what_to_do(kind: Any, words: str) -> None:
     assert words in refusal(kind, approval(), GROUPS, "https://slack.example/1")
-    assert refusal(kind)
+    assert "None" not in refusal(kind), "nor does it need an approval"
 
 
 def test_a_policy_without_approvers_is_said_to_name_nobody() -> None:
@@ -277,6 +280,27 @@ def test_a_policy_without_approvers_is_said_to_name_nobody() -> None:
 )
 def test_a_second_click_is_told_what_holds(state: str, words: str) -> None:
     assert words in refusal("settled", states()[state])
+
+
+@pytest.mark.parametrize("known", [None, approval()])
+def test_who_is_too_late_for_what_is_not_known_to_be_settled_yet_is_told_so_all_the_same(known: Any) -> None:
+    assert refusal("settled", known) == "This has been settled meanwhile. Nothing was changed."
+
+
+@pytest.mark.parametrize(("at", "stamp"), [(NOW, " (<!date^"), (None, ": the workflow was ended")])
+def test_what_is_closed_says_when_where_that_is_known_and_that_nothing_was_changed(
+    at: Any, stamp: str
+) -> None:
+    told = refusal("settled", approval(status="cancelled", decided_at=at))
+    assert told.startswith(f"This is closed{stamp}")
+    assert told.endswith(": the workflow was ended. Nothing was changed.")
+
+
+def test_of_those_who_answered_in_words_only_who_said_what_was_taken_is_named_as_having_decided() -> None:
+    votes = (vote(EVE, "respond", text="Monday"), vote(BOB, "respond", text="Friday"))
+    made = decision("respond", text="Friday", votes=votes)
+    assert by_whom(decided(made, dialect="plain")) == f"<@{BOB}>"
+    assert by_whom(decided(made, dialect="signoff")) == f"<@{EVE}> and <@{BOB}>"
 
 
 def test_a_timeout_is_never_told_as_somebodys_no() -> None:

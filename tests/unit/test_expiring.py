@@ -1,0 +1,36 @@
+"""What an approval comes to that nobody answered in time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from slack_rows import NOW, approval
+
+from bot.approvals import Fallback, Sla
+from bot.facts.deadlines import expired
+
+
+def unanswered(fallback: Fallback, **changes: Any) -> Any:
+    return approval(sla=Sla(respond_within=timedelta(days=1), fallback=fallback), **changes)
+
+
+def test_the_fallback_cancel_ends_the_thread_and_says_for_what() -> None:
+    held = unanswered(Fallback.cancel())
+    decision, why = expired(held, NOW)
+    assert decision.rejected
+    assert why == f"nobody answered in time: {held.request.title}"
+
+
+@pytest.mark.parametrize("fallback", [Fallback.cancel(), Fallback.approve(), Fallback.as_drafted()])
+def test_what_was_never_delivered_is_rejected_and_its_thread_goes_on_whatever_the_fallback(
+    fallback: Fallback,
+) -> None:
+    decision, why = expired(unanswered(fallback, delivered_at=None), NOW)
+    assert (decision.rejected, decision.reason, why) == (True, "never_delivered", None)
+
+
+@pytest.mark.parametrize("fallback", [Fallback.reject(), Fallback.approve(), Fallback.as_drafted()])
+def test_no_other_fallback_ends_the_thread(fallback: Fallback) -> None:
+    assert expired(unanswered(fallback), NOW)[1] is None
