@@ -208,7 +208,7 @@ def _escalate(fact: Fact, approval: Approval, step: Step) -> None:
     groups = [name for name in step.approvers if name not in users]
     fact.post(
         NewMessage(
-            f"escalation:{approval.approval_id}:{step.index}",
+            f"escalation:{approval.approval_id}:{approval.revision}.{step.index}",
             "escalation",
             target=approval.channel,
             approval_id=approval.approval_id,

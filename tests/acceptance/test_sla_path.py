@@ -323,6 +323,29 @@ async def test_a_revised_request_with_other_reminders_is_reminded_of_and_escalat
     assert len(replies(house, "Escalated to")) == 1
 
 
+async def test_an_escalation_that_a_revised_request_has_instead_of_one_that_came_calls_its_people(
+    house: Running,
+) -> None:
+    sla = Sla(respond_within=8 * HOUR, escalate=((HOUR, (FINN,)),))
+    offer(house, policy=Policy(approvers=(MAYA,)), sla=sla)
+    thread = await asked(house)
+    await wait_out(house, HOUR + MINUTE)
+    workflow = house.house.catalog.entries["asking"].workflow
+    changed = replace(workflow, sla=Sla(respond_within=8 * HOUR, escalate=((2 * HOUR, (DANA,)),)))
+    approval = await house.approval(thread)
+    pause = Pause.of(approval.interrupt_id, {"signoff": 1, "title": "Pay Acme more"})
+    async with house.house.work.connection() as conn, fact(conn, house.house.queue) as recorded:
+        await revise(recorded, approval, pause, changed)
+    await house.drain()
+
+    await wait_out(house, HOUR)
+
+    assert {FINN, DANA} <= set((await house.approval(thread)).policy.approvers)
+    first, second = replies(house, "Escalated to")
+    assert FINN in first
+    assert DANA in second
+
+
 async def test_without_a_deadline_nothing_ever_expires(house: Running) -> None:
     offer(house, sla=Sla(remind_after=(HOUR,)))
     thread = await asked(house)
