@@ -33,9 +33,10 @@ HOMES = "views.publish"
 class Claim:
     """The right to draw one message now, and all that it shows.
 
-    `unknown_since` is set where an earlier post may have reached Slack without our noting it. `parent_error`
-    says that the message it replies to was given up. `card` is where the live card is: the channel's, or for
-    a copy in a direct conversation the one there. `is_live` says of a stray that it is no stray after all.
+    `unknown_since` is set where an earlier post may have reached Slack without our noting it.
+    `parent_channel` and `parent_ts` are where the message is that it replies to; `parent_error` says that
+    this was given up. `card` is where the live card is: the channel's, or for a copy in a direct conversation
+    the one there. `is_live` says of a stray that it is no stray after all.
     """
 
     lease: str
@@ -46,6 +47,7 @@ class Claim:
     thread: Thread | None
     votes: tuple[Vote, ...]
     groups: dict[str, str]
+    parent_channel: str | None
     parent_ts: str | None
     parent_error: str | None
     card: tuple[str, str] | None
@@ -53,6 +55,11 @@ class Claim:
     workspace_url: str | None
     now: datetime
     read_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def channel(self) -> str:
+        """Where to post it: a reply goes where its card is, whatever that channel is called by now."""
+        return self.parent_channel or self.message.target
 
     def moment(self) -> datetime:
         """Return the database's time by now."""
@@ -88,6 +95,7 @@ async def claim(conn: AsyncConnection[Any], message_id: str, ops_channel: str) -
         thread=Thread.of(row["thread"]) if row["thread"] else None,
         votes=votes_of(row["votes"], approval.revision) if approval else (),
         groups=row["groups"] or {},
+        parent_channel=row["parent_channel"],
         parent_ts=row["parent_ts"],
         parent_error=row["parent_error"],
         card=(row["card_channel"], row["card_ts"]) if row["card_ts"] else None,
@@ -133,7 +141,7 @@ with ready as (
     returning m.*, ready.posting_since as unknown_since, ready.rate
 )
 select c.*, signoff_now() as now, to_json(a) as approval, to_jsonb(t) as thread, w.url,
-       parent.ts as parent_ts, parent.error as parent_error,
+       parent.channel_id as parent_channel, parent.ts as parent_ts, parent.error as parent_error,
        card.channel_id as card_channel, card.ts as card_ts,
        c.kind = 'stray' and exists (
            select 1 from messages live

@@ -109,9 +109,7 @@ class Delivery:
         if message.channel_id and message.ts:
             return await self._update(claimed, message.channel_id, message.ts)
         if claimed.unknown_since is not None:
-            found = await find_posted(
-                self._client, self._directory, message, claimed.unknown_since, claimed.parent_ts
-            )
+            found = await find_posted(self._client, self._directory, claimed, claimed.unknown_since)
             if found is not None:
                 return await self._update(claimed, *found)
         return await self._post(claimed)
@@ -119,7 +117,7 @@ class Delivery:
     async def _post(self, claimed: Claim) -> Place:
         shown = self._render(claimed)
         call = self._client.chat_postMessage(
-            channel=claimed.message.target,
+            channel=claimed.channel,
             text=shown.text,
             blocks=shown.blocks,
             metadata=shown.metadata,

@@ -8,7 +8,7 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.postgres.rows import Message
+from bot.facts.claims import Claim
 from bot.slack.directory import Directory, Unreachable
 from bot.slack.drawn import EVENT_TYPE
 from bot.slack.failures import Failure, read_failure
@@ -29,20 +29,21 @@ class StillUnknown(Exception):
 
 
 async def find_posted(
-    client: AsyncWebClient, directory: Directory, message: Message, since: datetime, parent_ts: str | None
+    client: AsyncWebClient, directory: Directory, claimed: Claim, since: datetime
 ) -> tuple[str, str] | None:
     """Return the channel and ts of a post that reached Slack unnoted, or None; raises `StillUnknown`.
 
     Without the optional history scopes nothing can be known: then it is posted again, and a click on the
     unknown copy is refused and that copy rewritten.
     """
+    sought = claimed.message.message_id
     oldest = f"{(since - SLACK_CLOCK).timestamp():.6f}"
     try:
-        channel = await _channel(directory, message.target)
-        async for posted in _said(client, channel, oldest, parent_ts):
+        channel = await _channel(directory, claimed.channel)
+        async for posted in _said(client, channel, oldest, claimed.parent_ts):
             metadata = posted.get("metadata") or {}
             payload = metadata.get("event_payload") or {}
-            if metadata.get("event_type") == EVENT_TYPE and payload.get("message_id") == message.message_id:
+            if metadata.get("event_type") == EVENT_TYPE and payload.get("message_id") == sought:
                 return channel, str(posted["ts"])
     except Unreachable as error:
         failure = read_failure(error)

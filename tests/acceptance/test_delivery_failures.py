@@ -284,6 +284,18 @@ async def test_a_card_whose_private_channel_lost_the_bot_is_reported_once_and_re
     assert len(house.cards(FINANCE)) == 1
 
 
+async def test_a_reminder_goes_where_its_card_is_also_when_that_channel_was_renamed(house: Running) -> None:
+    offer(house, sla=Sla(respond_within=timedelta(hours=8), remind_after=(timedelta(hours=1),)))
+    await asked(house)
+    change_channel(house, FINANCE, name="money")
+
+    await wait_out(house, timedelta(hours=2))
+
+    (reminder,) = [m for m in house.slack.messages(FINANCE) if m.get("thread_ts") not in (None, m["ts"])]
+    assert reminder["thread_ts"] == house.card(FINANCE)["ts"]
+    assert told_ops(house) == []
+
+
 async def test_a_card_deleted_after_it_was_settled_stays_deleted(house: Running) -> None:
     offer(house)
     thread = await asked(house)
