@@ -99,7 +99,8 @@ class Engine:
             await ledger.hold(f"Workflow {thread.workflow} is not in this worker's catalog")
             return
         saver = ThreadSaver(conn, thread.thread_id, untouched=untouched)
-        graph = graph_run(entry, saver, thread, lost=lambda: conn.closed, settled=saver.settled)
+        how: dict[str, Any] = {"settled": saver.settled, "at_rest": saver.at_rest}
+        graph = graph_run(entry, saver, thread, lost=lambda: conn.closed, **how)
         try:
             try:
                 await run_to_rest(graph, ledger, entry.workflow, untouched=untouched)

@@ -51,7 +51,7 @@ class GraphRun:
     """A thread's graph with a saver of its own, over what holds the thread's lock.
 
     `lost` says whether that lock is gone, with all that could still be written. `settled` awaits a run until
-    the saver has stored all of it.
+    the saver has stored all of it. `at_rest` says whether it knows that nothing is next, which saves a look.
     """
 
     nameless = False
@@ -67,12 +67,14 @@ class GraphRun:
         *,
         lost: Callable[[], bool],
         settled: Callable[[Awaitable[Any]], Awaitable[Any]] = lambda run: run,
+        at_rest: Callable[[], bool] = lambda: False,
         state_version: int = 1,
         corrects: bool = False,
     ) -> None:
         self._saver = saver
         self._lost = lost
         self._settled = settled
+        self._at_rest = at_rest
         # Not the graph's own copy(): that forgets which types its state may hold, and returns them as dicts.
         self._graph = copy.copy(graph)
         self._graph.checkpointer = self._saver
@@ -125,16 +127,8 @@ class GraphRun:
         return await self._run(given)
 
     async def drive(self, update: Mapping[str, Any] = MappingProxyType({})) -> Snapshot:
-        """Run on from the checkpoint; raises `StoppedSilently` where that gets nowhere.
-
-        `update` are fields of the state that a migration mends.
-        A graph that returns without an end and without a pause has stopped in a way that looks just like a
-        crash: it is never stepped over.
-        """
-        snapshot = await self._run(kept.updating(self._graph, update))
-        if not snapshot.pauses and (await self.read()).unfinished:
-            raise StoppedSilently("The graph stopped before a node without asking; it was not stepped over.")
-        return snapshot
+        """Run on from the checkpoint; `update` are fields of the state that a migration mends."""
+        return await self._run(kept.updating(self._graph, update))
 
     async def resume(self, answers: Mapping[str, Any], update: Mapping[str, Any]) -> Snapshot:
         """Send each answer to its interrupt id. Never a bare value: that would answer whatever is pending.
@@ -173,10 +167,21 @@ class GraphRun:
         await self._graph.abulk_update_state(config, [write.updates])
 
     async def _run(self, given: Any) -> Snapshot:
+        """Run until the graph asks or ends; raises `StoppedSilently` where it did neither.
+
+        That looks just like a crash afterwards, so it would be stepped over: a node has called a graph that
+        stands at a breakpoint, and LangGraph cannot see into it.
+        """
         running = self._graph.ainvoke(
             given, self._config, durability="sync", output_keys=self._whole_state(), **self.stops
         )
-        return await self._ran(await self._unless_lost(running))
+        snapshot = await self._ran(await self._unless_lost(running))
+        if not snapshot.pauses and (snapshot.unfinished or await self._stands_still()):
+            raise StoppedSilently
+        return snapshot
+
+    async def _stands_still(self) -> bool:
+        return not self._at_rest() and (await self.read()).unfinished
 
     async def _unless_lost(self, work: Awaitable[Any]) -> Any:
         try:
@@ -213,7 +218,17 @@ class GraphRun:
 
     def _pauses(self, interrupts: Iterable[Interrupt]) -> tuple[Pause, ...]:
         """Read interrupts; raises `BadRequest` where one has no id (NodeInterrupt) or cannot be asked."""
-        return tuple(_pause(each) for each in interrupts if has_id(each) or not self.nameless)
+        return tuple(self._pause(each) for each in interrupts if has_id(each) or not self.nameless)
+
+    def _pause(self, interrupt: Interrupt) -> Pause:
+        if not has_id(interrupt):
+            raise BadRequest(
+                "The graph raised NodeInterrupt, which has no id to answer; call ask() instead, or declare "
+                "what an answer writes to the state (Workflow(node_interrupt=…))."
+            )
+        schema = interrupt.response_schema
+        value = kept.as_kept(self._saver, interrupt.value)
+        return Pause.of(interrupt.id, value, schema if isinstance(schema, dict) else None)
 
     def _whole_state(self) -> list[str] | None:
         """Return the names of all fields of the state; None for a graph that has no fields."""
@@ -255,13 +270,3 @@ class GraphRun:
 
 def has_id(interrupt: Interrupt) -> bool:
     return bool(_INTERRUPT_ID.fullmatch(interrupt.id))
-
-
-def _pause(interrupt: Interrupt) -> Pause:
-    if not has_id(interrupt):
-        raise BadRequest(
-            "The graph raised NodeInterrupt, which has no id to answer; call ask() instead, or declare "
-            "what an answer writes to the state (Workflow(node_interrupt=…))."
-        )
-    schema = interrupt.response_schema
-    return Pause.of(interrupt.id, interrupt.value, schema if isinstance(schema, dict) else None)

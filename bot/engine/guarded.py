@@ -20,7 +20,7 @@ from langgraph.types import PregelTask, StateSnapshot
 from bot.approvals.workflow import Workflow
 from bot.engine import kept
 from bot.engine.graph import GraphRun, has_id
-from bot.engine.plan import Snapshot
+from bot.engine.plan import Snapshot, StoppedSilently
 from bot.engine.stepping import EVERY, stepping, steps_into
 from bot.engine.stops import ACTED, PASSED, Raised, Stop, asked, interrupt_id
 from bot.facts.pauses import Pause
@@ -56,6 +56,7 @@ class GuardedRun(GraphRun):
         self._thread_id = thread_id
         self._workflow = workflow
         self._every_step = every_step
+        self._stood: frozenset[str] = frozenset()
         self.nameless = workflow.node_interrupt is not None
         if every_step:
             self.stops = {"interrupt_after": EVERY}
@@ -65,6 +66,7 @@ class GuardedRun(GraphRun):
         snapshot = await self._snapshot(state)
         stops = [stop async for stop in self._stops(state)]
         found = [Pause.asking(stop.interrupt_id, asked(stop, self._workflow)) for stop in stops]
+        self._stood = frozenset(stop.interrupt_id for stop in stops if stop.raised is None)
         return replace(
             snapshot,
             pauses=(*snapshot.pauses, *found),
@@ -72,8 +74,11 @@ class GuardedRun(GraphRun):
         )
 
     async def _ran(self, result: Any) -> Snapshot:
-        said = await super()._ran(result)
+        said, stood = await super()._ran(result), self._stood
         here = await self.read()
+        # A run passes all that it stands at, so whatever stands there again was stopped by what is not seen.
+        if stood & self._stood:
+            raise StoppedSilently
         # What returned did not fail: a task that waits shows for ever what it raised before it came to ask.
         return replace(here, failed=False, returned=True, values=said.values, result=said.result)
 

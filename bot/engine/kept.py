@@ -14,6 +14,7 @@ from langgraph.types import Command, Interrupt, Overwrite, StateSnapshot
 from psycopg import Error as PostgresError
 from pydantic import ValidationError
 
+from bot.approvals.canonical import canonical
 from bot.approvals.errors import BadRequest
 from bot.approvals.state import Misfit, Older
 from bot.approvals.workflow import STATE_VERSION
@@ -59,9 +60,21 @@ async def older(saver: BaseCheckpointSaver[Any], config: Any) -> Older:
         return Older({}, updated=False)
     values = kept.checkpoint["channel_values"]
     return Older(
-        {key: value for key, value in values.items() if _is_field(key)},
-        updated=any(task == UPDATES and _is_field(name) for task, name, _ in kept.pending_writes or ()),
+        {key: value for key, value in values.items() if is_field(key)},
+        updated=any(task == UPDATES and is_field(name) for task, name, _ in kept.pending_writes or ()),
     )
+
+
+def as_kept(saver: BaseCheckpointSaver[Any], value: Any) -> Any:
+    """Return a value as its checkpoint gives it back: an error comes back as text, an enum as its value.
+
+    What a node asks is read when it asks, and again from there; read differently, it would be asked twice.
+    """
+    try:
+        canonical(value)
+    except BadRequest:
+        (value,) = saver.serde.loads_typed(saver.serde.dumps_typed([value]))
+    return value
 
 
 def updating(graph: Graph, update: Mapping[str, Any], **more: Any) -> Command[Any] | None:
@@ -108,6 +121,6 @@ def _unchecked(graph: Graph) -> Graph:
     return reader
 
 
-def _is_field(channel: str) -> bool:
+def is_field(channel: str) -> bool:
     """Whether it is a field of a state, and not one of LangGraph's own channels."""
     return not channel.startswith("__") and ":" not in channel

@@ -17,6 +17,12 @@ from bot.postgres.rows import Approval
 class StoppedSilently(SignoffError):
     """A graph came to a stop without asking, and without an end."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "The graph stopped before a node without asking; it was not stepped over. Does a node call a "
+            "graph with breakpoints by itself? Add that graph as a node; a retry would run past them."
+        )
+
 
 @dataclass(frozen=True)
 class Snapshot:

@@ -22,6 +22,7 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.types.json import Jsonb
 
+from bot.engine.kept import is_field
 from bot.engine.raised import is_cancelled
 from bot.engine.unsaved import Unsaved
 
@@ -66,6 +67,10 @@ class ThreadSaver(AsyncPostgresSaver):
         finally:
             self._unsaved.forget()
 
+    def at_rest(self) -> bool:
+        """Whether nothing is next by the last checkpoint that was stored here: it holds a state alone."""
+        return self._unsaved.at_rest
+
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         place = config["configurable"]
         if place.get("checkpoint_id"):
@@ -96,6 +101,8 @@ class ThreadSaver(AsyncPostgresSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         values = checkpoint["channel_values"]
+        if not config["configurable"]["checkpoint_ns"]:
+            self._unsaved.at_rest = all(map(is_field, values))
         if any(isinstance(value, _DeltaSnapshot) for value in values.values()):
             self._unsaved.changed()
             return await super().aput(config, checkpoint, metadata, new_versions)

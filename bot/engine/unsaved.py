@@ -51,6 +51,7 @@ class Unsaved:
         self._thread_id = thread_id
         self._lock = lock
         self.empty = empty
+        self.at_rest = False
         self.read: dict[str, dict[str, Any]] = {}
         self._writes = _Writes()
         self._timer: asyncio.TimerHandle | None = None

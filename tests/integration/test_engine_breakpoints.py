@@ -548,3 +548,29 @@ async def test_a_graph_without_breakpoints_is_not_read_after_it_has_run(database
 
         assert (await it.thread(thread_id)).status == "done"
         assert reads == [GraphRun], "once, before the answer is sent"
+
+
+@pytest.mark.parametrize("autonomy", ["on_action", "step_by_step"])
+@pytest.mark.parametrize("guards", [(), ("c",)])
+async def test_a_breakpoint_in_a_graph_that_nobody_sees_in_a_node_is_no_end_and_not_run_past(
+    database, autonomy, guards
+):
+    ran = []
+    inner = chain(State, A, lambda state: ran.append("inner"), names=("a", "inner"))
+    unseen = {"graph": inner.compile(interrupt_before=["inner"])}
+
+    def asks(state):
+        return {"log": [ask(ApprovalRequest(title="go on?")).verdict]}
+
+    async def b(state):
+        return await unseen["graph"].ainvoke({"log": []})
+
+    graph = chain(State, asks, b, C).compile(interrupt_before=[*guards])
+    async with bench(database, flow(graph)) as it:
+        thread_id = await it.run(autonomy=autonomy)
+        while asked := await it.pending(thread_id):
+            await it.answer(*asked.values())
+
+        thread = await it.thread(thread_id)
+        assert (thread.status, ran) == ("failed", [])
+        assert "stopped before a node without asking" in thread.error

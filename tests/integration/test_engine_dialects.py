@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -217,6 +218,13 @@ ORDER = Order(Decimal("1.50"), Size.SMALL)
         (1, [UUID(int=1)]),
         {"set": {1, 2}},
         timedelta(hours=1),
+        ValueError("no answer"),
+        {"error": ValueError("no answer")},
+        {Size.SMALL: 1, date(2026, 11, 20): 2},
+        {"sizes": {Size.SMALL}},
+        deque([ORDER]),
+        bytearray(b"ab"),
+        {"half": "\ud800"},
     ],
     ids=lambda payload: type(payload).__name__,
 )
