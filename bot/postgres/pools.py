@@ -6,12 +6,15 @@ import asyncio
 import select
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from psycopg import AsyncConnection, AsyncTransaction, OperationalError
+from psycopg.abc import Buffer
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import DictRow, dict_row
+from psycopg.types.datetime import TimestamptzLoader
 from psycopg_pool import AsyncConnectionPool
 
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
@@ -48,6 +51,16 @@ class _Lent(AsyncConnection[DictRow]):
             if outermost and self.limits:
                 await _limit(self, self.limits, local=True)
             yield transaction
+
+
+class _InUtc(TimestamptzLoader):
+    """Reads times in UTC, whatever zone the server tells them in.
+
+    Python compares two times of one zone by the clock on the wall, which goes back an hour once a year.
+    """
+
+    def load(self, data: Buffer) -> datetime:
+        return super().load(data).astimezone(UTC)
 
 
 async def begin(connection: AsyncConnection[Any]) -> None:
@@ -114,6 +127,8 @@ async def _configure(connection: AsyncConnection[DictRow], limits: Limits) -> No
     # As `kwargs`, autocommit would break procrastinate, which hands them on to a connection of its own;
     # and as a start-up option, a timeout would break a session pooler.
     await connection.set_autocommit(True)
+    if str(connection.info.timezone) not in ("UTC", "Etc/UTC"):
+        connection.adapters.register_loader("timestamptz", _InUtc)
     if isinstance(connection, _Lent):
         connection.limits = limits
     else:
