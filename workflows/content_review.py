@@ -19,7 +19,7 @@ from bot.approvals import (
     effect_key,
 )
 from workflows import effects
-from workflows.content_draft import Brief, Draft, drafted, findings
+from workflows.content_reviews.draft import Brief, Draft, drafted, findings
 from workflows.wording import deciders, refusal
 
 _NOTHING_FOUND = "A careful reader stops at nothing."

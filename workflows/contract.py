@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.approvals import ApprovalRequest, Decision, Fallback, Policy, Sla, Workflow, ask, effect_key
 from workflows import effects
-from workflows.contract_clauses import LONGEST, Clause, digest, drafted
-from workflows.contract_redraft import redrafted
-from workflows.contract_terms import Deal
+from workflows.contracts.clauses import LONGEST, Clause, digest, drafted
+from workflows.contracts.redraft import redrafted
+from workflows.contracts.terms import Deal
 from workflows.wording import deciders, refusal, sentence
 
 

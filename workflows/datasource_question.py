@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bot.approvals import ApprovalRequest, Decision, Fallback, Option, Policy, Sla, Workflow, ask, effect_key
 from workflows import effects
-from workflows.datasource_data import REGIONS, folder
-from workflows.datasource_intent import Intent, chosen, narrowed, understood
-from workflows.datasource_metrics import METRICS, Scope
+from workflows.datasource_questions.data import REGIONS, folder
+from workflows.datasource_questions.intent import Intent, chosen, narrowed, understood
+from workflows.datasource_questions.metrics import METRICS, Scope
 from workflows.wording import deciders, refusal, sentence
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from bot.approvals import Decision, Fallback, Policy, Sla, Workflow, ask, effect_key
 from workflows import effects
-from workflows.expense_claim import (
+from workflows.expenses.claim import (
     AUTO_BELOW,
     ExpenseClaim,
     PaymentProposal,
@@ -20,7 +20,7 @@ from workflows.expense_claim import (
     in_euro,
     people_needed,
 )
-from workflows.expense_request import payment_request
+from workflows.expenses.request import payment_request
 from workflows.wording import deciders, refusal, sentence
 
 

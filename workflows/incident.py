@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from bot.approvals import Decision, Fallback, Policy, Sla, Workflow, ask, effect_key
 from workflows import effects
-from workflows.alertmanager import Webhook
-from workflows.incident_request import scale_down_request
-from workflows.incident_samples import samples
-from workflows.runbook import ScaleDown, Step, runbook
-from workflows.topology import SCALED, TOPOLOGY, replicas, spare
+from workflows.incidents.alertmanager import Webhook
+from workflows.incidents.request import scale_down_request
+from workflows.incidents.runbook import ScaleDown, Step, runbook
+from workflows.incidents.samples import samples
+from workflows.incidents.topology import SCALED, TOPOLOGY, replicas, spare
 from workflows.wording import counted, deciders, refusal, sentence
 
 __all__ = ["builder", "samples", "workflow"]

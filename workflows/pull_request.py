@@ -10,14 +10,14 @@ from langgraph.types import Command
 
 from bot.approvals import Decision, Fallback, Policy, Sla, Workflow, ask, effect_key
 from workflows import effects
-from workflows.git_repository import GitFailed, Moved
-from workflows.pull_request_analysis import MOST_CHANGES, analysed
-from workflows.pull_request_branch import Standing, Unfit, committed, found, standing
-from workflows.pull_request_diff import parsed
-from workflows.pull_request_edits import Finding, Stale
-from workflows.pull_request_input import PullRequest, chosen
-from workflows.pull_request_request import review_request
-from workflows.pull_request_samples import samples
+from workflows.pull_requests.analysis import MOST_CHANGES, analysed
+from workflows.pull_requests.branch import Standing, Unfit, committed, found, standing
+from workflows.pull_requests.diff import parsed
+from workflows.pull_requests.edits import Finding, Stale
+from workflows.pull_requests.input import PullRequest, chosen
+from workflows.pull_requests.repository import GitFailed, Moved
+from workflows.pull_requests.request import review_request
+from workflows.pull_requests.samples import samples
 from workflows.wording import deciders, refusal, sentence
 
 __all__ = ["builder", "samples", "workflow"]

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.approvals import ApprovalRequest, Decision, Fallback, Policy, Sla, Workflow, ask, effect_key
 from workflows import effects
-from workflows.release_request import Announcement, World, gate_request
-from workflows.release_steps import (
+from workflows.releases.request import Announcement, World, gate_request
+from workflows.releases.steps import (
     STEPS,
     VERIFY,
     NoProject,

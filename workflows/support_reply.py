@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from bot.approvals import ApprovalRequest, Decision, Fallback, Policy, Sla, Workflow, ask, effect_key
 from workflows import effects
-from workflows.compliance import Flag, breaches, without_breaches
-from workflows.support_draft import Reply, SupportCase, drafted
+from workflows.support_replies.compliance import Flag, breaches, without_breaches
+from workflows.support_replies.draft import Reply, SupportCase, drafted
 from workflows.wording import deciders, refusal, sentence
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.approvals import ApprovalRequest, Decision, Fallback, Policy, Sla, Workflow, ask, effect_key
 from workflows import effects
-from workflows.transaction_risk import ASK_ABOVE, RISKY_ABOVE, Risk, Transaction, earlier_ones, weighed
+from workflows.transactions.risk import ASK_ABOVE, RISKY_ABOVE, Risk, Transaction, earlier_ones, weighed
 from workflows.wording import deciders, refusal, sentence
 
 SENT = "transaction"

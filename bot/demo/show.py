@@ -24,14 +24,10 @@ from bot.roles.http import PortTaken, bound
 from bot.roles.roles import hear
 from bot.roles.stopping import pause
 from bot.settings import Settings
-from workflows import (
-    datasource_data,
-    effects,
-    folders,
-    git_repository,
-    pull_request_branch,
-    release_steps,
-)
+from workflows import effects, folders
+from workflows.datasource_questions import data
+from workflows.pull_requests import branch, repository
+from workflows.releases import steps
 
 SWEEP_SECONDS = "0.5"
 LOOK_SECONDS = 1.0
@@ -104,10 +100,10 @@ def environment(slack: Emulator, dsn: str, folder: Path) -> dict[str, str]:
         "SIGNOFF_TIMEZONE": "Europe/Berlin",
         effects.VARIABLE: dsn,
         folders.VARIABLE: str(folder / "samples"),
-        pull_request_branch.VARIABLE: "",
-        git_repository.AUTHOR: "",
-        datasource_data.VARIABLE: "",
-        release_steps.PROJECTS_VARIABLE: "",
+        branch.VARIABLE: "",
+        repository.AUTHOR: "",
+        data.VARIABLE: "",
+        steps.PROJECTS_VARIABLE: "",
     }
 
 

@@ -12,7 +12,7 @@ from bot.demo.panel import DemoPanel
 from bot.demo.samples import SAMPLES, Sample
 from bot.demo.show import environment
 from workflows import effects, folders
-from workflows.git_repository import Repository
+from workflows.pull_requests.repository import Repository
 
 PLACES = {
     "#finance-approvals": (FINANCE, (MAYA, FINN)),

@@ -12,8 +12,8 @@ from fixtures_decisions import MODULE, Asked, asking
 from fixtures_house import FINN, MAYA, OKEY, ONCALL, ROSA, Row, Running, running_house
 
 from bot.emulator.delivery import Ack
-from workflows.git_repository import Repository
 from workflows.pull_request import samples
+from workflows.pull_requests.repository import Repository
 
 RUNBOOK = {
     "service": "orders-db",

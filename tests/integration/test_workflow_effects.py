@@ -9,9 +9,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from bot.approvals import By, Decision
-from workflows import effects, topology
+from workflows import effects
 from workflows.expense import samples as claims
 from workflows.expense import workflow as expense
+from workflows.incidents import topology
 
 
 @pytest.fixture

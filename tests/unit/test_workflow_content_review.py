@@ -6,9 +6,10 @@ import pytest
 from effect_ledger import Ledger
 from pydantic import ValidationError
 
-from workflows import content_draft, content_review, effects
-from workflows.content_draft import Brief, Draft, drafted, findings
+from workflows import content_review, effects
 from workflows.content_review import samples, workflow
+from workflows.content_reviews import draft as content_draft
+from workflows.content_reviews.draft import Brief, Draft, drafted, findings
 
 
 @pytest.fixture(autouse=True)

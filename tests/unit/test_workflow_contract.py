@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from bot.testing import Run
 from workflows import effects, model
 from workflows.contract import samples, workflow
-from workflows.contract_clauses import Clause, digest, drafted
-from workflows.contract_redraft import redrafted
-from workflows.contract_terms import Deal
+from workflows.contracts.clauses import Clause, digest, drafted
+from workflows.contracts.redraft import redrafted
+from workflows.contracts.terms import Deal
 
 HOSTING = ["Warranty", "Limits of liability", "Indemnity", "Special term 1"]
 """The clauses of the sample that touch liability, in their order."""

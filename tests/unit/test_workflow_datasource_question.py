@@ -14,10 +14,10 @@ from pydantic import ValidationError
 
 from bot.testing import Run
 from workflows import effects, model
-from workflows.datasource_data import REGIONS, folder, select
-from workflows.datasource_intent import chosen, narrowed, understood
-from workflows.datasource_metrics import METRICS, Scope
 from workflows.datasource_question import Question, samples, workflow
+from workflows.datasource_questions.data import REGIONS, folder, select
+from workflows.datasource_questions.intent import chosen, narrowed, understood
+from workflows.datasource_questions.metrics import METRICS, Scope
 
 TODAY = date(2026, 11, 20)
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from bot.testing import Run
 from workflows import effects
 from workflows.expense import samples, workflow
-from workflows.expense_claim import ExpenseClaim, category_of, in_euro, people_needed
+from workflows.expenses.claim import ExpenseClaim, category_of, in_euro, people_needed
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from bot.testing import Run
 from workflows import effects
-from workflows.alertmanager import Alert, Webhook
 from workflows.incident import samples, workflow
-from workflows.runbook import ScaleDown, runbook
-from workflows.topology import TOPOLOGY, find, replicas
+from workflows.incidents.alertmanager import Alert, Webhook
+from workflows.incidents.runbook import ScaleDown, runbook
+from workflows.incidents.topology import TOPOLOGY, find, replicas
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,9 @@ from pydantic import ValidationError
 
 from bot.testing import Run
 from workflows import effects, pull_request
-from workflows.git_repository import TRAILER, Blob, GitFailed, Moved, Repository, create
 from workflows.pull_request import samples, workflow
-from workflows.pull_request_input import PullRequest
+from workflows.pull_requests.input import PullRequest
+from workflows.pull_requests.repository import TRAILER, Blob, GitFailed, Moved, Repository, create
 
 RULES = [
     "unused import",

@@ -7,9 +7,9 @@ import pytest
 
 from workflows import model
 from workflows.command import TookTooLong, run
-from workflows.pull_request_analysis import analysed
-from workflows.pull_request_diff import BadDiff, FileDiff, Hunk, parsed
-from workflows.pull_request_edits import Edit, Stale, applied, fenced
+from workflows.pull_requests.analysis import analysed
+from workflows.pull_requests.diff import BadDiff, FileDiff, Hunk, parsed
+from workflows.pull_requests.edits import Edit, Stale, applied, fenced
 
 KEY = "AKIA" + "ABCDEFGHIJKLMNOP"
 

@@ -8,13 +8,14 @@ from effect_ledger import Ledger
 from pydantic import ValidationError
 
 from bot.testing import Run
-from workflows import effects, release, release_builds, release_checks, release_steps
+from workflows import effects, release
 from workflows.command import TookTooLong
 from workflows.release import Release, samples, workflow
-from workflows.release_builds import apply_migrations
-from workflows.release_sources import Failed
-from workflows.release_steps import STEPS, Ran, places
-from workflows.release_tools import COMMANDS, main
+from workflows.releases import builds, checks, steps
+from workflows.releases.builds import apply_migrations
+from workflows.releases.sources import Failed
+from workflows.releases.steps import STEPS, Ran, places
+from workflows.releases.tools import COMMANDS, main
 
 STARTS_A_PROGRAM_OF_ITS_OWN = ("unit_tests", "integration_tests", "performance_test", "smoke_test")
 
@@ -81,7 +82,7 @@ def where(run: Run):
 
 
 def deployed(run: Run) -> str | None:
-    return release_steps.in_production(where(run)).get("version")
+    return steps.in_production(where(run)).get("version")
 
 
 def migrated(run: Run) -> list[str]:
@@ -181,7 +182,7 @@ def test_a_build_that_changed_while_people_thought_is_checked_and_asked_about_ag
     shown = run.request.fields["Build"]
     source = where(run).work / "source"
     (source / "LICENSE").write_text("Another licence.\n")
-    release_builds.build(str(source), "1.0.0", str(where(run).artifact))
+    builds.build(str(source), "1.0.0", str(where(run).artifact))
     ran.clear()
 
     run.approve(by="U04OKEY")
@@ -295,7 +296,7 @@ def test_a_project_that_is_not_there_is_said_so(started):
 
 
 def test_a_project_of_ones_own_is_released_from_its_folder(started, ran, tmp_path, monkeypatch):
-    from workflows.release_project import write
+    from workflows.releases.project import write
 
     monkeypatch.setenv("SIGNOFF_PROJECTS", str(tmp_path / "own"))
     write("shop", tmp_path / "own" / "till")
@@ -308,8 +309,8 @@ def test_a_step_that_takes_too_long_is_a_failed_step(monkeypatch, folder):
     def slow(*arguments, **about):
         raise TookTooLong("python was stopped after 60 s")
 
-    monkeypatch.setattr(release_steps, "run", slow)
-    ran = release_steps.carried_out(STEPS[0], places("shop", "1.0.0", "thread"), "t:x")
+    monkeypatch.setattr(steps, "run", slow)
+    ran = steps.carried_out(STEPS[0], places("shop", "1.0.0", "thread"), "t:x")
     assert ran == Ran(ok=False, told="python was stopped after 60 s")
 
 
@@ -323,42 +324,42 @@ def test_only_what_cannot_be_undone_asks():
 
 def test_a_backup_never_replaces_an_earlier_one(tmp_path):
     for _ in range(2):
-        release_builds.back_up(str(tmp_path / "production.db"), str(tmp_path))
+        builds.back_up(str(tmp_path / "production.db"), str(tmp_path))
     assert sorted(file.name for file in tmp_path.glob("backup-*")) == ["backup-1.db", "backup-2.db"]
 
 
 def test_the_same_sources_make_the_same_build(tmp_path):
-    from workflows.release_project import write
+    from workflows.releases.project import write
 
     write("shop", tmp_path / "source")
-    first = release_builds.build(str(tmp_path / "source"), "1.0.0", str(tmp_path / "1.zip"))
+    first = builds.build(str(tmp_path / "source"), "1.0.0", str(tmp_path / "1.zip"))
     (tmp_path / "source" / "shop" / "orders.py").touch()
-    assert release_builds.build(str(tmp_path / "source"), "1.0.0", str(tmp_path / "2.zip")) == first
-    assert release_builds.build(str(tmp_path / "source"), "1.0.1", str(tmp_path / "3.zip")) != first
+    assert builds.build(str(tmp_path / "source"), "1.0.0", str(tmp_path / "2.zip")) == first
+    assert builds.build(str(tmp_path / "source"), "1.0.1", str(tmp_path / "3.zip")) != first
 
 
 def test_a_build_that_is_not_the_approved_one_is_neither_deployed_nor_migrated(tmp_path):
-    from workflows.release_project import write
+    from workflows.releases.project import write
 
     write("shop", tmp_path / "source")
     artifact = str(tmp_path / "1.zip")
-    release_builds.build(str(tmp_path / "source"), "1.0.0", artifact)
+    builds.build(str(tmp_path / "source"), "1.0.0", artifact)
     with pytest.raises(Failed, match="that was approved"):
-        release_builds.deploy(artifact, "0" * 64, "1.0.0", str(tmp_path / "there"), "newer")
+        builds.deploy(artifact, "0" * 64, "1.0.0", str(tmp_path / "there"), "newer")
     with pytest.raises(Failed, match="that was approved"):
-        release_builds.migrate(artifact, "0" * 64, str(tmp_path / "a.db"))
+        builds.migrate(artifact, "0" * 64, str(tmp_path / "a.db"))
     assert not (tmp_path / "there").exists()
     assert not (tmp_path / "a.db").exists()
 
 
 def test_a_migration_that_breaks_leaves_no_half(tmp_path):
-    from workflows.release_project import write
+    from workflows.releases.project import write
 
     write("shop", tmp_path / "source")
     broken = "create table half (x text);\ncreate table half (x text);\n"
     (tmp_path / "source" / "migrations" / "003_broken.sql").write_text(broken)
     artifact = str(tmp_path / "1.zip")
-    release_builds.build(str(tmp_path / "source"), "1.0.0", artifact)
+    builds.build(str(tmp_path / "source"), "1.0.0", artifact)
     with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as connection:
         with pytest.raises(sqlite3.OperationalError):
             apply_migrations(connection, artifact)
@@ -381,13 +382,13 @@ def test_a_migration_that_breaks_leaves_no_half(tmp_path):
     ],
 )
 def test_each_check_finds_what_it_is_for(tmp_path, capsys, file, text, check, why):
-    from workflows.release_project import write
+    from workflows.releases.project import write
 
     write("shop", tmp_path)
-    getattr(release_checks, check)(str(tmp_path))
+    getattr(checks, check)(str(tmp_path))
     (tmp_path / file).write_text(text)
     with pytest.raises(Failed, match=why):
-        getattr(release_checks, check)(str(tmp_path))
+        getattr(checks, check)(str(tmp_path))
 
 
 def test_a_command_tells_why_it_failed_and_ends_with_1(tmp_path, capsys):

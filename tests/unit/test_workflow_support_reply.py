@@ -6,8 +6,8 @@ from pydantic import ValidationError
 
 from bot.testing import Run
 from workflows import effects, support_reply, support_reply_static, support_reply_strict
-from workflows.compliance import breaches, without_breaches
-from workflows.support_draft import SupportCase, drafted, topic_of
+from workflows.support_replies.compliance import breaches, without_breaches
+from workflows.support_replies.draft import SupportCase, drafted, topic_of
 from workflows.support_reply import samples
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from bot.testing import Run
 from workflows import effects
 from workflows.transaction import samples, workflow
-from workflows.transaction_risk import Earlier, Transaction, weighed
+from workflows.transactions.risk import Earlier, Transaction, weighed
 
 AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 

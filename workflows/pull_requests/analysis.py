@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pydantic import BaseModel, Field
 
 from workflows import model
-from workflows.pull_request_diff import FileDiff, runs
-from workflows.pull_request_edits import Edit, Finding, apart, shown
-from workflows.pull_request_lines import masked, remarks
-from workflows.pull_request_names import unannotated, unused_imports
-from workflows.pull_request_python import Source, findings
+from workflows.pull_requests.diff import FileDiff, runs
+from workflows.pull_requests.edits import Edit, Finding, apart, shown
+from workflows.pull_requests.lines import masked, remarks
+from workflows.pull_requests.names import unannotated, unused_imports
+from workflows.pull_requests.python import Source, findings
 
 MOST_CHANGES = 20
 """Changes that are offered at once; what is beyond is only told of, and found again the next time."""

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workflows.folders import inside, own
-from workflows.git_repository import TRAILER, Blob, Repository
-from workflows.pull_request_diff import FileDiff, parsed
-from workflows.pull_request_edits import Edit, Finding, applied
-from workflows.pull_request_input import PullRequest
-from workflows.pull_request_samples import SAMPLE, make_sample
+from workflows.pull_requests.diff import FileDiff, parsed
+from workflows.pull_requests.edits import Edit, Finding, applied
+from workflows.pull_requests.input import PullRequest
+from workflows.pull_requests.repository import TRAILER, Blob, Repository
+from workflows.pull_requests.samples import SAMPLE, make_sample
 
 VARIABLE = "SIGNOFF_REPOSITORIES"
 """Names the folder whose repositories may be reviewed and committed to; unset, only the sample is there."""

@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 from workflows.command import Finished, TookTooLong, run
 from workflows.folders import inside, own
-from workflows.release_builds import migrations
-from workflows.release_project import PROJECTS, write
-from workflows.release_sources import current
+from workflows.releases.builds import migrations
+from workflows.releases.project import PROJECTS, write
+from workflows.releases.sources import current
 
 PROJECTS_VARIABLE = "SIGNOFF_PROJECTS"
 """Names the folder of the projects that may be released; unset, only the samples are there."""
@@ -133,7 +133,7 @@ def places(project: str, version: str, thread: str) -> Places:
 def carried_out(step: Step, where: Places, key: str, given: str | None = None) -> Ran:
     """Run a step's command to its end, or to its time limit."""
     arguments = [argument.format_map(where.named(key)) for argument in step.arguments]
-    argv = [sys.executable, "-P", "-s", "-B", "-m", "workflows.release_tools", *arguments]
+    argv = [sys.executable, "-P", "-s", "-B", "-m", "workflows.releases.tools", *arguments]
     text = given.encode() if given is not None else None
     try:
         done = run(argv, folder=where.work, seconds=step.seconds, given=text, environment=_HERE)

@@ -1,4 +1,4 @@
-"""The commands of a release, as a program: `python -m workflows.release_tools NAME ARGUMENT…`."""
+"""The commands of a release, as a program: `python -m workflows.releases.tools NAME ARGUMENT…`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import sys
 import zipfile
 from collections.abc import Callable
 
-from workflows import release_builds as builds
-from workflows import release_checks as checks
-from workflows.release_sources import Failed
+from workflows.releases import builds, checks
+from workflows.releases.sources import Failed
 
 COMMANDS: dict[str, Callable[..., str]] = {
     command.__name__: command

@@ -6,8 +6,8 @@ import re
 from decimal import Decimal
 
 from workflows import model
-from workflows.contract_clauses import LONGEST, Clause, Wording, limits
-from workflows.contract_terms import Deal
+from workflows.contracts.clauses import LONGEST, Clause, Wording, limits
+from workflows.contracts.terms import Deal
 
 _QUOTED = r'["“„](?P<{}>[^"“”]+)["“”]'
 _REPLACE = re.compile(

@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from workflows.alertmanager import Alert
-from workflows.topology import Service, find
+from workflows.incidents.alertmanager import Alert
+from workflows.incidents.topology import Service, find
 
 Action = Literal["diagnose", "restart", "scale_up", "scale_down"]
 

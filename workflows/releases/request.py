@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.approvals import ApprovalRequest
-from workflows.release_steps import STEPS, Gate
+from workflows.releases.steps import STEPS, Gate
 
 
 class Announcement(BaseModel):

@@ -11,7 +11,7 @@ import unittest
 from collections.abc import Iterator
 from pathlib import Path
 
-from workflows.release_sources import Failed, current, files, number, package, project
+from workflows.releases.sources import Failed, current, files, number, package, project
 
 _SECRET = re.compile(r"AKIA[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY-----|xox[abp]-\w{10,}")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from workflows.pull_request_edits import Edit, Finding, shown
+from workflows.pull_requests.edits import Edit, Finding, shown
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -10,8 +10,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from workflows import model
-from workflows.datasource_data import FIRST, REGIONS
-from workflows.datasource_metrics import METRICS
+from workflows.datasource_questions.data import FIRST, REGIONS
+from workflows.datasource_questions.metrics import METRICS
 
 _TOPICS: tuple[tuple[str, str], ...] = (
     ("tickets per order", r"(?:tickets?|cases?) per (?:100 |hundred )?orders?"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel, ConfigDict, Field
 
 from workflows import model
-from workflows.contract_terms import Deal
+from workflows.contracts.terms import Deal
 
 LONGEST = 3000
 """Characters of a clause: what Slack's input takes."""

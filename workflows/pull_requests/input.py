@@ -7,8 +7,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from workflows.pull_request_diff import parsed
-from workflows.pull_request_edits import Finding
+from workflows.pull_requests.diff import parsed
+from workflows.pull_requests.edits import Finding
 
 _REFERENCE = re.compile(r"[A-Za-z0-9_][\w./+-]*", re.ASCII)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.approvals import ApprovalRequest
-from workflows.alertmanager import Alert, Webhook
-from workflows.runbook import ScaleDown, Step
-from workflows.topology import TOPOLOGY
+from workflows.incidents.alertmanager import Alert, Webhook
+from workflows.incidents.runbook import ScaleDown, Step
+from workflows.incidents.topology import TOPOLOGY
 
 
 def scale_down_request(

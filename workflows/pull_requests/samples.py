@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from workflows.git_repository import Blob, Moved, Repository, create
+from workflows.pull_requests.repository import Blob, Moved, Repository, create
 
 SAMPLE = "shop.git"
 """The name of the sample repository; any branch of it that is asked for is there."""

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from workflows.datasource_data import rows, select
+from workflows.datasource_questions.data import rows, select
 
 _SALES = """
 select coalesce(sum(cents), 0), count(*), count(distinct customer) from orders

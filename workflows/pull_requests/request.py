@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.approvals import ApprovalRequest
-from workflows.pull_request_edits import Finding, fenced
-from workflows.pull_request_input import PullRequest, proposal, proposal_schema
+from workflows.pull_requests.edits import Finding, fenced
+from workflows.pull_requests.input import PullRequest, proposal, proposal_schema
 
 _MOST_REMARKS = 15
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from workflows.pull_request_lines import masked
+from workflows.pull_requests.lines import masked
 
 _SHOWN = 14
 """Lines of a change that are shown."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from workflows.release_sources import CURRENT, Failed, current, files, number, package
+from workflows.releases.sources import CURRENT, Failed, current, files, number, package
 
 _TOLD = 12
 """Of a digest, as many characters as a reader compares; what is checked is always all of it."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.approvals import ApprovalRequest, Policy
-from workflows.expense_claim import TWO_PEOPLE_ABOVE, ExpenseClaim, PaymentProposal
+from workflows.expenses.claim import TWO_PEOPLE_ABOVE, ExpenseClaim, PaymentProposal
 
 
 def payment_request(

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from workflows.expense_claim import Currency, in_euro
+from workflows.expenses.claim import Currency, in_euro
 
 ASK_ABOVE = Decimal("10000.00")
 """EUR. What is more is asked about, however safe it looks; exactly this much flows."""

@@ -8,8 +8,8 @@ import re
 import tokenize
 from collections.abc import Iterator
 
-from workflows.pull_request_edits import Edit, Finding
-from workflows.pull_request_python import Function, Source, whole_lines
+from workflows.pull_requests.edits import Edit, Finding
+from workflows.pull_requests.python import Function, Source, whole_lines
 
 _LITERALS = (bool, int, float, str, bytes)
 
