@@ -13,7 +13,7 @@ from bot.approvals.decision import Decision
 from bot.approvals.digest import Digest, Line
 from bot.approvals.timeout import NEVER_DELIVERED, TIMEOUT, fell_short
 from bot.postgres.fact import Fact
-from bot.postgres.rows import Approval
+from bot.postgres.rows import Approval, Thread
 
 LOOK_AHEAD = timedelta(hours=8)
 
@@ -66,13 +66,16 @@ async def _read(conn: Any, query: str, read: Any, key: str, now: datetime) -> li
 def _expired(row: dict[str, Any]) -> Line:
     decision = Decision.model_validate(row["decision"])
     why = "never delivered" if decision.reason == NEVER_DELIVERED else "nobody answered"
-    return _line(row, "expired", f"{why}: {_ran(decision, Approval.of(row))}", row["decided_at"])
+    ran = _ran(decision, Approval.of(row), Thread.of(row["thread"]))
+    return _line(row, "expired", f"{why}: {ran}", row["decided_at"])
 
 
-def _ran(decision: Decision, approval: Approval) -> str:
+def _ran(decision: Decision, approval: Approval, thread: Thread) -> str:
     """Say which fallback ran, or what was done where it could not."""
     fallback = approval.sla.fallback
     match decision.verdict:
+        case "approve" | "choose" if approval.is_overtaken(thread):
+            return "not run, since its workflow was ended first"
         case "approve" if decision.forced:
             return "went out as drafted (forced)"
         case "approve":
@@ -111,7 +114,7 @@ def _held(row: dict[str, Any]) -> Line:
         title=row["workflow"],
         workflow=row["workflow"],
         thread_id=row["thread_id"],
-        note=row["error"] or "its workflow is not in the worker's catalog",
+        note=row["error"] or "the worker that ran it died, and another one goes on with it",
         at=row["retry_at"],
         command=f"signoff show {row['thread_id']}",
     )
@@ -149,7 +152,7 @@ with held as (
     update approvals a set digested_in = %(key)s from held where a.approval_id = held.approval_id
     returning a.*
 )
-select a.*, a.request ->> 'title' as title, t.workflow, l.permalink
+select a.*, to_jsonb(t) as thread, a.request ->> 'title' as title, t.workflow, l.permalink
 from told a join threads t using (thread_id)
 left join card_links l using (approval_id)
 """
@@ -172,7 +175,9 @@ _HELD = "select * from threads where status in ('running', 'waiting') and retry_
 _UNDELIVERABLE = """
 with told as (
     update messages set digested_in = %(key)s
-    where error is not null and digested_in is null and approval_id is not null returning *
+    where error is not null and digested_in is null and approval_id is not null
+      and kind not in ('ops', 'digest')  -- these are tried until ops have them
+    returning *
 )
 select a.approval_id, a.thread_id, m.target, m.error, m.created_at, a.request ->> 'title' as title,
        t.workflow, l.permalink

@@ -141,6 +141,11 @@ class Approval:
             return self.dialect in ("schema", "plain", "raw")
         return self.answering.takes_words
 
+    def is_overtaken(self, thread: Thread) -> bool:
+        """Whether its workflow was ended before it got the answer."""
+        ended = thread.cancel_reason is not None or thread.status == "cancelled"
+        return ended and self.applying_at is None and self.applied_at is None
+
     @cached_property
     def request(self) -> ApprovalRequest:
         return ApprovalRequest.model_validate(self.asked)

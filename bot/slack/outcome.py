@@ -18,9 +18,9 @@ def outcome(approval: Approval, thread: Thread) -> str | None:
         case "pending":
             return None
         case "decided":
-            return _decided(approval)
+            return _decided(approval, thread)
         case "expired":
-            return _expired(approval)
+            return _expired(approval, thread)
         case "cancelled":
             failed = f"the workflow failed: {thread.error}" if thread.status == "failed" else ""
             why = said(thread.cancel_reason or failed, 300)
@@ -155,7 +155,7 @@ def by_whom(approval: Approval) -> str:
     return listing(map(mention, deciders(decision, takes_words=approval.takes_words)), 10) or "a person"
 
 
-def _decided(approval: Approval) -> str:
+def _decided(approval: Approval, thread: Thread) -> str:
     decision = approval.decision
     if decision is None:
         return "*Decided*."
@@ -167,7 +167,7 @@ def _decided(approval: Approval) -> str:
             why = said(decision.reason or approval.request.auto or "", 500)
             return f"⚙️ *{_capital(verdict(approval))} by policy*{f': {why}' if why else ''} · {at}"
         case "timeout":
-            return _expired(approval)
+            return _expired(approval, thread)
         case _:
             assert_never(decision.by.kind)
 
@@ -181,7 +181,7 @@ def _promise(decision: Decision) -> str:
     return "\nI will not run it." if decision.rejected else ""
 
 
-def _expired(approval: Approval) -> str:
+def _expired(approval: Approval, thread: Thread) -> str:
     """Word what the clock did; silence is never worded as somebody's no."""
     decision = approval.decision
     if decision is not None and decision.reason == NEVER_DELIVERED:
@@ -194,6 +194,8 @@ def _expired(approval: Approval) -> str:
         )
     if decision is None or decision.verdict in ("reject", "respond"):
         return f"⏱️ *Timed out*, nobody answered. {_left(approval)}."
+    if approval.is_overtaken(thread):
+        return "⏱️ *Timed out*, nobody answered. Its workflow was ended first, so I did not run it."
     if decision.verdict == "choose":
         label = choice(approval, decision.choice)
         return f"⏱️ *Timed out*: nobody answered, so I took “{label}”, as its workflow declares."

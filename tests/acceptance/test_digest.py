@@ -12,7 +12,7 @@ import pytest
 from asking import asked, begin, offer, told_ops, wait_out
 from fixtures_house import FINANCE, MAYA, OPS, Running, running_house
 
-from bot.approvals import Fallback, Sla
+from bot.approvals import Fallback, Policy, Sla
 from bot.clock import Clock
 from bot.facts import digests
 from bot.facts.digests import slot
@@ -317,6 +317,35 @@ async def test_a_digest_that_ops_could_not_get_is_delivered_when_their_channel_i
     (digest,) = digests_of(ops)
     assert thread in digest
     assert told_ops(ops)
+
+
+async def test_what_ops_could_not_be_told_comes_by_itself_and_not_as_a_line_of_a_digest(
+    ops: Running,
+) -> None:
+    offer(ops, policy=Policy(approvers=(MAYA,), approvals=2))
+    ops.house.delivery._ops_channel = "#old"
+    await asked(ops, "Pay Acme")
+    assert await at(ops, monday(17)) == []
+
+    ops.house.delivery._ops_channel = "#signoff-ops"
+    await ops.travel(monday(17, 10))
+    await Clock(ops.house).upkeep()
+    await ops.drain()
+
+    (digest,) = digests_of(ops)
+    assert "Pay Acme" not in digest
+    assert any("needs 2 approval(s)" in told for told in told_ops(ops))
+
+
+async def test_a_thread_whose_worker_died_is_told_as_that(ops: Running) -> None:
+    thread = await begin(ops)
+    await ops.execute("delete from procrastinate_jobs")
+    await ops.execute("update threads set retry_at = signoff_now() + interval '1 day', reached = wanted")
+
+    (digest,) = await at(ops, monday(17))
+
+    assert thread in digest
+    assert "the worker that ran it died" in digest
 
 
 async def test_what_was_decided_by_people_is_no_news_for_ops(ops: Running) -> None:
