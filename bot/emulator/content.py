@@ -9,6 +9,7 @@ from bot.emulator.workspace import Json
 
 POST_LIMIT = 40_000
 UPDATE_LIMIT = 4_000
+"""In UTF-8 bytes for an update, as was seen there; Slack documents characters."""
 ATTACHMENT_LIMIT = 100
 
 
@@ -18,7 +19,7 @@ def content(args: Arguments, limit: int) -> Json:
     Blocks without a fallback text are refused with `no_text`, which Slack only warns about.
     """
     text = args.text("text")
-    if len(text) > limit:
+    if len(text.encode()) > limit:
         raise SlackError("msg_too_long")
     blocks = checked_blocks(args)
     attachments = args.json("attachments", "invalid_attachments") or []
@@ -45,6 +46,8 @@ def checked_blocks(args: Arguments) -> list[Json] | None:
         raise SlackError("invalid_blocks_format")
     if found := blockkit.problems("message", blocks):
         raise invalid("invalid_blocks", *(str(problem) for problem in found))
+    if blockkit.is_too_long(blocks):
+        raise SlackError("msg_blocks_too_long")
     return blocks
 
 

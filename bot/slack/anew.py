@@ -11,10 +11,10 @@ _AFTER_AN_ANSWER = "Asked again, since the answer was no longer about how things
 _WHILE_IT_WAITED = "Changed since it was first asked"
 
 
-def asked_anew(approval: Approval) -> Piece:
-    """Show how an approval differs from the one that was asked before it at the same pause."""
+def asked_anew(approval: Approval, limit: int) -> Piece:
+    """Show, in `limit` units, how an approval differs from the one that was asked before it at its pause."""
     called = {BASIS: "Based on", **titles(approval.request.proposal_schema)}
-    piece = edits(approval.changed, called=called)
+    piece = edits(approval.changed, limit, called)
     if not piece.elements:
         return piece
     why = _AFTER_AN_ANSWER if approval.asked_again else _WHILE_IT_WAITED

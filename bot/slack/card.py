@@ -14,7 +14,7 @@ from bot.slack import asking
 from bot.slack.anew import asked_anew
 from bot.slack.buttons import decision_buttons, described, whole_button
 from bot.slack.content import other_fields, proposal_now
-from bot.slack.drawn import Drawn, drawn
+from bot.slack.drawn import Drawn, drawn, is_short
 from bot.slack.manner import ending, manner
 from bot.slack.outcome import aftermath, outcome
 from bot.slack.rich import markdown, paragraph, person, quote, rich_text, web_link, words
@@ -41,9 +41,12 @@ _LONG_TITLE = 700
 _SUMMARY = 1500
 _PROPOSAL = 2000
 _OPTIONS = 1500
+_EDITS = 1500
 _FACTS = 1200
 _LINKS = 10
 _QUOTED = 1000
+_SHARES = (1.0, 0.7, 0.5, 0.35, 0.2, 0.1, 0.0)
+"""How much of each limit is taken, the first with which the whole card is no longer than Slack takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +70,17 @@ class CardView:
 
 
 def card(view: CardView) -> Drawn:
-    """Draw an approval as it stands."""
+    """Draw an approval as it stands; what the workflow said is cut until the card fits."""
+    sized = (_blocks(view, share) for share in _SHARES)
+    fits = next((blocks for blocks in sized if is_short(blocks)), None)
+    return drawn(_fallback(view), fits or _blocks(view, 0.0), view.message_id, view.version)
+
+
+def _blocks(view: CardView, share: float) -> list[Block]:
     pending = view.approval.status == "pending"
-    content, whole = _content(view)
+    content, whole = _content(view, share)
     end = _open(view, whole=whole) if pending else _settled(view, whole=whole)
-    blocks = [*_title(view.approval), *(_asked(view) if pending else _told(view)), *content, *end]
-    return drawn(_fallback(view), blocks, view.message_id, view.version)
+    return [*_title(view.approval), *(_asked(view) if pending else _told(view)), *content, *end]
 
 
 def _title(approval: Approval) -> Iterator[Block]:
@@ -106,7 +114,7 @@ def _words(approval: Approval) -> str:
     return (decision.text or decision.comment or "") if decision else ""
 
 
-def _content(view: CardView) -> tuple[list[Block], bool]:
+def _content(view: CardView, share: float) -> tuple[list[Block], bool]:
     """Return what the workflow said, and whether that, and what the decider said, is all there is."""
     approval = view.approval
     request = approval.request
@@ -115,14 +123,14 @@ def _content(view: CardView) -> tuple[list[Block], bool]:
     short = {k: v for k, v in fields.items() if units(v) <= 150 and units(k) <= 50}
     pairs = [] if len(fields) <= 10 and len(short) == len(fields) else fields.items()
     pieces = [
-        asked_anew(approval),
-        Piece(markdown(request.summary or "", _SUMMARY), units(request.summary or "") <= _SUMMARY),
-        facts(pairs, _FACTS),
-        _proposed(approval),
-        _edited(approval),
-        _corrected(approval),
-        described(request, _OPTIONS),
-        _links(request.links),
+        asked_anew(approval, int(share * _EDITS)),
+        _summary(request.summary or "", int(share * _SUMMARY)),
+        facts(pairs, int(share * _FACTS)),
+        _proposed(approval, int(share * _PROPOSAL)),
+        _edited(approval, int(share * _EDITS)),
+        _corrected(approval, int(share * _EDITS)),
+        described(request, int(share * _OPTIONS)),
+        _links(request.links, int(share * _LINKS)),
     ]
     blocks = [] if pairs else _grid(fields)
     blocks += [rich_text(*piece.elements) for piece in pieces if piece.elements]
@@ -139,22 +147,26 @@ def _grid(fields: Mapping[str, str]) -> list[Block]:
     return [{"type": "section", "fields": cells}]
 
 
-def _proposed(approval: Approval) -> Piece:
+def _summary(text: str, limit: int) -> Piece:
+    return Piece(markdown(text, limit), units(text) <= limit)
+
+
+def _proposed(approval: Approval, limit: int) -> Piece:
     decision = approval.decision
     refused = approval.status != "pending" and not (decision and not decision.rejected)
     called = titles(approval.request.proposal_schema)
-    piece = proposal(proposal_now(approval), _PROPOSAL, struck=refused, called=called)
+    piece = proposal(proposal_now(approval), limit, struck=refused, called=called)
     heading = paragraph(words("Answer" if manner(approval) == "answer" else "Proposal", bold=True))
     return Piece([heading, *piece.elements], piece.whole) if piece.elements else piece
 
 
-def _edited(approval: Approval) -> Piece:
+def _edited(approval: Approval, limit: int) -> Piece:
     """Show what people changed in the proposal, in an open revision and in what was approved."""
     after = proposal_now(approval)
     if after is None or manner(approval) == "answer":
         return Piece()
     called = titles(approval.request.proposal_schema)
-    piece = edits(changes(approval.request.proposal, after), called=called)
+    piece = edits(changes(approval.request.proposal, after), limit, called)
     if not piece.elements:
         return piece
     by = approval.edited_by
@@ -163,27 +175,27 @@ def _edited(approval: Approval) -> Piece:
     return Piece([heading, *piece.elements], piece.whole)
 
 
-def _corrected(approval: Approval) -> Piece:
+def _corrected(approval: Approval, limit: int) -> Piece:
     """Show what was corrected in the thread's own data, before and after."""
     correction = approval.correction
     if correction is None or correction.by is None:
         return Piece()
-    piece = edits(correction.changes, called=titles(correction.schema))
+    piece = edits(correction.changes, limit, titles(correction.schema))
     if not piece.elements:
         return piece
     parts = [words("Corrected", bold=True), words(" by "), person(correction.by), words(": before → after")]
     return Piece([paragraph(*parts), *piece.elements], piece.whole)
 
 
-def _links(links: Mapping[str, str]) -> Piece:
+def _links(links: Mapping[str, str], most: int) -> Piece:
     parts: list[Block] = []
-    for label, url in list(links.items())[:_LINKS]:
+    for label, url in list(links.items())[:most]:
         parts += [
             words(("\n" if parts else "") + cut(line(label), 100), bold=True),
             words(": "),
             web_link(url),
         ]
-    return Piece([paragraph(*parts)] if parts else [], len(links) <= _LINKS)
+    return Piece([paragraph(*parts)] if parts else [], len(links) <= most)
 
 
 def _open(view: CardView, *, whole: bool) -> Iterator[Block]:
@@ -233,7 +245,7 @@ def _settled(view: CardView, *, whole: bool) -> Iterator[Block]:
 
 def _fallback(view: CardView) -> str:
     """Say the point for notifications and screen readers."""
-    title = said(view.approval.request.title, 1000)
+    title = said(view.approval.request.title, 600)
     settled = outcome(view.approval, view.thread)
     if settled:
         return f"{title}: {settled}".replace("*", "").replace("\n", " ")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bot.approvals.digest import TOPICS, Digest, Line, Topic
-from bot.slack.drawn import Drawn, drawn
-from bot.slack.text import Block, context, plain, said, section, units, when
+from bot.slack.drawn import LONGEST, Drawn, drawn, weight
+from bot.slack.text import Block, context, plain, said, section, when
 
 _HEADINGS: dict[Topic, str] = {
     "undeliverable": "Could not be delivered",
@@ -17,7 +17,9 @@ _HEADINGS: dict[Topic, str] = {
     "due": "Due soon",
 }
 
-_PAGE_UNITS = 9000
+_PAGE_WEIGHT = LONGEST - 1000
+"""Of what a message's blocks may weigh; the header and the summary take the rest."""
+
 _PAGE_BLOCKS = 44
 """Of a message's 50; the header, the summary and the page number take the rest."""
 
@@ -89,11 +91,12 @@ def _chunks(entries: Iterator[_Entry]) -> Iterator[list[_Entry]]:
     size = blocks = 0
     for topic, text in entries:
         heads = 0 if page and page[-1][0] == topic else 1
-        if page and (size + units(text) > _PAGE_UNITS or blocks + 1 + heads > _PAGE_BLOCKS):
+        cost = weight([section(text)])
+        if page and (size + cost > _PAGE_WEIGHT or blocks + 1 + heads > _PAGE_BLOCKS):
             yield page
             page, size, blocks, heads = [], 0, 0, 1
         page.append((topic, text))
-        size += units(text)
+        size += cost
         blocks += 1 + heads
     if page:
         yield page

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.slack.text import Block, cut
+from bot.slack.text import Block, cut, units
 
 EVENT_TYPE = "signoff_message"
 """The event type of our messages' metadata; anybody in the workspace can read it, so it holds an id only."""
 
-FALLBACK_LIMIT = 2900
-"""Units of fallback text; chat.update refuses more than 4,000."""
+FALLBACK_LIMIT = 1300
+"""Units of fallback text; chat.update refuses more than 4,000 bytes of it, and a unit takes up to three."""
+
+LONGEST = 10_000
+"""What the text of all blocks of a message may weigh, with 100 a block."""
+
+LONGEST_RICH = 16_000
+"""Units of JSON of all rich text of a message.
+
+Slack says `msg_blocks_too_long` to what is longer, and not to what: that was seen with 13,200 characters and
+some 100 a block (slackapi/bolt-js#2509), with 11,341 of rich text in small runs (#2867), and with about 24 kB
+of JSON of rich text.
+"""
+
+_A_BLOCK = 100
 
 MESSAGE_BLOCKS = 50
 VIEW_BLOCKS = 100
@@ -35,6 +49,28 @@ def drawn(text: str, blocks: Iterable[Block], message_id: str | None, version: i
         blocks=numbered(blocks, f"{(message_id or 'message')[:180]}.v{version}")[:MESSAGE_BLOCKS],
         metadata=metadata or None,
     )
+
+
+def is_short(blocks: Iterable[Block]) -> bool:
+    """Tell whether Slack takes blocks that are each within their limits as one message."""
+    all_of = list(blocks)
+    rich = [block["elements"] for block in all_of if block["type"] == "rich_text"]
+    return weight(all_of) <= LONGEST and units(json.dumps(rich, ensure_ascii=False)) <= LONGEST_RICH
+
+
+def weight(blocks: Iterable[Block]) -> int:
+    """Return what blocks count of `LONGEST`."""
+    return sum(_A_BLOCK + _text(block) for block in blocks)
+
+
+def _text(part: Any) -> int:
+    match part:
+        case dict():
+            return sum(units(v) if isinstance(v, str) and k == "text" else _text(v) for k, v in part.items())
+        case list():
+            return sum(map(_text, part))
+        case _:
+            return 0
 
 
 def numbered(blocks: Iterable[Block], prefix: str) -> list[Block]:

@@ -25,6 +25,7 @@ MEND = {
     "no_permission": "Give the bot the permission to post there.",
     "invalid_blocks": OURS,
     "msg_too_long": OURS,
+    "msg_blocks_too_long": OURS,
 }
 
 NOT_NOW = frozenset(

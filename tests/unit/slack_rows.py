@@ -13,7 +13,7 @@ from bot.approvals.policy import Policy, Vote
 from bot.approvals.request import ApprovalRequest, Option
 from bot.approvals.sla import Fallback, Sla
 from bot.approvals.timeout import timed_out
-from bot.emulator.blockkit import problems, view_problems
+from bot.emulator.blockkit import is_too_long, problems, view_problems
 from bot.postgres.rows import Approval, Message, Thread
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
@@ -170,6 +170,7 @@ def actions(blocks: list[dict[str, Any]]) -> list[str]:
 def judge(blocks: list[dict[str, Any]], surface: Any = "message") -> None:
     """Hold blocks against the emulator's rules, and against slack_sdk's as a second opinion."""
     assert problems(surface, blocks) == []
+    assert surface != "message" or not is_too_long(blocks)
     for block in blocks:
         parsed = Block.parse(block)
         assert parsed is not None

@@ -174,3 +174,24 @@ async def test_a_response_url_may_replace_or_delete_the_message_that_was_clicked
         assert [message["text"] for message in slack.messages(FINANCE)] == ["Settled"]
         await (await http.post(url, json={"delete_original": True})).release()
     assert slack.messages(FINANCE) == []
+
+
+async def test_blocks_that_are_too_long_together_are_refused(client: AsyncWebClient) -> None:
+    long = [{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 2900}}]
+    runs = [{"type": "text", "text": f"{n}", "style": {"bold": True}} for n in range(500)]
+    rich = [{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": runs}]}]
+
+    assert await post(client, blocks=long * 4)
+    assert await refusal(client.chat_postMessage(channel=FINANCE, text="x", blocks=long * 5)) == (
+        "msg_blocks_too_long"
+    )
+    assert await refusal(client.chat_postMessage(channel=FINANCE, text="x", blocks=rich)) == (
+        "msg_blocks_too_long"
+    )
+
+
+async def test_an_updates_text_is_counted_in_bytes(client: AsyncWebClient) -> None:
+    ts = await post(client)
+
+    await client.chat_update(channel=FINANCE, ts=ts, text="\u652f" * 1333)
+    assert await refusal(client.chat_update(channel=FINANCE, ts=ts, text="\u652f" * 1334)) == "msg_too_long"

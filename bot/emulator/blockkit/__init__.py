@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from bot.emulator.blockkit.checks import Problem
-from bot.emulator.blockkit.surfaces import Surface, problems, view_problems
+from bot.emulator.blockkit.surfaces import Surface, is_too_long, problems, view_problems
 
-__all__ = ["Problem", "Surface", "problems", "view_problems"]
+__all__ = ["Problem", "Surface", "is_too_long", "problems", "view_problems"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
@@ -29,6 +30,9 @@ BLOCKS: Final[Mapping[str, Check]] = {
     "home": array(typed(blocks.HOME, "block type for an App Home"), 100, 1),
 }
 MARKDOWN_LIMIT, TABLE_LIMIT = 12_000, 10_000
+TEXT_LIMIT, RICH_TEXT_LIMIT, A_BLOCK = 13_200, 24_000, 100
+"""Of all blocks of a message: what was seen to be refused (slackapi/bolt-js#2509, #2867), as text with 100
+characters for each block, and as JSON of rich text. Slack documents neither."""
 
 _VIEW: Final[Mapping[str, Check]] = {
     "private_metadata": string(3000),
@@ -66,6 +70,13 @@ def problems(surface: Surface, given: Any, at: str = "/blocks") -> list[Problem]
         if sum(element.get("style") == "primary" for element in used) > 1:
             found.append(Problem("at most one button may be primary", at))
     return found
+
+
+def is_too_long(given: list[Json]) -> bool:
+    """Whether a message's blocks are `msg_blocks_too_long` all together, though each is within its limits."""
+    rich = [block for block in given if block["type"] == "rich_text"]
+    text = sum(A_BLOCK + _all_text(block) for block in given)
+    return text > TEXT_LIMIT or units(json.dumps(rich, ensure_ascii=False)) > RICH_TEXT_LIMIT
 
 
 def view_problems(view: Any, kind: Literal["modal", "home"]) -> list[Problem]:
@@ -120,6 +131,14 @@ def _text_size(value: Any) -> int:
         own = units(value["text"]) if isinstance(value.get("text"), str) else 0
         return own + sum(_text_size(part) for part in value.get("elements", ()))
     return 0
+
+
+def _all_text(value: Any) -> int:
+    if isinstance(value, dict):
+        return sum(
+            units(v) if key == "text" and isinstance(v, str) else _all_text(v) for key, v in value.items()
+        )
+    return sum(map(_all_text, value)) if isinstance(value, list) else 0
 
 
 def _has_input(given: list[Json]) -> bool:
