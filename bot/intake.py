@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bot.approvals.canonical import is_storable
 from bot.approvals.errors import SignoffError
 from bot.approvals.states import Autonomy
 from bot.approvals.workflow import Workflow
@@ -122,6 +123,8 @@ def _unstorable(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
             yield where, "has a character that cannot be stored (zero, or half of one)"
         case float() if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124  NaN
             yield where, "is no finite number"
+        case int() if not is_storable(value):
+            yield where, "is a whole number of more than 64 bits, which cannot be stored; give it as text"
 
 
 def _kind(value: Any) -> str:

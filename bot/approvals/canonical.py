@@ -16,12 +16,15 @@ DEEPEST = 40
 LARGEST = 512 * 1024
 """Bytes of canonical JSON a payload may have."""
 
+_LEAST, _GREATEST = -(2**63), 2**64 - 1
+
 
 def canonical(value: Any) -> bytes:
     """Serialise plain JSON with sorted keys and no spaces, so that equal values have equal bytes.
 
     Raises `BadRequest` for what is not plain JSON: NaN, infinity, other types, cycles, NUL characters
-    (Postgres' jsonb refuses those), more than `DEEPEST` levels or `LARGEST` bytes.
+    (Postgres' jsonb refuses those), whole numbers of more than 64 bits, more than `DEEPEST` levels or
+    `LARGEST` bytes.
     """
     _check(value, DEEPEST)
     raw = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -39,10 +42,17 @@ def payload_hash(value: Any) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
+def is_storable(number: int) -> bool:
+    """Whether LangGraph can keep a whole number: msgpack has 64 bits for it."""
+    return _LEAST <= number <= _GREATEST
+
+
 def _check(value: Any, levels: int) -> None:
     if levels < 0:
         raise BadRequest(f"The payload is nested deeper than {DEEPEST} levels; send a flatter one.")
     match value:
+        case int() if not is_storable(value):
+            raise BadRequest("The payload holds a whole number of more than 64 bits; send it as text.")
         case None | bool() | int():
             return
         case str() if "\x00" in value:

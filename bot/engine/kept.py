@@ -104,8 +104,8 @@ def _not_kept(error: TypeError | ValueError) -> str:
     """Say what could not be kept; of an interrupt's value the checkpointer does not say what is wrong."""
     if str(error).endswith(f": {Interrupt.__name__}"):
         return (
-            "A node asks with what cannot be kept (an object of its own make, or one that refers to itself); "
-            "ask with plain JSON."
+            "A node asks with what cannot be kept (an object of its own make, one that refers to itself, or "
+            "a whole number of more than 64 bits); ask with plain JSON."
         )
     why = "it refers to itself, or is nested too deep" if "ecursion" in str(error) else line(error)
     return f"A node returned what cannot be kept ({why}); a state holds plain JSON: model_dump(mode='json')."

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from bot.approvals.canonical import DEEPEST, LARGEST, canonical, payload_hash
 from bot.approvals.errors import BadRequest
 
+WHOLE = st.integers(-(2**63), 2**64 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    st.none() | st.booleans() | WHOLE | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=12,
 )
@@ -68,6 +69,9 @@ def nested(levels: int) -> Any:
         (Decimal("1.5"), "Decimal"),
         ({"a": {1, 2}}, "set"),
         (b"bytes", "bytes"),
+        ({"wei": 2**64}, "64 bits"),
+        ([-(2**63) - 1], "64 bits"),
+        ([10**5000], "64 bits"),
         (nested(DEEPEST + 1), "deeper"),
         ("x" * LARGEST, "at most"),
     ],

@@ -23,6 +23,8 @@ TAGS = {"type": "array", "items": {"enum": ["a", "b", "c"]}, "minItems": 2}
         (INTEGER, 1, {"value": "1e3"}, "Must be a whole number, such as 12."),
         (INTEGER, 1, {"value": "٣"}, "Write a whole number in plain digits, such as 12."),
         (INTEGER, 1, {"value": "9" * 4000}, "Write a whole number in plain digits, such as 12."),
+        (INTEGER, 1, {"value": str(2**64)}, "Too large for this field; write a smaller number."),
+        (NUMBER, 1, {"value": str(2**64)}, "Too large for this field; write a smaller number."),
         (NUMBER, 1.5, {"value": "NaN"}, "Write a number in plain digits, such as 12.50."),
         (NUMBER, 1.5, {"value": "Infinity"}, "Write a number in plain digits, such as 12.50."),
         (NUMBER, 1.5, {"value": "1e999"}, "Too large for this field; write a smaller number."),

@@ -202,6 +202,19 @@ def test_an_edit_is_checked_as_the_form_does(signoff, changes, told):
     }
 
 
+def test_a_number_that_no_checkpoint_could_keep_is_refused_where_it_is_typed(signoff):
+    asked = {"signoff": 1, "title": "Send it", "proposal": {"wei": 1}}
+    run = signoff.start(asking(asked), {}, approvers=[MAYA])
+    with pytest.raises(Refused, match="Too large for this field"):
+        run.edit({"wei": 2**64})
+    assert run.edit({"wei": 2**64 - 1}).status == "done"
+
+
+def test_an_input_that_no_checkpoint_could_keep_starts_nothing(signoff):
+    with pytest.raises(BadInput, match="wei: is a whole number of more than 64 bits"):
+        signoff.start(asking("?"), {"wei": 2**64}, approvers=[MAYA])
+
+
 def test_a_rejection_needs_a_reason_and_a_late_click_changes_nothing(signoff):
     run = signoff.start(paying(), {"amount": 40})
     late = run.pause

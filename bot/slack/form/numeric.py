@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
+from bot.approvals.canonical import is_storable
 from bot.slack.form.kind import NOTHING, Block, Reply, Unfit, emptied
 
 _NUMERAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+(\.0*)?", re.ASCII)
 _DIGITS = 400
 """Characters a typed number may have; Slack sends what was typed as text, however long."""
+
+_TOO_LARGE = "Too large for this field; write a smaller number."
 
 _SAFE_DIGITS = 15
 """Significant digits that survive a double: what a number field may pass through on somebody's client."""
@@ -130,11 +133,11 @@ class Number:
         if self.whole:
             if not _WHOLE.fullmatch(typed):
                 raise Unfit("Must be a whole number, such as 12.")
-            return int(number)
+            return _int(number)
         if self.textual and (now is NOTHING or isinstance(now, str)):
             return _written(number)
         if _WHOLE.fullmatch(typed) and "." not in typed and not isinstance(now, float):
-            return int(number)
+            return _int(number)
         return _float(number)
 
     def _limits(self, now: Any) -> Block:
@@ -164,10 +167,17 @@ def _inward(bound: Decimal | None, rounding: str, step: int) -> Decimal | None:
     return whole + step if whole == bound and _survives(bound) else whole
 
 
+def _int(number: Decimal) -> int:
+    value = int(number)
+    if not is_storable(value):
+        raise Unfit(_TOO_LARGE)
+    return value
+
+
 def _float(number: Decimal) -> float:
     value = float(number)
     if not math.isfinite(value):
-        raise Unfit("Too large for this field; write a smaller number.")
+        raise Unfit(_TOO_LARGE)
     if Decimal(repr(value)) != number:
         raise Unfit(f"More digits than this field can keep; the nearest it can is {value!r}.")
     return value
