@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -11,9 +10,9 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from bot.approvals.decision import Decision
-from bot.approvals.policy import Policy
 from bot.approvals.sla import Sla, Step, timetable
 from bot.approvals.timeout import fell_short, timed_out
+from bot.facts.reminding import remind
 from bot.facts.settle import card_id, settle
 from bot.postgres.fact import Fact, NewMessage
 from bot.postgres.rows import Approval, Thread
@@ -76,7 +75,7 @@ async def catch_up(
         await _expire(fact, approval, thread, now)
         return True
     if come.reminder:
-        await _remind(fact, approval, thread, come.reminder, voted)
+        await remind(fact, approval, thread, come.reminder, voted)
     for step in come.escalations:
         _escalate(fact, approval, step)
     await fact.conn.execute(
@@ -182,27 +181,6 @@ def _tell_ops(fact: Fact, approval: Approval, key: str, **body: str) -> None:
     )
 
 
-async def _remind(fact: Fact, approval: Approval, thread: Thread, step: Step, voted: frozenset[str]) -> None:
-    people, groups = await _not_voted(fact, approval, thread, voted)
-    fact.post(
-        NewMessage(
-            f"reminder:{approval.approval_id}:{approval.revision}.{step.index}",
-            "reminder",
-            target=approval.channel,
-            approval_id=approval.approval_id,
-            thread_id=approval.thread_id,
-            parent_id=card_id(approval.approval_id),
-            body={"users": people, "groups": groups},
-        )
-    )
-    fact.audit(
-        approval.thread_id,
-        "approval.reminded",
-        "clock",
-        {"approval_id": approval.approval_id, "users": people, "groups": groups},
-    )
-
-
 def _escalate(fact: Fact, approval: Approval, step: Step) -> None:
     users = [name for name in step.approvers if name.startswith(("U", "W"))]
     groups = [name for name in step.approvers if name not in users]
@@ -224,34 +202,6 @@ def _escalate(fact: Fact, approval: Approval, step: Step) -> None:
         "clock",
         {"approval_id": approval.approval_id, "added": list(step.approvers)},
     )
-
-
-async def _not_voted(
-    fact: Fact, approval: Approval, thread: Thread, voted: frozenset[str]
-) -> tuple[list[str], list[str]]:
-    found = await fact.conn.execute(_GROUPS, {"names": list(approval.policy.groups)})
-    members: dict[str, list[str]] = {}
-    for row in await found.fetchall():
-        members[row["group_id"]] = members[f"@{row['handle']}"] = row["members"]
-    return not_voted(approval.policy, voted, thread.own, members)
-
-
-def not_voted(
-    policy: Policy, voted: frozenset[str], own: frozenset[str], members: Mapping[str, Iterable[str]]
-) -> tuple[list[str], list[str]]:
-    """Return the people to mention: by name where somebody of a group has voted already, else the group.
-
-    `own` are the users behind the thread, whom nothing waits for where they may not decide it.
-    """
-    past = voted if policy.self_approval else voted | own
-    people = [user for user in policy.users if user not in past]
-    groups: list[str] = []
-    for name in policy.groups:
-        if voted.isdisjoint(members.get(name, ())):
-            groups.append(name)
-        else:
-            people += [user for user in members[name] if user not in past]
-    return list(dict.fromkeys(people)), groups
 
 
 def first_steps(sla: Sla, delivered_at: datetime) -> tuple[datetime | None, datetime | None]:
@@ -286,9 +236,4 @@ where a.approval_id = %(id)s
 _STEPPED = """
 update approvals set policy = %(policy)s, steps_done = %(done)s, next_at = %(next)s
 where approval_id = %(id)s and status = 'pending'
-"""
-
-_GROUPS = """
-select group_id, handle, members from user_groups
-where group_id = any(%(names)s) or '@' || handle = any(%(names)s)
 """

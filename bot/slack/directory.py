@@ -51,12 +51,13 @@ class Audience:
     """Whom a policy's approvers come to.
 
     `outside` are not in the card's channel; nobody, where Slack would not say who is. `unknown` are names of
-    groups that do not exist.
+    groups that do not exist. `barred` are those who never may, as far as that was looked up.
     """
 
     people: frozenset[str]
     outside: frozenset[str]
     unknown: tuple[str, ...] = ()
+    barred: frozenset[str] = frozenset()
 
 
 class Directory:
@@ -163,17 +164,19 @@ class Directory:
             await self.refresh_groups()
             known = await self._known(names, channel_id)
         people = frozenset(name for name in names if is_user(name)) | frozenset(known["people"] or ())
-        unknown = tuple(known["unknown"] or ())
+        unknown, barred = tuple(known["unknown"] or ()), frozenset(known["barred"] or ())
         if not people:
-            return Audience(people, frozenset(), unknown)
+            return Audience(people, frozenset(), unknown, barred)
         if known["fresh"]:
             members = known["members"]
         else:
             members = (await self._keep_channel(channel_id, channel_id)).members
-        return Audience(people, frozenset() if members is None else people - frozenset(members), unknown)
+        outside = frozenset[str]() if members is None else people - frozenset(members)
+        return Audience(people, outside, unknown, barred)
 
     async def _known(self, names: list[str], channel_id: str) -> dict[str, Any]:
         wanted = {
+            "users": [name for name in names if is_user(name)],
             "groups": [name for name in names if not is_user(name)],
             "channel": channel_id,
             "kept": CHANNEL_KEPT,
@@ -276,8 +279,16 @@ where user_id = %(user)s
 """
 
 _AUDIENCE = """
-select (select array_agg(member) from user_groups g, unnest(g.members) as member
-        where g.group_id = any(%(groups)s) or '@' || g.handle = any(%(groups)s)) as people,
+with joined as (
+    select array_agg(member) as members from user_groups g, unnest(g.members) as member
+    where g.group_id = any(%(groups)s) or '@' || g.handle = any(%(groups)s)
+)
+select (select members from joined) as people,
+       (select array_agg(p.user_id) from people p, slack_workspace s
+        where p.user_id = any(array_cat(%(users)s::text[], (select members from joined)))
+          and (p.profile ->> 'team_id' is distinct from s.team_id
+               or (p.profile -> 'is_guest')::boolean or (p.profile -> 'is_bot')::boolean
+               or (p.profile -> 'is_deactivated')::boolean)) as barred,
        (select array_agg(asked.named) from unnest(%(groups)s::text[]) as asked (named)
         where not exists (select 1 from user_groups g
                           where asked.named in (g.group_id, '@' || g.handle))) as unknown,

@@ -48,7 +48,7 @@ class Outsiders:
 
 def _problem(audience: Audience, own: frozenset[str], policy: Policy) -> str | None:
     """Say why the approvers cannot come to a decision; None where they can."""
-    able = len(audience.people - own)
+    able = len(audience.people - own - audience.barred)
     if able < policy.approvals:
         short = f"It needs {policy.approvals} approval(s), and only {able} may give one"
     else:

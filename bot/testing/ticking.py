@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from bot.facts.deadlines import due, expired, not_voted
+from bot.facts.deadlines import due, expired
+from bot.facts.reminding import not_voted
 from bot.postgres.rows import Approval, Message, MessageKind
 from bot.slack.drawn import Drawn
 from bot.slack.notes import note

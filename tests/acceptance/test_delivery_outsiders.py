@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -145,6 +146,59 @@ async def test_a_quorum_that_cannot_be_reached_is_reported_when_it_is_met(house:
 
     (told,) = told_ops(house)
     assert "needs 2 approval(s), and only 1 may give one" in told
+
+
+async def test_a_quorum_that_a_deactivated_voter_leaves_out_of_reach_is_reported(house: Running) -> None:
+    offer(house, policy=Policy(approvers=(MAYA, FINN), approvals=2))
+    await asked(house)
+    await house.click(MAYA, FINANCE, "signoff.approve")
+    await house.drain()
+    assert told_ops(house) == []
+    house.slack.state.set_user(replace(house.slack.state.users[MAYA], deleted=True))
+
+    await house.pass_time(timedelta(minutes=6))
+    await Clock(house.house).upkeep()
+    await house.drain()
+
+    (told,) = told_ops(house)
+    assert "needs 2 approval(s), and only 1 may give one" in told
+
+
+async def test_who_has_a_copy_is_reminded_under_it_until_they_have_voted(house: Running) -> None:
+    hour = timedelta(hours=1)
+    offer(
+        house,
+        channel="#support-review",
+        policy=Policy(approvers=("@finance-managers", CLEO), approvals=3),
+        sla=Sla(respond_within=8 * hour, remind_after=(hour, 2 * hour)),
+    )
+    await asked(house)
+    await wait_out(house, hour + timedelta(minutes=1))
+    (copy, reminder) = house.slack.messages(FINN)
+    assert reminder["thread_ts"] == copy["ts"]
+    assert f"Still waiting for <@{FINN}>" in reminder["text"]
+
+    await house.slack.click(MAYA, house.slack.messages(MAYA)[0], "signoff.approve")
+    await house.drain()
+    await wait_out(house, hour)
+
+    assert [len(house.slack.messages(user)) for user in (MAYA, FINN, CLEO)] == [2, 3, 0]
+
+
+async def test_who_left_the_group_is_not_reminded_under_their_copy(house: Running) -> None:
+    hour = timedelta(hours=1)
+    offer(
+        house,
+        channel="#support-review",
+        policy=Policy(approvers=("@finance-managers",)),
+        sla=Sla(respond_within=8 * hour, remind_after=(hour,)),
+    )
+    await asked(house)
+    house.slack.state.set_group("S01FINMGR", FINN)
+    await house.house.directory.refresh_groups()
+    await wait_out(house, hour + timedelta(minutes=1))
+
+    assert [len(house.slack.messages(user)) for user in (MAYA, FINN)] == [1, 2]
 
 
 async def test_a_copy_nobody_knows_of_is_rewritten_to_point_at_the_known_one(house: Running) -> None:

@@ -1,0 +1,96 @@
+"""Whom an approval still waits for, and where they are reminded of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from bot.approvals.policy import Policy
+from bot.approvals.sla import Step
+from bot.facts.settle import card_id
+from bot.postgres.fact import Fact, NewMessage
+from bot.postgres.rows import Approval, Thread
+
+
+async def remind(fact: Fact, approval: Approval, thread: Thread, step: Step, voted: frozenset[str]) -> None:
+    """Mention who has not voted, once under the card and under each copy of it."""
+    members = await _members(fact, approval)
+    people, groups = not_voted(approval.policy, voted, thread.own, members)
+    reminder = NewMessage(
+        f"reminder:{approval.approval_id}:{approval.revision}.{step.index}",
+        "reminder",
+        target=approval.channel,
+        approval_id=approval.approval_id,
+        thread_id=approval.thread_id,
+        parent_id=card_id(approval.approval_id),
+        body={"users": people, "groups": groups},
+    )
+    fact.post(reminder)
+    unfolded = {*people, *(user for name in groups for user in members.get(name, ()))}
+    await _remind_outsiders(fact, reminder, sorted(unfolded - _past(approval.policy, voted, thread.own)))
+    fact.audit(
+        approval.thread_id,
+        "approval.reminded",
+        "clock",
+        {"approval_id": approval.approval_id, "users": people, "groups": groups},
+    )
+
+
+async def _remind_outsiders(fact: Fact, reminder: NewMessage, people: list[str]) -> None:
+    """Remind under their own copies those who have one: a mention in a channel reaches its members only."""
+    found = await fact.conn.execute(_COPIES, {"id": reminder.approval_id, "people": people})
+    for row in await found.fetchall():
+        user = row["target"]
+        fact.post(
+            replace(
+                reminder,
+                message_id=f"{reminder.message_id}:{user}",
+                target=user,
+                parent_id=row["message_id"],
+                body={"users": [user], "groups": []},
+            )
+        )
+
+
+async def _members(fact: Fact, approval: Approval) -> dict[str, list[str]]:
+    """Return the members of the policy's groups by each name that these have."""
+    found = await fact.conn.execute(_GROUPS, {"names": list(approval.policy.groups)})
+    members: dict[str, list[str]] = {}
+    for row in await found.fetchall():
+        members[row["group_id"]] = members[f"@{row['handle']}"] = row["members"]
+    return members
+
+
+def not_voted(
+    policy: Policy, voted: frozenset[str], own: frozenset[str], members: Mapping[str, Iterable[str]]
+) -> tuple[list[str], list[str]]:
+    """Return the people to mention: by name where somebody of a group has voted already, else the group.
+
+    `own` are the users behind the thread, whom nothing waits for where they may not decide it.
+    """
+    done = _past(policy, voted, own)
+    people = [user for user in policy.users if user not in done]
+    groups: list[str] = []
+    for name in policy.groups:
+        if voted.isdisjoint(members.get(name, ())):
+            groups.append(name)
+        else:
+            people += [user for user in members[name] if user not in done]
+    return list(dict.fromkeys(people)), groups
+
+
+def _past(policy: Policy, voted: frozenset[str], own: frozenset[str]) -> frozenset[str]:
+    """Return those whom it does not wait for, whatever names or groups they are in."""
+    return voted if policy.self_approval else voted | own
+
+
+_COPIES = """
+select message_id, target from messages
+where approval_id = %(id)s and kind = 'direct_card' and error is null and target = any(%(people)s)
+order by target
+"""
+
+_GROUPS = """
+select group_id, handle, members from user_groups
+where group_id = any(%(names)s) or '@' || handle = any(%(names)s)
+"""
