@@ -15,7 +15,7 @@ from urllib.parse import quote_plus, urlencode
 import aiohttp
 
 from bot.emulator.faults import Faults
-from bot.emulator.sockets import SocketClosed, Sockets
+from bot.emulator.sockets import SocketClosed, Sockets, TooLong
 from bot.emulator.workspace import Json
 
 Kind = Literal["interactive", "slash_commands", "events_api"]
@@ -95,6 +95,8 @@ class Delivery:
                 body = await self._sockets.send(kind, payload, envelope_id, retry, "timeout" if retry else "")
             except SocketClosed:
                 return Ack(acked=False, error="disconnected")
+            except TooLong as length:
+                return Ack(acked=False, error="bad_response", detail=f"the acknowledgement has {length}")
             return Ack(acked=True, status=200, body=body)
         if self.route != "socket" and self.request_url:
             return await self._post(self.request_url, kind, payload, retry)

@@ -13,11 +13,19 @@ from bot.emulator.state import Slack
 from bot.emulator.workspace import Json
 
 MOST_CONNECTIONS = 10
+LONGEST_ACK = 16_000
+"""Bytes of an acknowledgement. Slack drops a large one without a word (slack-go/slack#1196), and does not
+document from where on."""
+
 DisconnectReason = Literal["warning", "refresh_requested", "link_disabled", "too_many_websockets"]
 
 
 class SocketClosed(Exception):
     """The connection that had the payload went away before it was acknowledged."""
+
+
+class TooLong(Exception):
+    """The acknowledgement is larger than Slack takes over a socket."""
 
 
 class Sockets:
@@ -50,7 +58,10 @@ class Sockets:
     async def send(
         self, kind: str, payload: Json, envelope_id: str, retry: int = 0, reason: str = ""
     ) -> Json | None:
-        """Hand the payload to one connection in turn and wait for its ack; `SocketClosed` when it drops."""
+        """Hand the payload to one connection in turn and wait for its ack.
+
+        `SocketClosed` when it drops, `TooLong` for an ack that Slack would not take.
+        """
         if not self._open:
             raise SocketClosed
         socket = self._open[self._turn % len(self._open)]
@@ -106,7 +117,10 @@ class Sockets:
         envelope_id = body.get("envelope_id") if isinstance(body, dict) else None
         for key, (holder, acked) in self._waiting.items():
             if holder is socket and key.partition("/")[0] == envelope_id and not acked.done():
-                acked.set_result(body.get("payload"))
+                if len(text.encode()) > LONGEST_ACK:
+                    acked.set_exception(TooLong(f"{len(text.encode()):,} bytes"))
+                else:
+                    acked.set_result(body.get("payload"))
                 return
 
     def _hello(self) -> Json:

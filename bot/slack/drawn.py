@@ -28,6 +28,13 @@ of JSON of rich text.
 
 _A_BLOCK = 100
 
+LONGEST_ACK = 15_000
+"""Bytes of what an acknowledgement answers with, as JSON in ASCII, as Bolt writes it.
+
+Slack drops a large one without a word (slack-go/slack#1196, slackapi/deno-slack-sdk#324), and does not
+document from where on.
+"""
+
 MESSAGE_BLOCKS = 50
 VIEW_BLOCKS = 100
 
@@ -56,6 +63,11 @@ def is_short(blocks: Iterable[Block]) -> bool:
     all_of = list(blocks)
     rich = [block["elements"] for block in all_of if block["type"] == "rich_text"]
     return weight(all_of) <= LONGEST and units(json.dumps(rich, ensure_ascii=False)) <= LONGEST_RICH
+
+
+def fits_ack(answer: Any) -> bool:
+    """Tell whether an acknowledgement may carry this."""
+    return len(json.dumps(answer)) <= LONGEST_ACK
 
 
 def weight(blocks: Iterable[Block]) -> int:

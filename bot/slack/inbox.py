@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.slack.drawn import Drawn, drawn
+from bot.slack.drawn import Drawn, drawn, fits_ack
 from bot.slack.home import Entry, row
 from bot.slack.text import Block, context, count, listing, plain, said, section
 
@@ -31,10 +31,14 @@ def inbox(
     """
     waits, asks = max(waits, len(waiting)), max(asks, len(asked))
     none = "You have asked for nothing that is still open."
-    blocks = [*_list("Waiting for you", waiting, waits, now, "Nothing waits for you.", own=False)]
-    blocks += _list("You asked for", asked, asks, now, none, own=True)
-    blocks.append(context("The App Home lists these with their buttons · `/approvals help`"))
-    return drawn(f"{count(waits, 'approval')} waiting for you", blocks, None, 1)
+
+    def told(most: int) -> Drawn:
+        blocks = _list("Waiting for you", waiting[:most], waits, now, "Nothing waits for you.", own=False)
+        blocks += _list("You asked for", asked[:most], asks, now, none, own=True)
+        blocks.append(context("The App Home lists these with their buttons · `/approvals help`"))
+        return drawn(f"{count(waits, 'approval')} waiting for you", blocks, None, 1)
+
+    return _longest(told)
 
 
 def help_text(workflows: Sequence[Startable]) -> Drawn:
@@ -45,8 +49,11 @@ def help_text(workflows: Sequence[Startable]) -> Drawn:
         "before the input asks after every step.\n"
         "*`/approvals help`* shows this."
     )
-    blocks = [section(commands), *_catalogue(workflows)]
-    return drawn("How to use /approvals", blocks, None, 1)
+    return _longest(
+        lambda most: drawn(
+            "How to use /approvals", [section(commands), *_catalogue(workflows, most)], None, 1
+        )
+    )
 
 
 def started(workflow: str, thread_id: str) -> Drawn:
@@ -57,15 +64,21 @@ def started(workflow: str, thread_id: str) -> Drawn:
 
 def not_started(problem: str, workflows: Sequence[Startable] = ()) -> Drawn:
     """Answer `/approvals start` when it could not: which field or what is wrong, and what there is."""
-    text = f"Nothing was started: {said(problem, 1500)}"
-    return drawn(text, [section(text), *_catalogue(workflows)], None, 1)
+    text = f"Nothing was started: {said(problem, 800)}"
+    return _longest(lambda most: drawn(text, [section(text), *_catalogue(workflows, most)], None, 1))
 
 
-def _catalogue(workflows: Sequence[Startable]) -> list[Block]:
+def _longest(told: Callable[[int], Drawn]) -> Drawn:
+    """Return the answer that lists most and that an acknowledgement can carry."""
+    sized = (told(most) for most in range(_LISTED, 0, -1))
+    return next((shown for shown in sized if fits_ack([shown.text, shown.blocks])), None) or told(0)
+
+
+def _catalogue(workflows: Sequence[Startable], most: int) -> list[Block]:
     if not workflows:
         return []
-    rows = [section(_offer(workflow)) for workflow in workflows[:_LISTED]]
-    left = len(workflows) - _LISTED
+    rows = [section(_offer(workflow)) for workflow in workflows[:most]]
+    left = len(workflows) - most
     more = [context(f"And {count(left, 'more workflow')}.")] if left > 0 else []
     return [_header("Workflows"), *rows, *more]
 
@@ -79,8 +92,8 @@ def _offer(workflow: Startable) -> str:
 def _list(
     heading: str, entries: Sequence[Entry], there_are: int, now: datetime, empty: str, *, own: bool
 ) -> list[Block]:
-    rows = [section(row(entry, now, own=own)) for entry in entries[:_LISTED]] or [section(empty)]
-    left = there_are - _LISTED
+    rows = [section(row(entry, now, own=own)) for entry in entries] or ([] if there_are else [section(empty)])
+    left = there_are - len(entries)
     more = [context(f"And {left:,} more; their cards are in their channels.")] if left > 0 else []
     return [_header(heading), *rows, *more]
 

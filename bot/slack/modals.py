@@ -156,6 +156,13 @@ def taken_modal(approval: Approval, by: str | None, typed: Any = None) -> Block:
     return _modal(TOLD_VIEW, "Somebody was first", None, token_of(approval), blocks)
 
 
+def on_top(view: Block) -> Block:
+    """Say the first of a view that is too long for an acknowledgement, to stand on top of it."""
+    said_first = {name: told for name, told in view["blocks"][0].items() if name != "block_id"}
+    blocks = [said_first, context("Go back to see it with what you filled in.")]
+    return _modal(TOLD_VIEW, view["title"]["text"], None, None, blocks)
+
+
 def refusal_view(text: str) -> Block:
     """Put a refusal (mrkdwn) in place of a modal, for `response_action: update`."""
     return _modal(TOLD_VIEW, "Nothing was changed", None, None, [section(text)])

@@ -248,6 +248,37 @@ async def test_a_rejection_typed_while_somebody_approved_says_who_was_first(hous
     assert "certainly not" in shown(told)
 
 
+async def test_what_was_typed_stays_in_sight_where_it_is_too_long_for_an_acknowledgement(
+    house: Running,
+) -> None:
+    desk = await asking(house, MAYA, FINN)
+    view = await desk.open(MAYA, "signoff.reject")
+    await desk.click(FINN)
+    typed = "\u652f" * 2900
+
+    ack = await house.slack.submit(MAYA, view, {"words": typed})
+
+    assert ack.acked, ack.detail
+    below, told = house.slack.views(MAYA)
+    assert f"approved by <@{FINN}>" in shown(told)
+    assert f"approved by <@{FINN}>" in shown(below)
+    assert shown(below).count("\u652f") == 2900
+    await house.slack.close(MAYA, told)
+    assert [one["id"] for one in house.slack.views(MAYA)] == [view["id"]]
+
+
+async def test_what_was_typed_stays_in_the_form_where_slack_does_not_redraw_it(house: Running) -> None:
+    desk = await asking(house, MAYA, FINN)
+    view = await desk.open(MAYA, "signoff.reject")
+    await desk.click(FINN)
+    house.slack.fault("views.update", "server_error")
+
+    ack = await house.slack.submit(MAYA, view, {"words": "\u652f" * 2900})
+
+    assert list(ack.field_errors) == ["words"]
+    assert [one["id"] for one in house.slack.views(MAYA)] == [view["id"]]
+
+
 async def test_a_submission_that_slack_repeats_is_recorded_once(house: Running) -> None:
     desk = await asking(house, MAYA, FINN, approvals=2, **editable())
     view = await desk.open(MAYA, "signoff.edit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -82,6 +83,17 @@ def test_a_long_inbox_fits_and_leads_to_the_home() -> None:
 
     judge(answer.blocks)
     assert "And 25 more; their cards are in their channels." in read(answer.blocks)
+
+
+def test_answers_in_any_script_are_short_enough_for_an_acknowledgement() -> None:
+    long = Entry(approval(ApprovalRequest(title="\u652f\u6255" * 1000)), thread(), permalink=LINK)
+    offers = [Startable("expense", "\u652f\u6255" * 1000, tuple(f"field_{n}" for n in range(30)))] * 20
+    answers = (inbox([long] * 40, [long] * 40, NOW), help_text(offers), not_started("\u652f" * 5000, offers))
+
+    for answer in answers:
+        assert len(json.dumps([answer.text, answer.blocks])) < 16_000
+        judge(answer.blocks)
+    assert all("And " in read(answer.blocks) for answer in answers)
 
 
 def test_help_names_what_can_be_started() -> None:

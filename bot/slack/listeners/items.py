@@ -15,7 +15,7 @@ from bot.slack.editing import Editing
 from bot.slack.form import ACTION, Spot, item_at, rows_at, spot_of
 from bot.slack.listeners.clicks import answer_unknown
 from bot.slack.listeners.desk import DatabaseAway, Desk, Person, person_of, unraised
-from bot.slack.listeners.submissions import keep_open
+from bot.slack.listeners.submissions import keep_open, put
 from bot.slack.modals import correct_modal, edit_modal, item_modal, refusal_view, taken_modal
 from bot.slack.refusals import refusal
 from bot.slack.submitted import TOO_MUCH, Mistyped, first_input, kept_item, typed
@@ -93,7 +93,7 @@ async def _submit(desk: Desk, ack: AsyncAck, body: dict[str, Any]) -> None:
         if answer is None:
             await ack()
         else:
-            await ack(response_action="update", view=answer)
+            await put(desk, ack, view, answer)
 
 
 async def _keep(desk: Desk, person: Person, view: View) -> View | None:

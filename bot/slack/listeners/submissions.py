@@ -11,6 +11,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from bot.facts.votes import Case, Click, NotRecorded, Recorded
 from bot.postgres.rows import Approval
 from bot.slack import modals
+from bot.slack.drawn import fits_ack
 from bot.slack.editing import Editing
 from bot.slack.listeners.desk import UNSURE, DatabaseAway, Desk, Person, person_of
 from bot.slack.refusals import refusal
@@ -24,6 +25,11 @@ from bot.slack.submitted import (
     words,
 )
 from bot.slack.token import Token
+
+_TAKEN = (
+    "This was decided or changed meanwhile, and nothing of yours was recorded. "
+    "Copy what you want to keep; the card says who was first."
+)
 
 Reading = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -66,7 +72,7 @@ async def _submit(desk: Desk, ack: AsyncAck, body: dict[str, Any], reading: Read
         await keep_open(ack, view, {first_input(view): UNSURE})
     else:
         if isinstance(answer, dict):
-            await ack(response_action="update", view=answer)
+            await put(desk, ack, view, answer)
             return
         await ack()
         if isinstance(answer, Recorded):
@@ -76,10 +82,27 @@ async def _submit(desk: Desk, ack: AsyncAck, body: dict[str, Any], reading: Read
 
 async def keep_open(ack: AsyncAck, view: dict[str, Any], errors: dict[str, str]) -> None:
     """Show errors at their fields; where a form has none, above it, with all that was done in it."""
-    if "" in errors:
-        await ack(response_action="update", view=modals.complaining(view, errors[""]))
-    else:
+    if "" not in errors:
         await ack(response_action="errors", errors=errors)
+        return
+    told = modals.complaining(view, errors[""])
+    if fits_ack(told):
+        await ack(response_action="update", view=told)
+    else:
+        await ack(response_action="push", view=modals.on_top(told))
+
+
+async def put(desk: Desk, ack: AsyncAck, view: dict[str, Any], answer: dict[str, Any]) -> None:
+    """Put a view in the place of the one that was submitted.
+
+    One that no acknowledgement can carry is put there before it, which then says the first of it on top.
+    """
+    if fits_ack(answer):
+        await ack(response_action="update", view=answer)
+    elif await desk.redrawn(view["id"], answer):
+        await ack(response_action="push", view=modals.on_top(answer))
+    else:
+        await keep_open(ack, view, {first_input(view): _TAKEN})
 
 
 async def _record(
