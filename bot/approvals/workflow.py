@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from bot.approvals.breakpoints import Breakpoints
 from bot.approvals.decision import Decision
+from bot.approvals.declaring import are_names, by, is_model, is_whole, maybe, misdeclared, one_of
 from bot.approvals.errors import SignoffError
 from bot.approvals.policy import Policy
 from bot.approvals.secrets import Secrets
@@ -89,8 +90,10 @@ class Workflow:
         return getattr(getattr(self.graph, "builder", self.graph), "state_schema", None)
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+        if not _NAME.fullmatch(str(self.name)):
             raise BadWorkflow(f"{self.name!r} is no workflow name: use a-z, 0-9, _ and -, a letter first.")
+        for wrong in self._misdeclared():
+            raise BadWorkflow(f"Workflow {self.name}: {wrong}")
         if self.retries < 0:
             raise BadWorkflow(f"Workflow {self.name}: retries is {self.retries}; use 0 or more.")
         if "on_action" not in self.autonomy or not set(self.autonomy) <= set(get_args(Autonomy)):
@@ -108,8 +111,55 @@ class Workflow:
                 f"{self.state_version}; use 1 to {self.state_version - 1}."
             )
 
+    def _misdeclared(self) -> Iterator[str]:
+        yield from misdeclared(vars(self), _KINDS)
+        told = self.breakpoints
+        for each in (told,) if isinstance(told, Breakpoints) else told.values():
+            yield from (f"Breakpoints: {wrong}" for wrong in misdeclared(vars(each), _BREAKPOINTS_KINDS))
+
     def breakpoint_of(self, node: str) -> Breakpoints:
         """Return what is declared of a guarded node's breakpoint."""
         if isinstance(self.breakpoints, Breakpoints):
             return self.breakpoints
         return self.breakpoints.get(node, Breakpoints())
+
+
+def _are_fields(value: Any) -> bool:
+    return isinstance(value, tuple) and are_names(value)
+
+
+_MODEL = (maybe(is_model), "a pydantic model, the class")
+_TEXT = (one_of(str), "text")
+_FUNCTION = (maybe(callable), "a function")
+
+_KINDS = {
+    "input": _MODEL,
+    "state": _MODEL,
+    "corrections": _MODEL,
+    "channel": _TEXT,
+    "description": _TEXT,
+    "policy": (one_of(Policy), "a Policy(…)"),
+    "sla": (one_of(Sla), "an Sla(…)"),
+    "retries": (is_whole, "a whole number"),
+    "state_version": (is_whole, "a whole number"),
+    "secrets": (are_names, 'names, such as ("iban",)'),
+    "autonomy": (are_names, 'names, such as ("on_action", "full")'),
+    "migrate": (by(is_whole, callable), "a function for each version, such as {1: cents_from_euros}"),
+    "reply": (
+        lambda value: value is None or callable(value) or value in ("dict", "bool", "text"),
+        '"dict", "bool", "text" or a function',
+    ),
+    "breakpoints": (
+        lambda value: isinstance(value, Breakpoints) or by(one_of(str), one_of(Breakpoints))(value),
+        "Breakpoints(…), or one for each node by its name",
+    ),
+    "node_interrupt": _FUNCTION,
+}
+
+_BREAKPOINTS_KINDS = {
+    "show": (
+        lambda value: is_model(value) if isinstance(value, type) else callable(value) or _are_fields(value),
+        'names of fields, such as ("draft",), a pydantic model or a function of the state',
+    ),
+    "answered": _FUNCTION,
+}

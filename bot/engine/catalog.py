@@ -13,10 +13,12 @@ from typing import Any
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+from bot.approvals.breakpoints import Breakpoints
 from bot.approvals.policy import Policy
 from bot.approvals.workflow import BadWorkflow, Reply, Workflow
+from bot.engine.raised import line
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ def compiled(workflow: Workflow) -> Pregel[Any, Any, Any, Any]:
             raise BadWorkflow(f"the subgraph {path} has a checkpointer of its own; compile it without one.")
     if workflow.corrections is not None:
         _refuse_uncorrectable(graph, workflow.corrections)
+    if not isinstance(workflow.breakpoints, Breakpoints):
+        _refuse_unknown_nodes(graph, workflow.breakpoints)
     if graph.checkpointer:
         graph = copy.copy(graph)
         graph.checkpointer = None
@@ -105,6 +109,15 @@ def _refuse_uncorrectable(graph: Pregel[Any, Any, Any, Any], corrections: type[B
                     f"corrections names {name}, which the subgraph {path} keeps for itself and writes back; "
                     "name fields of the root graph alone."
                 )
+
+
+def _refuse_unknown_nodes(graph: Pregel[Any, Any, Any, Any], breakpoints: Iterable[str]) -> None:
+    """Refuse what is declared of a node that is nowhere: the one that it is meant for would go without."""
+    levels: list[Any] = [graph, *(inner for _, inner in graph.get_subgraphs(recurse=True))]
+    known = {name for level in levels for name in level.nodes}
+    for name in breakpoints:
+        if name not in known:
+            raise BadWorkflow(f"breakpoints names {name}, which is no node of its graph or its subgraphs.")
 
 
 def _modules(package: str, catalog: Catalog) -> list[str]:
@@ -127,6 +140,8 @@ def _try(catalog: Catalog, source: str, find: Any) -> None:
 
 
 def _line(error: BaseException) -> str:
+    if isinstance(error, ValidationError):
+        return line(error)
     said = " ".join(str(error).split())
     return said if isinstance(error, BadWorkflow) else f"{type(error).__name__}: {said}"
 
