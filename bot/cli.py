@@ -15,7 +15,9 @@ Given = ParamSpec("Given")
 
 class _DebugAnywhere(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take --debug after the command's name too."""
+        """Take --debug after the command's name too; refuse what could be neither stored nor printed."""
+        if any("\udc80" <= char <= "\udcff" for arg in args for char in arg):
+            raise typer.BadParameter("what was typed is no UTF-8 text")
         rest = [arg for arg in args if arg != "--debug"]
         return super().parse_args(ctx, ["--debug", *rest] if len(rest) < len(args) else rest)
 
@@ -72,7 +74,7 @@ def _options(
 @app.command()
 @_told
 def demo(
-    port: Annotated[int, typer.Option(help="The page's port; 0 finds a free one.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The page's port; 0 finds a free one.")] = 8765,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the last demo first.")] = False,
 ) -> None:
@@ -125,7 +127,7 @@ def clock() -> None:
 @app.command()
 @_told
 def emulator(
-    port: Annotated[int, typer.Option(help="The page's port.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The page's port; 0 finds a free one.")] = 8765,
     request_url: Annotated[
         str, typer.Option(help="Where to send signed requests, e.g. http://127.0.0.1:3000/slack/events.")
     ] = "",

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sys
+from asyncio import CancelledError
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,8 +14,9 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 _SECRET = re.compile(
-    r"(xox[a-z](?:\.xox[a-z])?-|xapp-|Bearer\s+)[\w.-]{6,}"  # Slack's tokens and the HTTP API's
-    r"|(?<=://)([^\s:/@]+):[^\s@/]+(?=@)"  # the password in a database URL
+    r"(xox[a-z](?:\.xox[a-z])?-|xapp-|Bearer\s+)[\w.~+/=-]{6,}"  # Slack's tokens and the HTTP API's
+    r"|(?<=://)([^\s:/@]*):[^\s@/]+(?=@)"  # the password in a database URL
+    r"|(\b(?:ssl)?password=)(?:'(?:[^'\\]|\\.)*'|[^\s&'\"]+)"  # and as the other forms of its address have it
 )
 _QUIET = {
     "apscheduler": logging.ERROR,  # that a tick was left out because the last one takes longer
@@ -80,18 +82,46 @@ def set_up(log_format: str = "", environ: Mapping[str, str] = os.environ) -> Non
 
 
 def without_secrets(_: Any, __: str, event: EventDict) -> EventDict:
-    """Mask what looks like a token or a password, in whatever value it stands."""
-    return {key: _masked(value) if isinstance(value, str) else value for key, value in event.items()}
+    """Mask what looks like a token or a password, in whatever value it stands, at any depth."""
+    return {key: _masked(value) for key, value in event.items()}
 
 
-def _masked(text: str) -> str:
-    return _SECRET.sub(lambda found: f"{found[1] or (found[2] or '') + ':'}***", text)
+def _masked(value: Any) -> Any:
+    match value:
+        case str():
+            return _SECRET.sub(_mask, value)
+        case dict():
+            return {key: _masked(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_masked(item) for item in value]
+        case _:
+            return value
+
+
+def _mask(found: re.Match[str]) -> str:
+    return f"{found[1] or found[3] or f'{found[2]}:'}***"
+
+
+def without_control(_: Any, __: str, event: EventDict) -> EventDict:
+    """Keep what strangers wrote from making lines of its own, or moving the cursor of a terminal.
+
+    A traceback keeps its lines.
+    """
+    told = {key: _printable(value) if isinstance(value, str) else value for key, value in event.items()}
+    if isinstance(trace := event.get("exception"), str):
+        told["exception"] = "\n".join(_printable(line) for line in trace.splitlines())
+    return told
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _rendered(*, as_json: bool) -> list[Processor]:
     if as_json:
         return [structlog.processors.JSONRenderer()]
     return [
+        without_control,
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
         structlog.processors.KeyValueRenderer(
             key_order=["timestamp", "level", "event"], repr_native_str=False, drop_missing=True
@@ -106,6 +136,8 @@ def _foreign(_: Any, __: str, event: EventDict) -> EventDict:
 
 
 def _worth_saying(record: logging.LogRecord) -> bool:
+    if record.name == "uvicorn.error" and record.exc_info and isinstance(record.exc_info[1], CancelledError):
+        return False  # a request that did not come whole before the process had to end, which it said
     if record.name.startswith(("slack_bolt", "slack_sdk")):
         # Bolt gives its loggers a level of their own, so that theirs cannot be set from above.
         if record.levelno < logging.WARNING or str(record.msg).startswith(_SAID_IN_VAIN):

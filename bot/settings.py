@@ -28,11 +28,14 @@ def _address_of_postgres(value: str) -> str:
     from psycopg.conninfo import conninfo_to_dict
 
     try:
-        conninfo_to_dict(value)
-    except ProgrammingError:  # its text repeats the address, with the password
+        parts = conninfo_to_dict(value)
+    except (ProgrammingError, UnicodeEncodeError):  # the text repeats the address, with the password
         raise ValueError(
             "this is no address of a Postgres: write postgresql://user:password@host/database"
         ) from None
+    # Postgres' own library takes what follows for the host or the port, and repeats it in its errors.
+    if "@" in str(parts.get("host", "")) or not re.fullmatch(r"[\d,]*", str(parts.get("port", ""))):
+        raise ValueError("write a password's @ as %40, its / as %2F, its : as %3A, and a port as a number")
     return value
 
 
@@ -40,6 +43,11 @@ def _address_of_slack(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
         raise ValueError("write the whole address, such as https://slack.com/api/")
     return value
+
+
+def _bare(value: object) -> object:
+    """Drop what a file or a paste left around a secret: with a line's end no signature fits."""
+    return value.strip() or None if isinstance(value, str) else value
 
 
 def _grace(value: object, read: ValidatorFunctionWrapHandler) -> timedelta:
@@ -52,6 +60,7 @@ def _grace(value: object, read: ValidatorFunctionWrapHandler) -> timedelta:
     return grace
 
 
+Secret = Annotated[SecretStr | None, BeforeValidator(_bare)]
 Names = Annotated[tuple[str, ...], NoDecode]
 Times = Annotated[tuple[time, ...], NoDecode]
 Level = Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(str.lower)]
@@ -65,9 +74,9 @@ class Settings(BaseSettings):
 
     database_url: Postgres | None = Field(default=None, alias="DATABASE_URL")
     direct_database_url: Postgres | None = Field(default=None, alias="SIGNOFF_DIRECT_DATABASE_URL")
-    slack_bot_token: SecretStr | None = Field(default=None, alias="SLACK_BOT_TOKEN")
-    slack_app_token: SecretStr | None = Field(default=None, alias="SLACK_APP_TOKEN")
-    slack_signing_secret: SecretStr | None = Field(default=None, alias="SLACK_SIGNING_SECRET")
+    slack_bot_token: Secret = Field(default=None, alias="SLACK_BOT_TOKEN")
+    slack_app_token: Secret = Field(default=None, alias="SLACK_APP_TOKEN")
+    slack_signing_secret: Secret = Field(default=None, alias="SLACK_SIGNING_SECRET")
     slack_api_url: Annotated[str, AfterValidator(_address_of_slack)] = Field(
         default="https://slack.com/api/", alias="SLACK_API_URL"
     )
@@ -79,7 +88,7 @@ class Settings(BaseSettings):
     default_channel: str = Field(default="", alias="SIGNOFF_DEFAULT_CHANNEL")
     default_approvers: Names = Field(default=(), alias="SIGNOFF_DEFAULT_APPROVERS")
     default_reply: Literal["dict", "bool", "text"] | None = Field(default=None, alias="SIGNOFF_DEFAULT_REPLY")
-    sweep_seconds: float = Field(default=1.0, alias="SIGNOFF_SWEEP_SECONDS", gt=0)
+    sweep_seconds: float = Field(default=1.0, alias="SIGNOFF_SWEEP_SECONDS", gt=0, le=3600)
     grace: Annotated[timedelta, WrapValidator(_grace)] = Field(
         default=timedelta(minutes=10), alias="SIGNOFF_GRACE"
     )
@@ -130,5 +139,7 @@ class Settings(BaseSettings):
             name, _, token = part.partition(":")
             if not name or len(token) < 8:
                 raise ValueError("each must be name:token, the token 8 characters or more")
+            if name in tokens:
+                raise ValueError("each name may stand there once: of two tokens only one would count")
             tokens[name] = token
         return tokens

@@ -36,7 +36,7 @@ class TokenDoor:
             headers = {"WWW-Authenticate": "Bearer"}
             raise Problem(401, "unauthorized", "Send the header Authorization: Bearer …", headers=headers)
         # All are compared, so that the time says nothing of which came near.
-        offered = given.strip().encode()
+        offered = given.strip().encode("latin-1")  # the bytes as they came
         known = [name for name, token in self._tokens.items() if hmac.compare_digest(token, offered)]
         if not known:
             raise Problem(403, "forbidden", "This token is not one of SIGNOFF_API_TOKENS.")

@@ -10,7 +10,9 @@ from functools import partial
 
 from bot import logs
 from bot.commands.database import Database, database, ready
+from bot.commands.told import WrongUsage
 from bot.postgres.away import away
+from bot.postgres.jobs import QUEUES
 from bot.postgres.migrate import is_pooled, refuse_pooler
 from bot.roles import loop, roles
 from bot.roles.roles import Reached
@@ -50,6 +52,8 @@ def clock() -> None:
 def worker(queues: str, concurrency: int | None, *, attached: bool) -> None:
     """`queues` is comma-separated, empty for all; `attached` ends it with the process that started it."""
     names = [name.strip() for name in queues.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in QUEUES]:
+        raise WrongUsage(f"--queues: {unknown[0]!r} is none of {', '.join(QUEUES)}")
 
     async def body(settings: Settings, found: Database, stop: asyncio.Event) -> None:
         await refuse_pooler(found.dsn)

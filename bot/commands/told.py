@@ -64,6 +64,8 @@ def read_text(given: str, stdin: str | None = None) -> str:
     if given == "-":
         import sys
 
+        if stdin is None and sys.stdin is None:
+            raise WrongUsage("--input -: nothing comes in, since stdin is closed")
         return sys.stdin.read() if stdin is None else stdin
     if given.startswith("@"):
         try:

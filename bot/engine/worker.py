@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection
 import structlog
 from procrastinate.exceptions import ProcrastinateException
 
-from bot.postgres.jobs import ADVANCE, DRAW, MESSAGES, THREADS, Queue
+from bot.postgres.jobs import ADVANCE, DRAW, QUEUES, Queue
 
 log = structlog.get_logger("signoff.worker")
 
@@ -56,7 +56,7 @@ class Worker:
         while not stop.is_set():
             work = asyncio.create_task(
                 self._app.run_worker_async(
-                    queues=list(queues or (THREADS, MESSAGES)),
+                    queues=list(queues or QUEUES),
                     concurrency=concurrency,
                     fetch_job_polling_interval=POLL_SECONDS,
                     update_heartbeat_interval=HEARTBEAT_SECONDS,

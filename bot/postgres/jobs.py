@@ -20,6 +20,7 @@ ADVANCE = "signoff.advance"
 DRAW = "signoff.draw"
 THREADS = "threads"
 MESSAGES = "messages"
+QUEUES = (THREADS, MESSAGES)
 
 
 def advance_job(thread_id: str, priority: int = 0) -> Job:

@@ -46,6 +46,7 @@ async def serve(app: ASGIApp, listening: socket.socket, stop: asyncio.Event) -> 
         log_config=None,
         access_log=False,
         server_header=False,
+        ws="none",  # nothing here speaks it: whoever asked for it at the API met a fault, without a token
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _Server(config)

@@ -9,13 +9,15 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from slack_bolt.listener.asyncio_runner import AsyncioListenerRunner
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
+from bot.api.tokens import TokenDoor
 from bot.roles import slack as roles_slack
 from bot.roles.child import keep_worker
 from bot.roles.http import PortTaken, bound, serve
@@ -147,6 +149,32 @@ async def test_a_request_under_way_is_answered_before_the_server_ends():
             answer.set()
             assert (await asking).text == "recorded"
         await serving
+
+
+@pytest.fixture
+async def api_alone() -> AsyncIterator[int]:
+    """The port of the API's door, before nothing, as a process serves it."""
+    stop = asyncio.Event()
+    app = Starlette(routes=[Mount("/v1", TokenDoor(Starlette(), {"ci": SecretStr("a-token")}))])
+    with bound("127.0.0.1", 0) as listening:
+        serving = asyncio.create_task(serve(app, listening, stop))
+        yield listening.getsockname()[1]
+        stop.set()
+        await serving
+
+
+async def test_who_asks_the_api_for_a_websocket_without_a_token_is_refused_and_no_fault(api_alone, caplog):
+    asked = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    async with httpx.AsyncClient() as client:
+        response = await client.get(f"http://127.0.0.1:{api_alone}/v1/threads", headers=asked)
+
+    assert response.status_code == 401
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_what_a_listener_does_after_its_ack_is_waited_for():

@@ -10,7 +10,7 @@ from jsonschema import validate
 
 from workflows.expense import samples
 
-TOKENS = f"ci:{TOKEN},nightly:another-token-of-the-tests"
+TOKENS = f"ci:{TOKEN},nightly:another-token-of-the-tests,abroad:schlüssel"
 
 MOMENT = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$"}
 MAYBE_MOMENT = {"anyOf": [MOMENT, {"type": "null"}]}
@@ -381,6 +381,12 @@ async def test_only_a_known_token_comes_in(running):
                 response = await client.get(path, headers=headers)
                 assert refusal(response) == (status, code, None), headers
             assert refusal(await client.post("/v1/threads", content=b"{", headers=headers))[0] == status
+
+
+async def test_a_token_counts_in_the_bytes_that_it_was_set_in(running):
+    async with api_client(running, token=None) as client:
+        response = await client.get("/v1/threads", headers={"Authorization": "Bearer schlüssel".encode()})
+        assert response.status_code == 200
 
 
 async def test_without_tokens_the_api_is_off(house):

@@ -6,19 +6,22 @@ import json
 import logging
 import subprocess
 import sys
+from asyncio import CancelledError
 from datetime import UTC, datetime
 
 import psycopg
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
 from bot import logs
 from bot.approvals.errors import SignoffError
+from bot.cli import app
 from bot.commands.audit_trail import Entry, faults
 from bot.commands.checkup import tokens
 from bot.commands.database import operator
 from bot.commands.printing import lines, shown
-from bot.commands.told import WrongUsage, told
+from bot.commands.told import WrongUsage, read_text, told
 from bot.demo.moves import HOME, next_working_day
 from bot.settings import Settings
 
@@ -137,6 +140,11 @@ def test_a_setting_that_cannot_be_read_is_named_without_its_value(monkeypatch):
         ("SIGNOFF_LOG_LEVEL", "loud", "'warning'"),
         ("SIGNOFF_DEFAULT_REPLY", "yes", "'bool'"),
         ("SIGNOFF_API_TOKENS", "sesame", "each must be name:token"),
+        ("SIGNOFF_API_TOKENS", "ci:sesame-old,ci:sesame-new", "each name may stand there once"),
+        ("DATABASE_URL", "postgresql://u:p@sesame@host/db", "%40"),
+        ("DATABASE_URL", "postgresql://u:sesame/x@host/db", "%2F"),
+        ("DATABASE_URL", "postgresql://u:p\udcffsesame@host/db", "postgresql://"),
+        ("SIGNOFF_SWEEP_SECONDS", "inf", "3600"),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused_where_it_is_read(monkeypatch, name, value, says):
@@ -150,6 +158,47 @@ def test_a_setting_that_cannot_work_is_refused_where_it_is_read(monkeypatch, nam
     assert says in line
     assert "sesame" not in line
     assert "Value error" not in line
+
+
+def test_a_secret_is_read_without_the_line_end_of_the_file_that_it_came_from(monkeypatch):
+    for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"):
+        monkeypatch.setenv(name, " sesame\n")
+    read = Settings()
+
+    for secret in (read.slack_bot_token, read.slack_app_token, read.slack_signing_secret):
+        assert secret is not None
+        assert secret.get_secret_value() == "sesame"
+
+
+def test_a_secret_of_nothing_but_space_is_none(monkeypatch):
+    monkeypatch.setenv("SLACK_SIGNING_SECRET", " \n")
+
+    assert Settings().slack_signing_secret is None
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("show", "\udcff"), "no UTF-8"),
+        (("cancel", "x", "--reason", "caf\udce9"), "no UTF-8"),
+        (("emulator", "--port", "99999"), "65535"),
+        (("demo", "--port", "-1"), "--port"),
+        (("worker", "--queues", "threads,message"), "'message' is none of threads, messages"),
+    ],
+)
+def test_what_cannot_be_meant_is_wrong_usage(words, says):
+    done = CliRunner().invoke(app, list(words))
+
+    assert done.exit_code == 2
+    assert says in done.output
+    assert "--debug" not in done.output
+
+
+def test_input_from_a_stdin_that_is_closed_is_wrong_usage(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+
+    with pytest.raises(WrongUsage, match="stdin is closed"):
+        read_text("-")
 
 
 def test_of_several_errors_of_a_process_the_first_is_told():
@@ -180,12 +229,15 @@ def test_tokens_and_passwords_do_not_reach_the_log():
             "b": "xapp-1-A02-33-abcdef",
             "c": "Authorization: Bearer secret-token",
             "d": "postgresql://signoff:hunter2@db.example.com/signoff",
+            "e": "host=db.example.com password='hunter 2\\'s' user=signoff",
+            "f": "postgresql://db.example.com/signoff?password=hunter3&sslmode=require",
+            "g": {"urls": ["postgresql://:hunter4@db.example.com/signoff"], "as": "Bearer aa+bb/hunter5=="},
             "n": 7,
         },
     )
 
     text = json.dumps(said)
-    for secret in ("12345", "33-abcdef", "secret-token", "hunter2"):
+    for secret in ("12345", "33-abcdef", "secret-token", "hunter"):
         assert secret not in text
     assert "db.example.com" in text
     assert said["n"] == 7
@@ -205,6 +257,19 @@ def log(monkeypatch):
     logging.captureWarnings(capture=False)
 
 
+def test_on_a_terminal_a_stranger_s_words_make_no_line_of_their_own(log, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", log)
+    logs.set_up("console", environ={})
+    logging.getLogger("x").warning(
+        "a\nlevel=error event=forged \x1b]0;b\x07", exc_info=ValueError("oh\x1b[2J\nno")
+    )
+
+    said = log.getvalue()
+    assert "a level=error" in said.splitlines()[0]
+    assert "\x1b" not in said
+    assert said.splitlines()[1] == "no"
+
+
 def test_libraries_log_json_lines_as_we_do_where_there_is_no_terminal(log):
     logging.getLogger("slack_bolt.AsyncApp").warning("Something odd: %s", "this")
 
@@ -216,6 +281,12 @@ def test_what_bolt_says_in_vain_is_not_logged(log):
     logging.getLogger("slack_bolt.AsyncApp").warning(
         "As `installation_store` or `authorize` has been used, `token` will be ignored."
     )
+
+    assert log.getvalue() == ""
+
+
+def test_a_request_that_had_not_come_whole_when_the_process_ended_is_no_traceback(log):
+    logging.getLogger("uvicorn.error").warning("Exception in ASGI application", exc_info=CancelledError())
 
     assert log.getvalue() == ""
 
