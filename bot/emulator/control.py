@@ -110,7 +110,8 @@ class Control:
             return
 
     async def _calls(self, request: web.Request) -> web.Response:
-        limit = int(request.query.get("limit", CALLS_SHOWN))
+        asked = request.query.get("limit", "")
+        limit = int(asked) if asked.isdecimal() else CALLS_SHOWN
         calls = [
             {"method": one.method, "args": one.args, "at": one.at.isoformat(), "outcome": one.outcome}
             for one in list(self.api.calls)[-limit:]
@@ -205,7 +206,7 @@ def _act(act: Callable[[Json], Awaitable[Json]]) -> Callable[[web.Request], Awai
             return web.json_response(answer | ({"errors": refusal.fields} if refusal.fields else {}))
         except SlackError as refusal:
             return web.json_response(refusal.body())
-        except (KeyError, TypeError, ValueError) as malformed:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as malformed:
             return web.json_response({"ok": False, "error": f"malformed: {malformed!r}"}, status=400)
 
     return handle

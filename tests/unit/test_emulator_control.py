@@ -181,6 +181,43 @@ async def test_a_page_elsewhere_cannot_click_or_post(http: aiohttp.ClientSession
         assert answer.status == 403
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "same-origin"])
+async def test_no_page_calls_the_web_api_not_even_by_an_image_s_address(
+    slack: Emulator, http: aiohttp.ClientSession, site: str
+) -> None:
+    call = {"token": "xoxb-emulator", "channel": FINANCE, "text": "forged"}
+    async with http.get("/api/chat.postMessage", params=call, headers={"Sec-Fetch-Site": site}) as answer:
+        assert answer.status == 403
+
+    assert not slack.state.conversation(FINANCE).messages
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("faults", []),
+        ("command", []),
+        ("message", {"user": MAYA, "channel": FINANCE, "text": 5}),
+        ("home", "[" * 100_000),
+    ],
+)
+async def test_what_is_malformed_is_said_to_be(http: aiohttp.ClientSession, path: str, body: object) -> None:
+    sent = body if isinstance(body, str) else json.dumps(body)
+    async with http.post(
+        f"/_emulator/{path}", data=sent, headers={"Content-Type": "application/json"}
+    ) as answer:
+        assert answer.status == 400
+        assert "malformed" in (await answer.json())["error"]
+
+
+async def test_an_address_that_names_nothing_is_no_fault(http: aiohttp.ClientSession) -> None:
+    async with http.get("/js/%00") as answer:
+        assert answer.status == 404
+    async with http.get("/", headers={"Host": "["}) as answer:
+        assert answer.status == 403
+    assert await read(http, "calls?limit=all") == {"ok": True, "calls": []}
+
+
 def test_only_this_machines_names_and_the_own_origin_are_local() -> None:
     assert is_local("127.0.0.1:8765", None)
     assert is_local("localhost:8765", "http://localhost:8765")
