@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
 from time import time as time_on_the_wall
 from zoneinfo import ZoneInfo
 
@@ -25,6 +27,7 @@ log = structlog.get_logger("signoff.clock")
 
 PROBE_SECONDS = 10
 UPKEEP_SECONDS = 30
+WATCH_SECONDS = 5
 ASLEEP_SECONDS = 60
 """After so long without a tick (a suspended machine, a database that was away) the clock looks at Slack
 before it lets anything expire."""
@@ -154,9 +157,21 @@ async def run_clock(house: House, stop: asyncio.Event) -> None:
     scheduler.add_job(_guarded(clock.upkeep), "interval", seconds=UPKEEP_SECONDS)
     scheduler.start()
     try:
-        await stop.wait()
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), WATCH_SECONDS)
+            go_on(scheduler, datetime.now(UTC))
     finally:
         scheduler.shutdown(wait=False)
+
+
+def go_on(scheduler: AsyncIOScheduler, now: datetime) -> None:
+    """Run now what would wait until the machine's clock, which was set back, is again where it was."""
+    ahead = [job for job in scheduler.get_jobs() if job.next_run_time - now > job.trigger.interval]
+    if ahead:
+        log.warning("machine_clock_set_back", to=now.isoformat())
+    for job in ahead:
+        job.modify(next_run_time=now)
 
 
 def _guarded(sweep: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:

@@ -1,0 +1,48 @@
+"""The metronome goes by the machine's clock, which somebody may set."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from bot.clock import go_on
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+async def scheduler() -> AsyncIterator[AsyncIOScheduler]:
+    made = AsyncIOScheduler(timezone="UTC")
+    for seconds in (1, 30):
+        made.add_job(print, "interval", seconds=seconds)
+    made.start(paused=True)
+    yield made
+    made.shutdown(wait=False)
+
+
+def waits(scheduler: AsyncIOScheduler, now: datetime) -> list[timedelta]:
+    return [job.next_run_time - now for job in scheduler.get_jobs()]
+
+
+async def test_nothing_waits_until_a_clock_that_was_set_back_is_where_it_was(
+    scheduler: AsyncIOScheduler,
+) -> None:
+    now = datetime.now(UTC) - HOUR
+    assert min(waits(scheduler, now)) > HOUR - timedelta(minutes=1)
+
+    go_on(scheduler, now)
+
+    assert waits(scheduler, now) == [timedelta(), timedelta()]
+
+
+@pytest.mark.parametrize("on", [timedelta(), HOUR])
+async def test_what_waits_for_its_time_goes_on_waiting(scheduler: AsyncIOScheduler, on: timedelta) -> None:
+    now = datetime.now(UTC) + on
+    before = waits(scheduler, now)
+
+    go_on(scheduler, now)
+
+    assert waits(scheduler, now) == before
