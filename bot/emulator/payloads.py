@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,22 @@ class Answer:
 
 
 VERIFICATION_TOKEN = "emulator"  # noqa: S105 - Slack's retired field; every payload still has one
+
+
+def escaped(value: Any) -> Any:
+    """What is shown as it comes back: with entities in plain text (slackapi/bolt-python#513)."""
+    match value:
+        case {"type": "plain_text", "text": str(text)}:
+            return value | {"text": _BARE.sub("&amp;", text).replace("<", "&lt;").replace(">", "&gt;")}
+        case dict():
+            return {key: escaped(item) for key, item in value.items()}
+        case list():
+            return [escaped(item) for item in value]
+        case _:
+            return value
+
+
+_BARE = re.compile(r"&(?!(?:amp|lt|gt);)")
 
 
 def person(slack: Slack, user_id: str) -> Json:
@@ -57,7 +74,7 @@ def on_message(channel: Channel, message: Json, state: Json, response_url: str) 
     return {
         "container": container,
         "channel": {"id": channel.id, "name": _channel_name(channel)},
-        "message": {key: value for key, value in message.items() if key not in hidden},
+        "message": escaped({key: value for key, value in message.items() if key not in hidden}),
         "state": {"values": state},
         "response_url": response_url,
     }
@@ -66,19 +83,20 @@ def on_message(channel: Channel, message: Json, state: Json, response_url: str) 
 def on_view(view: Json, state: Json) -> Json:
     """What a click in a modal or an App Home adds."""
     container = {"type": "view", "view_id": view["id"]}
-    return {"container": container, "view": view | {"state": {"values": state}}}
+    return {"container": container, "view": escaped(view) | {"state": {"values": escaped(state)}}}
 
 
 def action(block: Json, element: Json, chosen: Json, ts: str) -> Json:
     """One entry of `actions`: the element's ids, its value or what was chosen."""
     shown = {key: element[key] for key in ("text", "value", "style", "confirm") if key in element}
     body = {"action_id": element["action_id"], "block_id": block["block_id"], "type": element["type"]}
-    return body | shown | chosen | {"action_ts": ts}
+    told: Json = escaped(shown | chosen)
+    return body | told | {"action_ts": ts}
 
 
 def submission(slack: Slack, user: str, view: Json, state: Json, trigger_id: str) -> Json:
     body = interaction(slack, "view_submission", user, trigger_id)
-    return body | {"view": view | {"state": {"values": state}}, "response_urls": []}
+    return body | {"view": escaped(view) | {"state": {"values": escaped(state)}}, "response_urls": []}
 
 
 def closed(slack: Slack, user: str, view: Json, *, cleared: bool) -> Json:

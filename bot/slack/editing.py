@@ -16,6 +16,9 @@ LONGEST: Final = 3000
 
 _STATE: Final = "state"
 
+_ENTITIES: Final = {ord(character): f"\\u{ord(character):04x}" for character in "&<>"}
+"""What Slack makes entities of in other text that it sends back; in JSON it has an escape."""
+
 
 @dataclass(frozen=True)
 class Editing:
@@ -49,7 +52,7 @@ class Editing:
             told["open"] = [self.spot.rows, self.spot.number]
         if self.correcting:
             told["of"] = _STATE
-        written = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+        written = json.dumps(told, ensure_ascii=False, separators=(",", ":")).translate(_ENTITIES)
         return f"{self.token.encode()} {written}" if told else self.token.encode()
 
     @classmethod

@@ -92,9 +92,9 @@ def typed(view: dict[str, Any]) -> dict[str, Any]:
     heading = ""
     for block in view["blocks"]:
         if block["type"] == "header":
-            heading = block["text"]["text"]
+            heading = _plain(block["text"])
         elif block["type"] == "input":
-            label = block["label"]["text"]
+            label = _plain(block["label"])
             labels[block["block_id"]] = f"{heading}{BETWEEN}{label}" if heading else label
     fields = {
         labels.get(block_id, block_id): _shown(element)
@@ -108,7 +108,7 @@ def _lists(view: dict[str, Any]) -> dict[str, Any]:
     """Return the lists of objects that were changed, each as what it is now."""
     editing = Editing.parse(view.get("private_metadata"))
     named = {
-        block["block_id"]: block["text"]["text"] for block in view["blocks"] if block["type"] == "header"
+        block["block_id"]: _plain(block["text"]) for block in view["blocks"] if block["type"] == "header"
     }
     changed = editing.draft.lists if editing else {}
     return {
@@ -124,8 +124,14 @@ def _shown(element: dict[str, Any]) -> Any:
     chosen = element.get("selected_option")
     many = element.get("selected_options")
     if chosen:
-        return chosen["text"]["text"]
-    return [option["text"]["text"] for option in many] if many else None
+        return _plain(chosen["text"])
+    return [_plain(option["text"]) for option in many] if many else None
+
+
+def _plain(shown: dict[str, Any]) -> str:
+    """Return what plain text says: Slack sends it back with entities (slackapi/bolt-python#513)."""
+    text = str(shown["text"]).replace("&lt;", "<").replace("&gt;", ">")
+    return text.replace("&amp;", "&")
 
 
 def _mistyped(found: Errors, view: dict[str, Any]) -> Mistyped:

@@ -248,6 +248,22 @@ async def test_a_rejection_typed_while_somebody_approved_says_who_was_first(hous
     assert "certainly not" in shown(told)
 
 
+async def test_what_was_typed_is_named_as_the_form_named_it(house: Running) -> None:
+    schema = {"properties": {"a": {"type": "string", "title": "R&D <new>"}, "b": {"enum": ["P&L", "x"]}}}
+    desk = await asking(house, MAYA, FINN, **editable(proposal={"a": "1", "b": "x"}, proposal_schema=schema))
+    view = await desk.open(MAYA, "signoff.edit")
+    await desk.click(FINN)
+    picked = block(view, "b")
+
+    await house.slack.submit(MAYA, view, {block(view, "r&d")["block_id"]: "2 & 3", picked["block_id"]: "0"})
+
+    (told,) = house.slack.views(MAYA)
+    assert "R&D <new>" in shown(told)
+    assert "2 & 3" in shown(told)
+    assert "P&L" in shown(told)
+    assert "&amp;" not in shown(told)
+
+
 async def test_what_was_typed_stays_in_sight_where_it_is_too_long_for_an_acknowledgement(
     house: Running,
 ) -> None:

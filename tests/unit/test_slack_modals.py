@@ -144,6 +144,13 @@ def test_what_does_not_fit_into_a_views_memory_is_known_beforehand() -> None:
     assert not Editing(TOKEN, Draft.of_json({"f:0": [[0, {"a": "😀" * 1500}]]})).fits
 
 
+def test_a_memory_holds_nothing_that_slack_would_make_an_entity_of() -> None:
+    kept = Editing(TOKEN, Draft.of_json({"f:0": [[0, {"a": "R&D <b> &amp;"}]]}))
+
+    assert not set(kept.encode()) & set("&<>")
+    assert Editing.parse(kept.encode()) == kept
+
+
 def test_a_form_without_a_field_says_what_is_wrong_above_it_once_and_loses_nothing() -> None:
     view = edit_modal(TOKEN, approval(LISTED), thread(), DRAFT) | {"id": "V1", "hash": "1", "state": {}}
     once = complaining(view, "Steps: <!channel>")
