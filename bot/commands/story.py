@@ -35,20 +35,23 @@ _APPROVAL_SHOWN = (
 
 
 async def read(conn: AsyncConnection[Any], thread_id: str) -> Story:
-    """Read all rows of a thread as plain values; raises `NoSuchThread`."""
+    """Read all rows of a thread as plain values, what its workflow hides masked; raises `NoSuchThread`."""
     thread = await load(conn, thread_id)
     approvals = await _rows(conn, _APPROVALS, thread_id)
     votes = await _rows(conn, _VOTES, thread_id)
     entries = [Entry(**row) for row in await _rows(conn, _AUDIT, thread_id)]
     heads = {row["chain"]: (row["n"], row["hash"]) for row in await _rows(conn, _HEAD, thread_id)}
+    audit = [parsed(entry.body) for entry in entries]
+    secrets = Secrets.of(_masked(audit))
+    masked = {"input": secrets.masked(thread.input), "result": secrets.masked(thread.result)}
     return {
-        "thread": vars(thread),
+        "thread": vars(thread) | masked,
         "approvals": [
             approval | {"votes": [vote for vote in votes if vote["approval_id"] == approval["approval_id"]]}
             for approval in approvals
         ],
         "messages": await _rows(conn, _MESSAGES, thread_id),
-        "audit": [parsed(entry.body) for entry in entries],
+        "audit": audit,
         "audit_faults": [vars(fault) for fault in faults(entries, heads)],
     }
 
@@ -64,10 +67,9 @@ def tell(story: Story) -> Iterator[str]:
             yield _field(name, thread[name])
     if thread["wanted"] > thread["reached"]:
         yield _field("behind", f"a worker has still to look ({thread['wanted'] - thread['reached']} facts)")
-    secrets = Secrets.of(_masked(story["audit"]))
-    yield _field("input", secrets.masked(thread["input"]))
+    yield _field("input", thread["input"])
     if thread["result"] is not None:
-        yield _field("result", secrets.masked(thread["result"]))
+        yield _field("result", thread["result"])
     for approval in story["approvals"]:
         yield from _approval(approval)
     yield from _messages(story["messages"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import traceback
 from datetime import timedelta
 
@@ -14,6 +15,8 @@ from bot.approvals.errors import SignoffError
 from bot.engine.result import as_text
 
 LONGEST_BACKOFF = timedelta(minutes=5)
+
+_QUOTED = re.compile(r", input_value=.*, input_type=")
 
 
 def backoff(attempts: int) -> timedelta:
@@ -43,8 +46,12 @@ def _misfit(error: ValidationError) -> str:
 
 
 def trace(error: BaseException) -> str:
-    """Return the traceback; of a long one its end, where the error is."""
-    return as_text("".join(traceback.format_exception(error)))[-20_000:]
+    """Return the traceback; of a long one its end, where the error is.
+
+    Without the values that pydantic quotes: they may be what nobody is to read, and stand in the input.
+    """
+    told = as_text("".join(traceback.format_exception(error)))
+    return _QUOTED.sub(", input_type=", told)[-20_000:]
 
 
 def is_cancelled() -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
 from bot.cli import app
@@ -273,6 +274,22 @@ async def test_doctor_says_what_is_not_set_and_how_to_mend_it(signoff):
     assert done.code == 1
     for variable in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SIGNOFF_OPS_CHANNEL"):
         assert variable in done.out
+
+
+async def test_doctor_goes_on_where_the_database_s_user_lacks_the_rights(signoff, monkeypatch, database):
+    role = f"limited_{os.getpid()}"
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute(f"create role {role} login")
+        try:
+            monkeypatch.setenv("DATABASE_URL", make_conninfo(database, user=role))
+            done = await signoff("doctor")
+        finally:
+            conn.execute(f"drop role {role}")
+
+    assert done.code == 1
+    assert "permission denied" in done.out
+    assert "Give DATABASE_URL's user the rights" in done.out
+    assert "SLACK_BOT_TOKEN is not set" in done.out
 
 
 async def test_doctor_finds_what_is_wrong_in_slack(signoff, monkeypatch):

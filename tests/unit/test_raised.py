@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from bot.approvals import ApprovalRequest
 from bot.approvals.errors import SignoffError
-from bot.engine.raised import line
+from bot.engine.raised import line, trace
 
 
 def test_a_model_that_does_not_fit_is_told_by_its_first_field_and_what_is_wrong_there() -> None:
@@ -23,3 +23,16 @@ def test_an_error_is_told_by_its_type_and_first_line_and_a_refusal_in_its_own_wo
     assert line(ValueError("no such account\nin the books")) == "ValueError: no such account"
     assert line(KeyError()) == "KeyError"
     assert line(SignoffError("Send a flatter one.")) == "Send a flatter one."
+
+
+def test_a_traceback_quotes_no_value_that_did_not_fit() -> None:
+    class Account(BaseModel):
+        pin: int
+        owner: str
+
+    with pytest.raises(ValidationError) as raised:
+        Account.model_validate({"pin": "hush, input_type=str] hush"})
+
+    told = trace(raised.value)
+    assert "hush" not in told
+    assert "owner\n  Field required [type=missing, input_type=dict]" in told

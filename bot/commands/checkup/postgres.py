@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection, Error, OperationalError
 from psycopg.rows import dict_row
 
 from bot.approvals.errors import SignoffError
@@ -33,8 +33,12 @@ async def examine(found: Database) -> AsyncIterator[Finding]:
         yield problem(PART, f"Postgres cannot be reached: {one_line(str(error))}", f"Check {setting}.")
         return
     async with conn:
-        async for finding in _schema(conn, found):
-            yield finding
+        try:
+            async for finding in _schema(conn, found):
+                yield finding
+        except Error as error:  # a role without rights, or the server has gone meanwhile
+            mend = f"Give {setting}'s user the rights, or use the one whom `signoff migrate` ran as."
+            yield problem(PART, f"Postgres refused: {one_line(str(error))}", mend)
 
 
 async def _schema(conn: AsyncConnection[Any], found: Database) -> AsyncIterator[Finding]:
