@@ -198,7 +198,8 @@ class Delivery:
                 case "for_good" if message.kind == "home":
                     await deliveries.done(conn, claimed)
                 case "for_good":
-                    await deliveries.given_up(conn, queue, claimed, failure.why, failure.mend)
+                    mend = failure.mending(message.target)
+                    await deliveries.given_up(conn, queue, claimed, failure.why, mend)
         return False
 
 

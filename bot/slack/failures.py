@@ -8,11 +8,15 @@ from typing import Any, Literal
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.approvals.policy import is_user
+
 Kind = Literal["ratelimited", "unknown", "not_now", "deleted", "frozen", "no_parent", "for_good"]
 """Wait as told; Slack may have done it; the whole set-up is at fault; the message is gone; it is there but
 can no longer be changed; what it replies to is gone; never."""
 
 OURS = "This is a fault of Signoff's; please report it with the log's line."
+
+_RESTRICTED = "A workspace setting keeps the bot from posting there; ask an admin."
 
 MEND = {
     "channel_not_found": "Create the channel or correct its name; a private one must invite the bot.",
@@ -21,12 +25,23 @@ MEND = {
     "missing_scope": "Reinstall the app with the scopes of manifest.yml.",
     "user_not_found": "Correct the user id.",
     "cannot_dm_bot": "Name a person, not a bot.",
-    "restricted_action": "A workspace setting keeps the bot from posting there; ask an admin.",
+    "restricted_action": _RESTRICTED,
+    "restricted_action_read_only_channel": _RESTRICTED,
+    "restricted_action_thread_only_channel": _RESTRICTED,
+    "restricted_action_non_threadable_channel": _RESTRICTED,
+    "restricted_action_thread_locked": _RESTRICTED,
+    "is_inactive": "Unarchive the channel, or name another in the workflow.",
+    "messages_tab_disabled": "Switch on the app's Messages tab, as manifest.yml has it.",
     "no_permission": "Give the bot the permission to post there.",
     "invalid_blocks": OURS,
     "msg_too_long": OURS,
     "msg_blocks_too_long": OURS,
 }
+
+LEFT = "They may have left the workspace, or belong to another; where a policy names them, correct it."
+"""How to mend what is not found where the message goes to a person."""
+
+_NO_PLACE = frozenset({"channel_not_found", "user_not_found", "user_disabled", "user_not_visible"})
 
 NOT_NOW = frozenset(
     {
@@ -40,6 +55,9 @@ NOT_NOW = frozenset(
         "team_access_not_granted",
         "team_added_to_org",
         "accesslimited",
+        "ekm_access_denied",
+        "external_channel_migrating",
+        "two_factor_setup_required",
     }
 )
 """Errors of the whole set-up: nothing is lost, and messages are drawn once it is mended."""
@@ -63,6 +81,10 @@ class Failure:
     why: str
     mend: str = ""
     after: timedelta | None = None
+
+    def mending(self, target: str) -> str:
+        """Say how to mend it for a message to `target`, a channel or a person."""
+        return LEFT if is_user(target) and self.why in _NO_PLACE else self.mend
 
 
 def code_of(error: SlackApiError) -> str:

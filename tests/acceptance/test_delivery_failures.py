@@ -461,3 +461,4 @@ async def test_a_requester_who_left_is_reported_and_the_card_settles_all_the_sam
     assert (await house.thread(thread)).status == "done"
     (told,) = told_ops(house)
     assert "U10LEFT" in told
+    assert "They may have left the workspace" in told

@@ -96,6 +96,8 @@ async def refused(status, error, headers=None, **more):
         ("token_revoked", "not_now"),
         ("token_expired", "not_now"),
         ("service_unavailable", "not_now"),
+        ("ekm_access_denied", "not_now"),
+        ("external_channel_migrating", "not_now"),
         ("message_not_found", "deleted"),
         ("thread_not_found", "no_parent"),
         ("edit_window_closed", "frozen"),
