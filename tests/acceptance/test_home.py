@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -347,6 +348,27 @@ async def test_start_takes_an_input_of_several_lines(house: Running) -> None:
     said = await answer(house, ROSA, f"start expense\n{claim}")
 
     assert "Started *expense*" in str(said)
+
+
+async def test_start_takes_the_quotes_and_dashes_that_a_mac_makes_of_typed_ones(house: Running) -> None:
+    claim = json.dumps(workflows.expense.samples["hotel"], ensure_ascii=False)
+    curly = re.sub('"(.*?)"', "\u201c\\1\u201d", claim)
+
+    said = await answer(house, ROSA, f"start expense \u2014autonomy step_by_step {curly}")
+
+    assert "Started *expense*" in str(said)
+    (row,) = await house.rows("select input, autonomy from threads")
+    assert row["input"]["description"] == workflows.expense.samples["hotel"]["description"]
+    assert row["autonomy"] == "step_by_step"
+
+
+async def test_curly_quotes_inside_an_input_stay_what_they_are(house: Running) -> None:
+    claim = workflows.expense.samples["hotel"] | {"description": "\u201cKick-off\u201d"}
+
+    await answer(house, ROSA, f"start expense {json.dumps(claim, ensure_ascii=False)}")
+
+    (row,) = await house.rows("select input from threads")
+    assert row["input"]["description"] == "\u201cKick-off\u201d"
 
 
 @pytest.mark.parametrize("option", ["--autonomy step_by_step", "--autonomy=step_by_step"])

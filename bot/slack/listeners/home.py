@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +73,7 @@ async def _start(intake: Intake, user: str, text: str, key: str | None) -> Drawn
         return not_started("name a workflow", intake.offers())
     autonomy, given = _autonomy(given)
     try:
-        parsed = json.loads(given or "{}")
+        parsed = _parsed(given or "{}")
     except ValueError as error:
         return not_started(f"the input is not JSON: {error}")
     except RecursionError:
@@ -88,9 +90,19 @@ async def _start(intake: Intake, user: str, text: str, key: str | None) -> Drawn
 
 def _autonomy(given: str) -> tuple[str, str]:
     """Take `--autonomy MODE` from before the input; what is no mode is refused with what is allowed."""
-    if not given.startswith("--autonomy"):
-        return "on_action", given
-    return _word(given.removeprefix("--autonomy").lstrip(" ="))
+    option = re.match("(--|\u2014|\u2013)autonomy", given)
+    return _word(given[option.end() :].lstrip(" =")) if option else ("on_action", given)
+
+
+def _parsed(given: str) -> Any:
+    """Read JSON; where it is none, with straight quotes for those that Macs and phones make of typed ones."""
+    try:
+        return json.loads(given)
+    except ValueError:
+        straight = re.sub("[\u201c\u201d\u201e]", '"', given)
+        with suppress(ValueError):
+            return json.loads(straight)
+        raise
 
 
 def _word(text: str) -> tuple[str, str]:
