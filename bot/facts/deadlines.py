@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from bot.approvals.decision import Decision
 from bot.approvals.sla import Sla, Step, timetable
 from bot.approvals.timeout import fell_short, timed_out
-from bot.facts.reminding import remind
+from bot.facts.reminding import called, remind
 from bot.facts.settle import card_id, settle
 from bot.postgres.fact import Fact, NewMessage
 from bot.postgres.rows import Approval, Thread
@@ -77,7 +77,7 @@ async def catch_up(
     if come.reminder:
         await remind(fact, approval, thread, come.reminder, voted)
     for step in come.escalations:
-        _escalate(fact, approval, step)
+        _escalate(fact, approval, thread, step)
     await fact.conn.execute(
         _STEPPED,
         {
@@ -181,20 +181,20 @@ def _tell_ops(fact: Fact, approval: Approval, key: str, **body: str) -> None:
     )
 
 
-def _escalate(fact: Fact, approval: Approval, step: Step) -> None:
-    users = [name for name in step.approvers if name.startswith(("U", "W"))]
-    groups = [name for name in step.approvers if name not in users]
-    fact.post(
-        NewMessage(
-            f"escalation:{approval.approval_id}:{approval.revision}.{step.index}",
-            "escalation",
-            target=approval.channel,
-            approval_id=approval.approval_id,
-            thread_id=approval.thread_id,
-            parent_id=card_id(approval.approval_id),
-            body={"users": users, "groups": groups},
+def _escalate(fact: Fact, approval: Approval, thread: Thread, step: Step) -> None:
+    users, groups = called(approval.policy, step, thread.own)
+    if users or groups:
+        fact.post(
+            NewMessage(
+                f"escalation:{approval.approval_id}:{approval.revision}.{step.index}",
+                "escalation",
+                target=approval.channel,
+                approval_id=approval.approval_id,
+                thread_id=approval.thread_id,
+                parent_id=card_id(approval.approval_id),
+                body={"users": users, "groups": groups},
+            )
         )
-    )
     fact.redraw_cards(approval.approval_id)
     fact.audit(
         approval.thread_id,

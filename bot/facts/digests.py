@@ -91,7 +91,7 @@ def _ran(decision: Decision, approval: Approval, thread: Thread) -> str:
 
 
 def _due(row: dict[str, Any]) -> Line:
-    note = "overdue, and held until people could have answered" if row["overdue"] else ""
+    note = "overdue, and held until people could have answered" if row["held"] else ""
     return _line(row, "due", note, row["due_at"])
 
 
@@ -158,7 +158,8 @@ left join card_links l using (approval_id)
 """
 
 _DUE = """
-select a.*, a.due_at <= %(now)s as overdue, a.request ->> 'title' as title, t.workflow, l.permalink
+select a.*, a.due_at <= %(now)s and a.next_at > %(now)s as held, a.request ->> 'title' as title,
+       t.workflow, l.permalink
 from approvals a join threads t using (thread_id)
 left join card_links l using (approval_id)
 where a.status = 'pending' and a.due_at <= %(until)s

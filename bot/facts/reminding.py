@@ -79,6 +79,11 @@ def not_voted(
     return list(dict.fromkeys(people)), groups
 
 
+def called(policy: Policy, step: Step, own: frozenset[str]) -> tuple[list[str], list[str]]:
+    """Return the people and groups that an escalation calls: whom it adds, unless it is their own."""
+    return not_voted(policy.model_copy(update={"approvers": step.approvers}), frozenset(), own, {})
+
+
 def _past(policy: Policy, voted: frozenset[str], own: frozenset[str]) -> frozenset[str]:
     """Return those whom it does not wait for, whatever names or groups they are in."""
     return voted if policy.self_approval else voted | own

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.facts.deadlines import due, expired
-from bot.facts.reminding import not_voted
+from bot.facts.reminding import called, not_voted
 from bot.postgres.rows import Approval, Message, MessageKind
 from bot.slack.drawn import Drawn
 from bot.slack.notes import note
@@ -41,8 +41,11 @@ def _step(rows: Rows, people: People, approval: Approval, now: datetime) -> list
         voted = frozenset(vote.user for vote in rows.votes.get(approval.approval_id, ()))
         users, groups = not_voted(approval.policy, voted, rows.thread.own, people.members)
         told.append(_note("reminder", {"users": users, "groups": groups}, approval, rows, people, now))
-    added = ({"users": list(step.approvers)} for step in come.escalations)
-    return told + [_note("escalation", body, approval, rows, people, now) for body in added]
+    for step in come.escalations:
+        users, groups = called(approval.policy, step, rows.thread.own)
+        if users or groups:
+            told.append(_note("escalation", {"users": users, "groups": groups}, approval, rows, people, now))
+    return told
 
 
 def _note(

@@ -176,6 +176,19 @@ async def test_what_is_held_after_its_deadline_is_told_as_overdue(ops: Running) 
     assert "overdue, and held until people could have answered" in held
 
 
+async def test_what_expires_while_the_digest_is_made_is_not_told_as_held(ops: Running) -> None:
+    offer(ops, sla=Sla(respond_within=7 * HOUR))
+    await asked(ops, "Pay Acme")
+
+    await ops.travel(monday(17, 10))
+    await Clock(ops.house).digest()
+    await ops.drain()
+
+    (digest,) = digests_of(ops)
+    assert "Pay Acme" in digest
+    assert "held" not in digest
+
+
 async def test_what_is_broken_is_told_with_the_command_that_mends_it(ops: Running) -> None:
     offer(ops, "archived", channel="#old")
     undeliverable = await asked(ops, "Pay the archived", workflow="archived")

@@ -125,6 +125,23 @@ async def test_escalation_lets_further_people_decide_and_the_card_says_so(house:
     assert events.count("approval.escalated") == 1
 
 
+@pytest.mark.parametrize("may", [False, True])
+async def test_an_escalation_calls_who_asked_only_where_they_may_decide_their_own(
+    house: Running, may: bool
+) -> None:
+    offer(
+        house,
+        policy=Policy(approvers=(MAYA,), self_approval=may),
+        sla=Sla(respond_within=8 * HOUR, escalate=((2 * HOUR, ("@finance-directors", ROSA)),)),
+    )
+    await asked(house)
+    await wait_out(house, 2 * HOUR + MINUTE)
+
+    (escalation,) = replies(house, "Escalated to")
+    assert "subteam" in escalation
+    assert (f"<@{ROSA}>" in escalation) is may
+
+
 @pytest.mark.parametrize(
     ("fallback", "verdict", "said"),
     [
