@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any, ParamSpec
@@ -21,6 +22,8 @@ class _DebugAnywhere(TyperGroup):
         rest = [arg for arg in args if arg != "--debug"]
         return super().parse_args(ctx, ["--debug", *rest] if len(rest) < len(args) else rest)
 
+
+_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 app = typer.Typer(
     name="signoff",
@@ -69,6 +72,9 @@ def _options(
     # SIGNOFF_WORKFLOWS may name a module of this very folder; last, so that it hides nothing installed.
     if "" not in sys.path:
         sys.path.append("")
+    # Set to nothing, it would have what is counted kept in files of this very folder, and /metrics fail.
+    if os.environ.get(_METRICS_FOLDER) == "":
+        del os.environ[_METRICS_FOLDER]
 
 
 @app.command()

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 from asyncio import CancelledError
@@ -192,6 +193,18 @@ def test_what_cannot_be_meant_is_wrong_usage(words, says):
     assert done.exit_code == 2
     assert says in done.output
     assert "--debug" not in done.output
+
+
+def test_a_folder_for_metrics_that_is_set_to_nothing_is_unset(tmp_path):
+    environ = {
+        **os.environ,
+        "PROMETHEUS_MULTIPROC_DIR": "",
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+    script = "from bot.cli import app\ntry: app(['manifest'])\nexcept SystemExit: pass\nimport bot.metrics"
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, env=environ, capture_output=True)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_input_from_a_stdin_that_is_closed_is_wrong_usage(monkeypatch):
