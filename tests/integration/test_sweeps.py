@@ -268,7 +268,8 @@ async def test_what_was_settled_lately_is_found_among_twenty_thousand_that_were_
 
 
 SETTLED = """
-update approvals set status = 'decided', decided_at = signoff_now() - interval '1 hour' * substr(approval_id, 2)::int
+update approvals
+set status = 'decided', decided_at = signoff_now() - interval '1 hour' * substr(approval_id, 2)::int
 """
 
 VOTED = """
