@@ -81,9 +81,9 @@ def on_message(channel: Channel, message: Json, state: Json, response_url: str) 
 
 
 def on_view(view: Json, state: Json) -> Json:
-    """What a click in a modal or an App Home adds."""
+    """What a click in a modal or an App Home adds; where nothing can be filled in, `values` is a list."""
     container = {"type": "view", "view_id": view["id"]}
-    return {"container": container, "view": escaped(view) | {"state": {"values": escaped(state)}}}
+    return {"container": container, "view": escaped(view) | {"state": {"values": escaped(state) or []}}}
 
 
 def action(block: Json, element: Json, chosen: Json, ts: str) -> Json:
@@ -96,7 +96,7 @@ def action(block: Json, element: Json, chosen: Json, ts: str) -> Json:
 
 def submission(slack: Slack, user: str, view: Json, state: Json, trigger_id: str) -> Json:
     body = interaction(slack, "view_submission", user, trigger_id)
-    return body | {"view": escaped(view) | {"state": {"values": escaped(state)}}, "response_urls": []}
+    return body | {"view": escaped(view) | {"state": {"values": escaped(state) or []}}, "response_urls": []}
 
 
 def closed(slack: Slack, user: str, view: Json, *, cleared: bool) -> Json:

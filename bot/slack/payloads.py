@@ -82,7 +82,9 @@ class _Filled(BaseModel):
 
 
 class _State(BaseModel):
-    values: dict[Text, dict[Text, _Filled]]
+    """What stands in a view's inputs; of a view that has none Slack sends an empty list."""
+
+    values: dict[Text, dict[Text, _Filled]] | Annotated[list[Any], Field(max_length=0)]
 
 
 class _Block(BaseModel):

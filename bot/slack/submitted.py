@@ -44,7 +44,7 @@ def corrected_state(approval: Approval, view: dict[str, Any]) -> dict[str, Any]:
 def _read(schema: dict[str, Any] | None, value: dict[str, Any], view: dict[str, Any]) -> dict[str, Any]:
     editing = Editing.parse(view["private_metadata"])
     draft = editing.draft if editing else UNTOUCHED
-    found = read(schema, value, view["state"]["values"], draft)
+    found = read(schema, value, filled_in(view), draft)
     if isinstance(found, Errors):
         raise _mistyped(found, view)
     try:
@@ -60,7 +60,7 @@ def kept_item(approval: Approval, editing: Editing, view: dict[str, Any]) -> Edi
     item = item_at(schema, value, editing.draft, editing.spot) if editing.spot else None
     if item is None:
         raise Mistyped({first_input(view): "This list cannot be edited here any more."})
-    found = read_item(schema, value, editing.draft, item, view["state"]["values"])
+    found = read_item(schema, value, editing.draft, item, filled_in(view))
     if isinstance(found, Errors):
         raise _mistyped(found, view)
     kept = replace(editing, draft=found, spot=None)
@@ -69,9 +69,15 @@ def kept_item(approval: Approval, editing: Editing, view: dict[str, Any]) -> Edi
     return kept
 
 
+def filled_in(view: dict[str, Any]) -> dict[str, Any]:
+    """Return what stands in a view's inputs; where it has none, Slack sends an empty list in its place."""
+    values: dict[str, Any] = view["state"]["values"] or {}
+    return values
+
+
 def words(view: dict[str, Any]) -> str:
     """Read the one text of a form, without what Postgres' jsonb cannot hold; raises `Mistyped`."""
-    said = view["state"]["values"].get(modals.WORDS_BLOCK, {}).get(modals.WORDS_ACTION, {}).get("value") or ""
+    said = filled_in(view).get(modals.WORDS_BLOCK, {}).get(modals.WORDS_ACTION, {}).get("value") or ""
     text = _HALF.sub("\ufffd", said.replace("\x00", "")).strip()
     if not text:
         raise Mistyped({modals.WORDS_BLOCK: "Please write a few words."})
@@ -98,7 +104,7 @@ def typed(view: dict[str, Any]) -> dict[str, Any]:
             labels[block["block_id"]] = f"{heading}{BETWEEN}{label}" if heading else label
     fields = {
         labels.get(block_id, block_id): _shown(element)
-        for block_id, elements in view["state"]["values"].items()
+        for block_id, elements in filled_in(view).items()
         for element in elements.values()
     }
     return fields | _lists(view)

@@ -41,6 +41,7 @@ SENT = {
     "a click on what only one person sees": CLICK | {"container": CONTAINER, "channel": {"id": "C1"}},
     "a click in the App Home": CLICK | {"view": {"id": "V1", "type": "home", "blocks": []}},
     "a click in a modal": CLICK | {"view": MODAL, "container": {"type": "view", "view_id": "V1"}},
+    "a click in a modal without inputs": CLICK | {"view": MODAL | {"state": {"values": []}}},
     "a choice from a menu": CLICK
     | {"channel": {"id": "C1"}, "actions": [ACTION | {"value": None, "selected_option": CHOICE}]},
     "a submission": {"type": "view_submission", "user": USER, "team": {"id": "T1"}, "view": MODAL},
