@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import webbrowser
+from collections.abc import Mapping
+from pathlib import Path
 
 from bot import logs
 from bot.commands.printing import say
@@ -20,7 +23,7 @@ _FIRST = """
   Become Rosa (top left) and see what she may not do; move the clock, and watch who is reminded.
 """
 _SECOND = """
-  In another terminal: export SIGNOFF_HOME={home}, then `signoff threads`, `signoff show THREAD`.
+  In another terminal: {there}, then `signoff threads`, `signoff show THREAD`.
   The HTTP API: curl -H 'Authorization: Bearer {token}' {api}/v1/approvals
   Ctrl-C stops it; threads and messages stay for the next time (`--fresh` forgets them).
 """
@@ -32,11 +35,12 @@ def demo(port: int, *, open_page: bool, fresh: bool) -> None:
     os.environ.setdefault("SIGNOFF_LOG_LEVEL", "warning")
     logs.set_up(os.environ["SIGNOFF_LOG_FORMAT"])
     with home(fresh=fresh) as folder:
+        there = beside(folder, os.environ)
         say("Starting Postgres and a local Slack…")
         with embedded.start(folder) as server:
 
             def announce(page: str, api: str, token: str) -> None:
-                say((_FIRST + _SECOND).format(page=page, api=api, token=token, home=folder))
+                say((_FIRST + _SECOND).format(page=page, api=api, token=token, there=there))
                 if open_page:
                     webbrowser.open(page)
 
@@ -45,3 +49,10 @@ def demo(port: int, *, open_page: bool, fresh: bool) -> None:
 
             asyncio.run(main())
     say("Stopped; `signoff demo` goes on from here.")
+
+
+def beside(folder: Path, environ: Mapping[str, str]) -> str:
+    """Say what to type in another terminal, as set up as this one, so that commands are the demo's."""
+    own = [name for name in ("DATABASE_URL", "SIGNOFF_DIRECT_DATABASE_URL") if environ.get(name)]
+    leaves = f"unset {' '.join(own)}; " if own else ""
+    return f"{leaves}export SIGNOFF_HOME={shlex.quote(str(folder))}"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from asyncio import CancelledError
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -21,6 +22,7 @@ from bot.cli import app
 from bot.commands.audit_trail import Entry, faults
 from bot.commands.checkup import tokens
 from bot.commands.database import operator
+from bot.commands.demo import beside
 from bot.commands.printing import lines, shown
 from bot.commands.told import WrongUsage, read_text, told
 from bot.demo.moves import HOME, next_working_day
@@ -205,6 +207,14 @@ def test_a_folder_for_metrics_that_is_set_to_nothing_is_unset(tmp_path):
     subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, env=environ, capture_output=True)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_demo_says_to_type_in_another_terminal_leads_to_the_demo():
+    folder = Path("/Users/maya/Library/Application Support/signoff/demo")
+
+    assert beside(folder, {}) == f"export SIGNOFF_HOME='{folder}'"
+    real = {"DATABASE_URL": "postgresql://db/real"}
+    assert beside(Path("/srv/demo"), real) == "unset DATABASE_URL; export SIGNOFF_HOME=/srv/demo"
 
 
 def test_input_from_a_stdin_that_is_closed_is_wrong_usage(monkeypatch):
