@@ -31,7 +31,13 @@ def ask(request: ApprovalRequest, *, auto: str | None = None) -> Decision:
         kind = type(request).__name__
         raise BadRequest(f"ask() takes an ApprovalRequest, not a {kind}: ask(ApprovalRequest(title=…)).")
     if auto is not None:
+        if "approve" not in request.allow:
+            raise BadRequest(
+                "ask(…, auto=…) approves, which this request does not allow; decide it in the node, or leave "
+                "auto out."
+            )
         request = request.model_copy(update={"auto": auto})
+    _configurable("ask()")
     expected = Answer if request.basis is None else _answer_on(request.basis)
     return cast("Decision", interrupt(request.payload(), response_schema=expected))
 
@@ -42,7 +48,20 @@ def effect_key(name: str) -> str:
     Effects are at least once: hand the key to the system that you change (an idempotency key, a primary
     key), and it happens once. Call it inside a node.
     """
-    return f"{get_config()['configurable']['thread_id']}:{name}"
+    thread_id = _configurable("effect_key()").get("thread_id")
+    if thread_id is None:
+        raise BadRequest("effect_key() needs a thread: run its graph with a thread_id (configurable).")
+    return f"{thread_id}:{name}"
+
+
+def _configurable(called: str) -> dict[str, Any]:
+    """Return what the running node was configured with; raises `BadRequest` where no node runs."""
+    try:
+        return get_config()["configurable"]
+    except RuntimeError as error:
+        raise BadRequest(
+            f"{called} was called outside of a node, or in a thread that a node began; call it in the node."
+        ) from error
 
 
 def _answer_on(basis: str) -> Any:
