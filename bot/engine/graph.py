@@ -20,6 +20,7 @@ from bot.approvals.basis import MOST_REFUSALS, is_moved
 from bot.approvals.errors import BadRequest
 from bot.approvals.state import Older
 from bot.engine import kept
+from bot.engine.handlers import INTERRUPT, Handled, handled, pending
 from bot.engine.plan import Snapshot, StoppedSilently
 from bot.engine.raised import is_cancelled
 from bot.engine.stepping import steps_into
@@ -31,10 +32,6 @@ log = structlog.get_logger("signoff.engine")
 
 STRICT_RESUME = "__pregel_strict_resume"
 """LangGraph's private switch that makes it refuse an id that is not pending (contract-tested)."""
-
-_INTERRUPT = "__interrupt__"
-_CONTROL = frozenset({_INTERRUPT, "__resume__", "__error__", "__error_source_node__"})
-"""The writes of a task that say what happened to it; any other one says that it has finished."""
 
 _INTERRUPT_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -79,6 +76,7 @@ class GraphRun:
         self._graph = copy.copy(graph)
         self._graph.checkpointer = self._saver
         self._nests = any(steps_into(graph, name) for name in graph.nodes)
+        self._handles = any(node.error_handler_node for node in graph.nodes.values())
         self._refused = 0
         self._corrects = corrects
         self._version = self._read_version = state_version
@@ -96,8 +94,9 @@ class GraphRun:
 
     async def _snapshot(self, state: StateSnapshot) -> Snapshot:
         stranded = await self._stranded_within(self._graph, state)
+        taken = await self._handled(state)
         try:
-            asked = (interrupt for interrupt in state.interrupts if interrupt.id not in stranded)
+            asked = (one for one in taken.interrupts(state) if one.id not in stranded)
             found, readable = self._pauses(asked), True
         except BadRequest:
             found, readable = (), False
@@ -110,8 +109,9 @@ class GraphRun:
         return Snapshot(
             started=state.created_at is not None,
             unfinished=not ended,
-            failed=not readable or any(t.error is not None and t.result is None for t in state.tasks),
+            failed=not readable or taken.failed(state),
             pauses=found,
+            late=frozenset(one.id for one in taken.asked),
             values=state.values,
             result=self._given_out(state.values),
             version=self._read_version,
@@ -203,12 +203,13 @@ class GraphRun:
         about.
         """
         values = dict(result) if isinstance(result, dict) else {"result": result}
-        found = self._pauses(values.pop(_INTERRUPT, ()))
+        found = self._pauses(values.pop(INTERRUPT, ()))
         return Snapshot(
             started=True,
             unfinished=bool(found),
             failed=False,
             pauses=found,
+            late=await self._asked_by_handlers() if found and self._handles else frozenset(),
             values=values,
             result=self._given_out(values),
             version=self._version,
@@ -241,6 +242,16 @@ class GraphRun:
             return values
         return {key: value for key, value in values.items() if key in self._graph.output_channels}
 
+    async def _handled(self, state: StateSnapshot) -> Handled:
+        """Find what error handlers ask; only where something has raised is there anything to look up."""
+        if all(task.error is None for task in state.tasks):
+            return Handled()
+        return handled(state, await self._writes(state.config))
+
+    async def _asked_by_handlers(self) -> frozenset[str]:
+        taken = await self._handled(await kept.read(self._graph, self._config))
+        return frozenset(one.id for one in taken.asked)
+
     async def _stranded_within(self, graph: Any, state: StateSnapshot) -> frozenset[str]:
         """Find interrupts of subgraphs that no node of theirs asks any more; a graph still lists them."""
         found: frozenset[str] = frozenset()
@@ -248,7 +259,8 @@ class GraphRun:
             inner = task.state
             if not isinstance(inner, StateSnapshot) or not steps_into(graph, task.name):
                 continue
-            gone = {one.id for one in task.interrupts} - {one.id for one in inner.interrupts}
+            still = (await self._handled(inner)).interrupts(inner)
+            gone = {one.id for one in task.interrupts} - {one.id for one in still}
             if gone:
                 # What was answered before a crash is gone, too, but the newest checkpoint does not hold it.
                 found |= gone & await self._held(inner.config)
@@ -257,15 +269,12 @@ class GraphRun:
 
     async def _held(self, config: Any) -> frozenset[str]:
         """Find the interrupts that a checkpoint holds of tasks that have not finished."""
-        kept = await self._saver.aget_tuple(config)
-        writes = kept.pending_writes if kept and kept.pending_writes else []
-        finished = {task for task, channel, _ in writes if channel not in _CONTROL}
-        return frozenset(
-            interrupt.id
-            for task, channel, value in writes
-            if channel == _INTERRUPT and task not in finished
-            for interrupt in value
-        )
+        asking = pending(await self._writes(config))
+        return frozenset(interrupt.id for _, value in asking for interrupt in value)
+
+    async def _writes(self, config: Any) -> list[Any]:
+        held = await self._saver.aget_tuple(config)
+        return held.pending_writes if held and held.pending_writes else []
 
 
 def has_id(interrupt: Interrupt) -> bool:

@@ -33,7 +33,9 @@ class Snapshot:
     `version` is that of the state, and `older` all that was kept where that is not the deployed one.
     `updated` says that in the step at hand an update was sent, which `Workflow.corrections` needs to know.
     `stranded` are interrupts that the checkpoint holds and no node of the graph asks any more. `stops` are
-    the places behind those of its `pauses` that LangGraph has no interrupt for, by id.
+    the places behind those of its `pauses` that LangGraph has no interrupt for, by id. `late` are those that
+    are answered after the others of their step, since an error handler asks them: LangGraph runs a handler
+    that has finished again for whoever is answered after it.
     """
 
     started: bool
@@ -47,6 +49,7 @@ class Snapshot:
     updated: bool = False
     returned: bool = False
     stranded: frozenset[str] = frozenset()
+    late: frozenset[str] = frozenset()
     stops: Mapping[str, Stop] = field(default_factory=dict)
 
     @property
@@ -195,6 +198,8 @@ def _is_due(approval: Approval) -> bool:
 
 def _answer(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Move:
     pauses = {p.interrupt_id: p for p in snapshot.pauses if p.interrupt_id not in snapshot.stops}
+    if not pauses.keys() <= snapshot.late:
+        pauses = {key: pause for key, pause in pauses.items() if key not in snapshot.late}
     decided = tuple((a, pauses[a.interrupt_id]) for a in approvals if a.interrupt_id in pauses and _is_due(a))
     if not decided:
         return Wait()
