@@ -83,17 +83,18 @@ def set_up(log_format: str = "", environ: Mapping[str, str] = os.environ) -> Non
 
 def without_secrets(_: Any, __: str, event: EventDict) -> EventDict:
     """Mask what looks like a token or a password, in whatever value it stands, at any depth."""
-    return {key: _masked(value) for key, value in event.items()}
+    return {key: masked(value) for key, value in event.items()}
 
 
-def _masked(value: Any) -> Any:
+def masked(value: Any) -> Any:
+    """Return a value with what looks like a token or a password replaced, in texts at any depth."""
     match value:
         case str():
             return _SECRET.sub(_mask, value)
         case dict():
-            return {key: _masked(item) for key, item in value.items()}
+            return {key: masked(item) for key, item in value.items()}
         case list() | tuple():
-            return [_masked(item) for item in value]
+            return [masked(item) for item in value]
         case _:
             return value
 

@@ -19,6 +19,7 @@ from bot.approvals.breakpoints import Breakpoints
 from bot.approvals.policy import Policy
 from bot.approvals.workflow import BadWorkflow, Reply, Workflow
 from bot.engine.raised import line
+from bot.logs import masked
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def _try(catalog: Catalog, source: str, find: Any) -> None:
 def _line(error: BaseException) -> str:
     if isinstance(error, ValidationError):
         return line(error)
-    said = " ".join(str(error).split())
+    said: str = masked(" ".join(str(error).split()))  # /readyz tells it to whoever asks
     return said if isinstance(error, BadWorkflow) else f"{type(error).__name__}: {said}"
 
 

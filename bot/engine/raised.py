@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from bot.approvals.errors import SignoffError
 from bot.engine.result import as_text
+from bot.logs import masked
 
 LONGEST_BACKOFF = timedelta(minutes=5)
 
@@ -30,8 +31,9 @@ def gives_up(error: BaseException, attempts: int, retries: int) -> bool:
 
 
 def line(error: BaseException) -> str:
-    """Say it in one line: its type and its first line, or a refusal's own words."""
-    said = as_text(_misfit(error) if isinstance(error, ValidationError) else str(error)).strip().splitlines()
+    """Say it in one line, which ops read in Slack: its type and its first line, or a refusal's own words."""
+    text: str = masked(as_text(_misfit(error) if isinstance(error, ValidationError) else str(error)))
+    said = text.strip().splitlines()
     if isinstance(error, SignoffError):
         return said[0][:500] if said else type(error).__name__
     return f"{type(error).__name__}: {said[0][:500]}" if said else type(error).__name__
@@ -50,7 +52,7 @@ def trace(error: BaseException) -> str:
 
     Without the values that pydantic quotes: they may be what nobody is to read, and stand in the input.
     """
-    told = as_text("".join(traceback.format_exception(error)))
+    told: str = masked(as_text("".join(traceback.format_exception(error))))
     return _QUOTED.sub(", input_type=", told)[-20_000:]
 
 

@@ -57,6 +57,7 @@ MODULES = {
     "missing": "import no_such_module",
     "broken": "1 / 0",
     "syntax": "def (",
+    "away": "raise OSError('no answer of postgresql://books:hunter2@db/books')",
     "exits": "import sys; sys.exit(3)",
     "named_badly": "workflow = Workflow(name='Not A Name', graph=builder())",
     "no_graph": "workflow = Workflow(name='nograph', graph=42)",
@@ -76,6 +77,7 @@ REFUSED = {
     "exits": "SystemExit",
     "named_badly": "no workflow name",
     "no_graph": "int",
+    "away": "postgresql://books:***@db/books",
     "unfinished": "entrypoint",
     "twice": "taken",
 }

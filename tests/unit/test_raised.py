@@ -37,3 +37,10 @@ def test_a_traceback_quotes_no_value_that_did_not_fit() -> None:
     told = trace(raised.value)
     assert "hush" not in told.partition("Error: ")[2]
     assert "owner\n  Field required [type=missing, input_type=dict]" in told
+
+
+def test_what_a_node_raised_holds_no_password_where_ops_read_it() -> None:
+    error = ConnectionError("no answer of postgresql://books:hunter2@db/books, password=hunter3")
+
+    assert line(error) == "ConnectionError: no answer of postgresql://books:***@db/books, password=***"
+    assert "hunter" not in trace(error)
