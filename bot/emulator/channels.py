@@ -144,8 +144,10 @@ def _messages(call: Call, conversation: Conversation, found: Iterable[Json], lim
 
 
 def _page(call: Call, key: str, found: Sequence[object], default: int) -> Json:
-    start = call.args.integer("cursor", 0)
-    end = start + call.args.integer("limit", default)
+    start, limit = call.args.integer("cursor", 0), call.args.integer("limit", default)
+    if not 0 < limit < 1000:
+        raise SlackError("invalid_limit")
+    end = start + limit
     cursor = str(end) if end < len(found) else ""
     return {key: found[start:end], "response_metadata": {"next_cursor": cursor}}
 

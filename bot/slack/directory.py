@@ -31,6 +31,9 @@ ASK_AGAIN = timedelta(seconds=ASK_AGAIN_SECONDS)
 MOST_AT_ONCE = 20
 """Earlier voters whom one click looks up: they share its second, and the listeners' connections."""
 
+PAGE = 999
+"""Slack documents that a page's limit is under 1,000."""
+
 GONE = ("user_not_found", "user_not_visible")
 GUESTS = ("is_restricted", "is_ultra_restricted")
 
@@ -212,7 +215,7 @@ class Directory:
         cursor = ""
         while True:
             page = await self._client.conversations_list(
-                limit=1000, cursor=cursor, exclude_archived=True, types="public_channel,private_channel"
+                limit=PAGE, cursor=cursor, exclude_archived=True, types="public_channel,private_channel"
             )
             for channel in page["channels"]:
                 if channel["name"] == name[1:]:
@@ -237,7 +240,7 @@ class Directory:
     async def _members(self, channel_id: str) -> frozenset[str]:
         cursor, members = "", set[str]()
         while True:
-            page = await self._client.conversations_members(channel=channel_id, limit=1000, cursor=cursor)
+            page = await self._client.conversations_members(channel=channel_id, limit=PAGE, cursor=cursor)
             members.update(page["members"])
             cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
             if not cursor:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from bot.slack.text import Block, brief, clean, cut, units
 
+_HOST = re.compile(r"https?://(?:[^\s/?#@<>|\\\[\]]+@)?\w[\w.-]*(?::[0-9]{1,5})?(?:[/?#]|$)", re.IGNORECASE)
 _FENCE = re.compile(r"^ {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)$")
 _LANGUAGE = re.compile(r"[\w.+#-]{0,30}")
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s+(.*?)\s*#*$")
@@ -49,7 +50,8 @@ def rich_text(*elements: Block) -> Block:
 
 def web_link(url: str) -> Block:
     """Return a link shown as its own address, since a label could lie; an odd address stays text."""
-    if units(url) > 2900 or clean(url) != url or any(character.isspace() for character in url):
+    odd = units(url) > 2900 or clean(url) != url or any(character.isspace() for character in url)
+    if odd or not _HOST.match(url):
         return words(cut(url, 200))
     return {"type": "link", "url": url, "text": cut(url, 200)}
 

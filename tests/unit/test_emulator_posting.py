@@ -195,3 +195,9 @@ async def test_an_updates_text_is_counted_in_bytes(client: AsyncWebClient) -> No
 
     await client.chat_update(channel=FINANCE, ts=ts, text="\u652f" * 1333)
     assert await refusal(client.chat_update(channel=FINANCE, ts=ts, text="\u652f" * 1334)) == "msg_too_long"
+
+
+async def test_a_page_of_a_thousand_is_more_than_slack_gives(client: AsyncWebClient) -> None:
+    assert (await client.conversations_list(limit=999))["channels"]
+    assert await refusal(client.conversations_list(limit=1000)) == "invalid_limit"
+    assert await refusal(client.conversations_members(channel=FINANCE, limit=1000)) == "invalid_limit"

@@ -57,7 +57,7 @@ words = st.lists(st.one_of(st.sampled_from(HOSTILE), st.text(max_size=30)), max_
 valid = words.map(lambda text: text.replace("\x00", "").encode("utf-8", "ignore").decode())
 titles = valid.map(lambda text: (text.strip() or "x")[:2000])
 values = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(-(10**20), 10**20), st.floats(allow_nan=False), valid),
+    st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), valid),
     lambda inner: st.one_of(st.lists(inner, max_size=6), st.dictionaries(valid, inner, max_size=6)),
     max_leaves=15,
 ).filter(lambda value: "inf" not in json.dumps(value).lower())
@@ -209,6 +209,15 @@ def test_an_update_in_any_script_has_a_fallback_that_slack_takes() -> None:
 
     assert len(drawn.text.encode()) < 4000
     assert f"<@{ANA}>" in drawn.text
+
+
+@pytest.mark.parametrize("url", ["https://", "https://[::1", "http:///x", "https://<x>", "https://?x"])
+def test_an_address_without_a_host_is_shown_and_no_link(url: str) -> None:
+    drawn = draw_card(approval(ApprovalRequest(title="Look", links={"Invoice": url}, proposal={"a": 1})))
+
+    judge(drawn.blocks)
+    assert "'type': 'link'" not in str(drawn.blocks)
+    assert url in str(drawn.blocks)
 
 
 def test_what_cannot_be_seen_is_marked_or_escaped() -> None:

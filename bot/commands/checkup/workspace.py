@@ -55,7 +55,7 @@ class Workspace:
         cursor, found = "", list[Json]()
         while True:
             page = await self.client.conversations_list(
-                limit=1000, cursor=cursor, types="public_channel,private_channel"
+                limit=999, cursor=cursor, types="public_channel,private_channel"
             )
             found += page["channels"]
             cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
