@@ -17,7 +17,8 @@ from bot.slack.failures import code_of
 
 _USER = re.compile(r"[UW][A-Z0-9]{1,30}")
 _LOOK_UP_SECONDS = 5.0
-_UNKNOWN = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
+UNKNOWN = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
+"""What Slack says of a user that there is not, or not for us."""
 
 
 class BadRequester(SignoffError):
@@ -59,7 +60,7 @@ async def _looked_up(house: House, user: str) -> dict[str, Any]:
         async with asyncio.timeout(_LOOK_UP_SECONDS):
             return await house.directory.look_up_person(user)
     except SlackApiError as error:
-        if code_of(error) in _UNKNOWN:
+        if code_of(error) in UNKNOWN:
             raise BadRequester("is nobody whom Slack knows") from None
         raise SlackAway("Slack could not say who the requester is; nothing was started.") from error
     except Unreachable as error:

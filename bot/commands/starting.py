@@ -63,6 +63,7 @@ async def _known(settings: Settings, requester: str) -> None:
     """Ask Slack whether there is such a person, where there is a token to ask with."""
     from slack_sdk.errors import SlackApiError
 
+    from bot.api.requester import UNKNOWN
     from bot.commands.told import Failed
     from bot.slack.app import web_client
     from bot.slack.directory import Unreachable
@@ -74,9 +75,12 @@ async def _known(settings: Settings, requester: str) -> None:
     try:
         user = (await client.users_info(user=requester))["user"]
     except SlackApiError as error:
-        if not code_of(error):
-            raise Failed("Slack did not answer whether the requester exists: try again") from error
-        raise WrongUsage(f"--requester: Slack does not know {requester} ({code_of(error)})") from error
+        code = code_of(error)
+        if code in UNKNOWN:
+            raise WrongUsage(f"--requester: Slack does not know {requester} ({code})") from error
+        if code:
+            raise Failed(f"Slack will not say who the requester is ({code}): ask `signoff doctor`") from error
+        raise Failed("Slack did not answer whether the requester exists: try again") from error
     except Unreachable as error:
         raise Failed(
             f"Slack cannot be reached to check the requester ({type(error).__name__}): try again"

@@ -338,6 +338,21 @@ async def test_doctor_names_the_setting_that_leads_elsewhere(signoff, monkeypatc
     assert "Check SIGNOFF_DIRECT_DATABASE_URL" in direct
 
 
+async def test_a_token_that_slack_refuses_is_not_blamed_on_the_requester(signoff, monkeypatch):
+    from bot.emulator import Emulator
+
+    async with Emulator() as slack:
+        for name, value in slack.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-revoked")
+        done = await signoff("start", "expense", "--input", HOTEL, "--requester", "U05ROSA")
+
+    assert done.code == 1
+    assert "invalid_auth" in done.err
+    assert "signoff doctor" in done.err
+    assert "does not know" not in done.err
+
+
 async def test_a_requester_whom_slack_does_not_know_starts_nothing(signoff, monkeypatch):
     from bot.emulator import Emulator
 
