@@ -21,7 +21,7 @@ def by_policy(
     In a run with full autonomy, whose workflow still allows it, that is to approve; or the option that the
     workflow's SLA falls back on. People are asked where policy has no answer, as for one in words.
     """
-    if request.auto and workflow.declared:
+    if request.auto and workflow.declared and "approve" in request.allow:
         return _approved(request, request.auto, now)
     if autonomy != "full" or "full" not in workflow.autonomy:
         return None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fixtures_engine import chain, flow
+from langgraph.types import interrupt
 from typing_extensions import TypedDict
 
 from bot.approvals import ApprovalRequest, Option, ask, effect_key
@@ -64,3 +65,11 @@ def test_policy_does_not_approve_what_cannot_be_approved(signoff, asked):
     )
     assert (run.status, run.decisions) == ("failed", ())
     assert run.error.startswith("ask(…, auto=…) approves, which this request does not allow")
+
+
+def test_a_payload_that_leaves_to_policy_what_cannot_be_approved_is_asked(signoff):
+    asked = {"signoff": 1, "title": "Which?", "auto": "clear", "options": [{"id": "net", "label": "Net"}]}
+    run = signoff.start(flow(chain(State, lambda state: {"said": interrupt(asked)}, names=("a",))), {})
+
+    assert (run.status, run.decisions) == ("waiting", ())
+    assert run.choose("net").result["said"]["choice"] == "net"
