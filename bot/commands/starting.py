@@ -74,6 +74,7 @@ async def _known(settings: Settings, requester: str) -> None:
     client = web_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, patient=True)
     try:
         user = (await client.users_info(user=requester))["user"]
+        team = (await client.auth_test())["team_id"]
     except SlackApiError as error:
         code = code_of(error)
         if code in UNKNOWN:
@@ -85,5 +86,7 @@ async def _known(settings: Settings, requester: str) -> None:
         raise Failed(
             f"Slack cannot be reached to check the requester ({type(error).__name__}): try again"
         ) from error
+    if user.get("team_id", team) != team:
+        raise WrongUsage(f"--requester: {requester} belongs to another Slack workspace")
     if user.get("deleted") or user.get("is_bot"):
         raise WrongUsage(f"--requester: {requester} is a bot or deactivated; name a person")

@@ -361,8 +361,10 @@ async def test_a_requester_whom_slack_does_not_know_starts_nothing(signoff, monk
             monkeypatch.setenv(name, value)
         refused = await signoff("start", "expense", "--input", HOTEL, "--requester", "U99NOBODY")
         bot = await signoff("start", "expense", "--input", HOTEL, "--requester", "U09BOTT")
+        stranger = await signoff("start", "expense", "--input", HOTEL, "--requester", "U11XENO")
         assert (await signoff("start", "expense", "--input", HOTEL, "--requester", "U05ROSA")).code == 0
 
-    assert (refused.code, bot.code) == (2, 2)
+    assert (refused.code, bot.code, stranger.code) == (2, 2, 2)
+    assert "another Slack workspace" in stranger.err
     assert "U99NOBODY" in refused.err
     assert len(json.loads((await signoff("threads", "--json")).out)) == 1
