@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from zlib import crc32
 
 from psycopg import AsyncConnection
 
@@ -21,7 +22,7 @@ async def tell(
 ) -> None:
     """Give these people a copy of the card, in their own conversation with the bot; each is made once.
 
-    `problem` is why its approvers cannot come to a decision, which ops are told, once too.
+    `problem` is why its approvers cannot come to a decision; ops are told of each once, too.
     """
     async with fact(conn, queue) as recorded:
         for user in people:
@@ -42,7 +43,7 @@ def _copy(approval: Approval, user: str) -> NewMessage:
 
 def _warning(approval: Approval, problem: str) -> NewMessage:
     return NewMessage(
-        f"ops:{approval.approval_id}:approvers",
+        f"ops:{approval.approval_id}:approvers:{crc32(problem.encode()):x}",
         "ops",
         target="",
         approval_id=approval.approval_id,

@@ -184,6 +184,7 @@ select a.approval_id, a.thread_id, m.target, m.error, m.created_at, a.request ->
        t.workflow, l.permalink
 from told m join approvals a using (approval_id) join threads t on t.thread_id = a.thread_id
 left join card_links l on l.approval_id = a.approval_id
+where not exists (select from messages card where card.message_id = m.parent_id and card.error is not null)
 """
 
 _TOPICS = (  # the rows that they mark are locked in the order of every fact: approvals, messages, threads

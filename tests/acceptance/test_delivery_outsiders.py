@@ -164,6 +164,21 @@ async def test_a_quorum_that_a_deactivated_voter_leaves_out_of_reach_is_reported
     assert "needs 2 approval(s), and only 1 may give one" in told
 
 
+async def test_a_second_reason_why_nobody_can_decide_is_told_too_and_each_once(house: Running) -> None:
+    offer(house, policy=Policy(approvers=("@gone", MAYA, FINN), approvals=2))
+    await asked(house)
+    await house.click(MAYA, FINANCE, "signoff.approve")
+    house.slack.state.set_user(replace(house.slack.state.users[MAYA], deleted=True))
+    for _ in range(3):
+        await house.pass_time(timedelta(minutes=6))
+        await Clock(house.house).upkeep()
+        await house.drain()
+
+    first, second = told_ops(house)
+    assert "only 1 may give one" not in first
+    assert "only 1 may give one" in second
+
+
 async def test_who_has_a_copy_is_reminded_under_it_until_they_have_voted(house: Running) -> None:
     hour = timedelta(hours=1)
     offer(

@@ -9,14 +9,14 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from asking import asked, begin, offer, told_ops, wait_out
+from asking import asked, begin, offer, tick, told_ops, wait_out
 from fixtures_house import FINANCE, MAYA, OPS, Running, running_house
 
 from bot.approvals import Fallback, Policy, Sla
 from bot.clock import Clock
 from bot.facts import digests
 from bot.facts.digests import slot
-from bot.facts.threads import redraw
+from bot.facts.threads import cancel, redraw
 from bot.postgres.fact import fact
 
 HOUR = timedelta(hours=1)
@@ -221,6 +221,21 @@ async def test_what_is_broken_is_told_with_the_command_that_mends_it(ops: Runnin
     assert "Stuck" not in tomorrow
     assert "Could not be delivered" not in tomorrow
     assert "Held" in tomorrow
+
+
+async def test_a_card_that_could_not_be_delivered_is_one_line_with_what_failed_below_it(ops: Running) -> None:
+    offer(ops, channel="#old")
+    thread = await asked(ops)
+    async with ops.house.work.connection() as conn:
+        await cancel(conn, ops.house.queue, thread, "not needed any more", "cli:ops")
+    await ops.drain()
+    await tick(ops, timedelta(seconds=61), 2)
+    failed = await ops.rows("select kind from messages where error is not null order by kind")
+    assert [row["kind"] for row in failed] == ["card", "note"]
+
+    (digest,) = await at(ops, monday(17))
+
+    assert "*Could not be delivered* (1)" in digest
 
 
 async def test_what_fails_to_be_delivered_again_is_told_again(ops: Running) -> None:
