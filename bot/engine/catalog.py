@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -91,8 +91,7 @@ def compiled(workflow: Workflow) -> Pregel[Any, Any, Any, Any]:
             raise BadWorkflow(f"the subgraph {path} has a checkpointer of its own; compile it without one.")
     if workflow.corrections is not None:
         _refuse_uncorrectable(graph, workflow.corrections)
-    if not isinstance(workflow.breakpoints, Breakpoints):
-        _refuse_unknown_nodes(graph, workflow.breakpoints)
+    _refuse_astray(graph, workflow.breakpoints)
     if graph.checkpointer:
         graph = copy.copy(graph)
         graph.checkpointer = None
@@ -112,13 +111,22 @@ def _refuse_uncorrectable(graph: Pregel[Any, Any, Any, Any], corrections: type[B
                 )
 
 
-def _refuse_unknown_nodes(graph: Pregel[Any, Any, Any, Any], breakpoints: Iterable[str]) -> None:
-    """Refuse what is declared of a node that is nowhere: the one that it is meant for would go without."""
+def _refuse_astray(
+    graph: Pregel[Any, Any, Any, Any], breakpoints: Breakpoints | Mapping[str, Breakpoints]
+) -> None:
+    """Refuse what is declared of a node or field that is nowhere: the one that is meant would go without."""
     levels: list[Any] = [graph, *(inner for _, inner in graph.get_subgraphs(recurse=True))]
-    known = {name for level in levels for name in level.nodes}
-    for name in breakpoints:
-        if name not in known:
-            raise BadWorkflow(f"breakpoints names {name}, which is no node of its graph or its subgraphs.")
+    if isinstance(breakpoints, Breakpoints):
+        declared = [breakpoints]
+    else:
+        declared = list(breakpoints.values())
+        nodes = {name for level in levels for name in level.nodes}
+        if unknown := [name for name in breakpoints if name not in nodes]:
+            raise BadWorkflow(f"breakpoints names {unknown[0]}, which is no node of its graph or subgraphs.")
+    fields = {name for level in levels for name in level.channels}
+    shown = [name for each in declared for name in each.fields]
+    if "__root__" not in fields and (unknown := [name for name in shown if name not in fields]):
+        raise BadWorkflow(f"breakpoints shows {unknown[0]}, which is no field of its graph's state.")
 
 
 def _modules(package: str, catalog: Catalog) -> list[str]:

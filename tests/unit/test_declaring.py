@@ -68,6 +68,16 @@ def test_a_breakpoint_that_is_declared_of_no_node_is_refused() -> None:
         compiled(Workflow(name="demo", graph=graph, breakpoints={"wirte": Breakpoints()}))
 
 
+@pytest.mark.parametrize("wrap", [lambda each: each, lambda each: {"write": each}])
+def test_a_breakpoint_that_shows_a_field_that_there_is_not_is_refused(wrap: Any) -> None:
+    graph = chain(State, write).compile(interrupt_before=["write"])
+    (field,) = list(State.__annotations__)[:1]
+
+    assert compiled(Workflow(name="demo", graph=graph, breakpoints=wrap(Breakpoints(show=(field,)))))
+    with pytest.raises(BadWorkflow, match="breakpoints shows nope, which is no field"):
+        compiled(Workflow(name="demo", graph=graph, breakpoints=wrap(Breakpoints(show=(field, "nope")))))
+
+
 def test_the_nodes_of_subgraphs_are_known_too() -> None:
     inner = chain(State, write).compile(interrupt_after=["write"])
     outer = chain(State, inner, names=("inner",))
