@@ -12,7 +12,7 @@ from bot.postgres.rows import Approval
 from bot.slack import modals
 from bot.slack.editing import Editing
 from bot.slack.form import BETWEEN, UNTOUCHED, Errors, block_of, item_at, read, read_item
-from bot.slack.text import cut, line
+from bot.slack.text import cut, line, unescaped
 
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -136,8 +136,7 @@ def _shown(element: dict[str, Any]) -> Any:
 
 def _plain(shown: dict[str, Any]) -> str:
     """Return what plain text says: Slack sends it back with entities (slackapi/bolt-python#513)."""
-    text = str(shown["text"]).replace("&lt;", "<").replace("&gt;", ">")
-    return text.replace("&amp;", "&")
+    return unescaped(str(shown["text"]))
 
 
 def _mistyped(found: Errors, view: dict[str, Any]) -> Mistyped:

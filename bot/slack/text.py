@@ -94,6 +94,11 @@ def brief(text: str, limit: int) -> str:
     return cut(clean(head) + ("…" if len(head) < len(text) else ""), limit)
 
 
+def unescaped(text: str) -> str:
+    """Return what Slack's three entities stand for."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
 def said(text: str, limit: int) -> str:
     """Return content as one escaped line of at most `limit` units."""
     return cut(escape(line(brief(text, 2 * limit))), limit)

@@ -362,6 +362,17 @@ async def test_start_takes_the_quotes_and_dashes_that_a_mac_makes_of_typed_ones(
     assert row["autonomy"] == "step_by_step"
 
 
+async def test_an_input_whose_characters_come_as_entities_is_what_was_typed(house: Running) -> None:
+    claim = workflows.expense.samples["hotel"] | {"description": "R&D <Graz> at &amp"}
+    sent = json.dumps(claim).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+    said = await answer(house, ROSA, f"start expense {sent}")
+
+    assert "Started" in str(said["blocks"])
+    (row,) = await house.rows("select input from threads")
+    assert row["input"]["description"] == "R&D <Graz> at &amp"
+
+
 async def test_curly_quotes_inside_an_input_stay_what_they_are(house: Running) -> None:
     claim = workflows.expense.samples["hotel"] | {"description": "\u201cKick-off\u201d"}
 

@@ -19,6 +19,7 @@ from bot.slack.inbox import Startable, help_text, not_started, started
 from bot.slack.inbox import inbox as inbox_answer
 from bot.slack.listeners.deadline import within
 from bot.slack.listeners.desk import DATABASE_SECONDS, UNSURE, DatabaseAway, Desk
+from bot.slack.text import unescaped
 
 UNSURE_START = (
     "The database did not answer in time, so I cannot say that it was started. "
@@ -55,7 +56,8 @@ def register(app: AsyncApp, desk: Desk, intake: Intake) -> None:
 
 async def _answer(desk: Desk, intake: Intake, command: dict[str, Any]) -> Drawn:
     user = command["user_id"]
-    verb, rest = _word(command.get("text", ""))
+    # Slack documents entities for messages and says nothing of commands; nobody types them by hand.
+    verb, rest = _word(unescaped(command.get("text", "")))
     match verb:
         case "":
             lists = await desk.ask(lambda conn: inbox(conn, user))
