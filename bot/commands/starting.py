@@ -66,7 +66,7 @@ async def _known(settings: Settings, requester: str) -> None:
     from bot.api.requester import UNKNOWN
     from bot.commands.told import Failed
     from bot.slack.app import web_client
-    from bot.slack.directory import Unreachable
+    from bot.slack.directory import Unreachable, teams_of
     from bot.slack.failures import code_of
 
     if settings.slack_bot_token is None:
@@ -86,7 +86,7 @@ async def _known(settings: Settings, requester: str) -> None:
         raise Failed(
             f"Slack cannot be reached to check the requester ({type(error).__name__}): try again"
         ) from error
-    if user.get("team_id", team) != team:
+    if team not in (teams_of(user) or [team]):
         raise WrongUsage(f"--requester: {requester} belongs to another Slack workspace")
     if user.get("deleted") or user.get("is_bot"):
         raise WrongUsage(f"--requester: {requester} is a bot or deactivated; name a person")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.emulator.state import Slack
-from bot.emulator.workspace import Channel, Json, User
+from bot.emulator.workspace import ENTERPRISE, Channel, Json, User
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,17 @@ def person(slack: Slack, user_id: str) -> Json:
 def interaction(slack: Slack, kind: str, user_id: str, trigger_id: str | None) -> Json:
     """What every interactive payload carries."""
     workspace = slack.workspace
+    of_several = bool(slack.users[user_id].teams)
+    team: Json = {"id": workspace.team_id, "domain": workspace.domain}
+    if of_several:
+        team |= {"enterprise_id": ENTERPRISE["id"], "enterprise_name": ENTERPRISE["name"]}
     body: Json = {
         "type": kind,
         "user": person(slack, user_id),
-        "team": {"id": workspace.team_id, "domain": workspace.domain},
+        "team": team,
         "api_app_id": workspace.app_id,
         "token": VERIFICATION_TOKEN,
-        "enterprise": None,
+        "enterprise": dict(ENTERPRISE) if of_several else None,
         "is_enterprise_install": False,
     }
     return body if trigger_id is None else body | {"trigger_id": trigger_id}

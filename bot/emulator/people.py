@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from bot.emulator.errors import SlackError
 from bot.emulator.method import TIER_2, TIER_3, TIER_4, Call, Method, Token
-from bot.emulator.workspace import Group, Json, User, Workspace
+from bot.emulator.workspace import ENTERPRISE, Group, Json, User, Workspace
 
 
 def auth_test(call: Call) -> Json:
@@ -88,6 +88,13 @@ def shown_user(user: User, workspace: Workspace, now: datetime) -> Json:
     }
     if user.is_stranger:
         shown["is_stranger"] = True
+    if user.teams:
+        del shown["team_id"]  # looker/lookerbot#184
+        shown["enterprise_user"] = {"id": user.id, "is_admin": False, "is_owner": False} | {
+            "enterprise_id": ENTERPRISE["id"],
+            "enterprise_name": ENTERPRISE["name"],
+            "teams": list(user.teams),
+        }
     if user.deleted:
         return shown
     offset = now.astimezone(ZoneInfo(user.tz)).utcoffset()

@@ -28,9 +28,16 @@ BOT_SCOPES = frozenset(
 """What the bot token may do unless a test says otherwise; history scopes are optional in our manifest."""
 
 
+ENTERPRISE = {"id": "E00DEMO", "name": "Northwind Group"}
+"""The organization of those who are in several of its workspaces."""
+
+
 @dataclass(frozen=True)
 class User:
-    """A person or a bot; `is_restricted` is a guest, `is_stranger` someone of another workspace."""
+    """A person or a bot; `is_restricted` is a guest, `is_stranger` someone of another workspace.
+
+    `teams` are the workspaces of one organization that they are in, `team_id` any one of them.
+    """
 
     id: str
     name: str
@@ -38,6 +45,7 @@ class User:
     title: str = ""
     tz: str = "Europe/Berlin"
     team_id: str = ""
+    teams: tuple[str, ...] = ()
     is_bot: bool = False
     is_restricted: bool = False
     is_ultra_restricted: bool = False

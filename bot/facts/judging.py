@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from bot.approvals.policy import Verdict, Vote
 from bot.approvals.request import ApprovalRequest
-from bot.approvals.standing import NoStanding, Person, Refused, Standing, standing
+from bot.approvals.standing import STALE_AFTER, NoStanding, Person, Refused, Standing, standing
 from bot.facts.case import Case
 from bot.facts.deadlines import is_over
 
@@ -60,8 +60,8 @@ class Click:
 def judge(case: Case, click: Click) -> Judgement:
     """Return the right by which the click counts, or why it does not."""
     approval = case.approval
-    if click.team is not None and case.team is not None and click.team != case.team:
-        return "foreign"
+    if elsewhere := _elsewhere(case, click):
+        return elsewhere
     if approval.status != "pending":
         return "settled"
     if is_over(approval, case.reach, case.now):
@@ -76,6 +76,19 @@ def judge(case: Case, click: Click) -> Judgement:
     if isinstance(found, Refused):
         return found.why
     return "repeated" if not click.corrects and _is_their_vote(case, click) else found
+
+
+def _elsewhere(case: Case, click: Click) -> Literal["foreign", "unchecked"] | None:
+    """Say whether a click that names another workspace is of somebody from there.
+
+    Of who is in several workspaces of an organization Slack names any one (slackapi/bolt-js#1875).
+    """
+    if click.team is None or case.team is None or click.team == case.team:
+        return None
+    who = case.person
+    if who is None or case.now - who.fetched_at > STALE_AFTER:
+        return "unchecked"
+    return None if who.team_id == case.team else "foreign"
 
 
 def who_may(case: Case) -> Standing | Refused:

@@ -121,9 +121,10 @@ class Directory:
             "is_deactivated": bool(said.get("deleted")),
             "tz": said.get("tz"),
         }
+        about = {"user": user, "profile": Jsonb(profile), "teams": teams_of(said)}
         async with self._pool.connection() as conn:
-            await conn.execute(_KEEP_PERSON, {"user": user, "profile": Jsonb(profile)})
-        return profile
+            row = await (await conn.execute(_KEEP_PERSON, about)).fetchone()
+        return dict(row["profile"]) if row else profile
 
     async def _gone(self, user: str) -> None:
         async with self._pool.connection() as conn:
@@ -247,6 +248,15 @@ class Directory:
                 return frozenset(members)
 
 
+def teams_of(said: Mapping[str, Any]) -> list[str]:
+    """Return the workspaces that somebody belongs to, of what users.info says of them.
+
+    Who is in several of an organization has no `team_id`, or any one of them (looker/lookerbot#184).
+    """
+    teams = (said.get("enterprise_user") or {}).get("teams") or said.get("teams") or ()
+    return [str(team) for team in (said.get("team_id"), *teams) if team]
+
+
 async def handles(conn: Any) -> Mapping[str, str]:
     """Return every known group handle (`@name`) with its id, for mentions."""
     found = await conn.execute("select '@' || handle as handle, group_id from user_groups")
@@ -272,8 +282,14 @@ select not exists (select 1 from people where user_id = %(user)s
 """
 
 _KEEP_PERSON = """
-insert into people values (%(user)s, %(profile)s, signoff_now())
+insert into people
+select %(user)s,
+       %(profile)s || case when s.team_id = any(%(teams)s::text[])
+                           then jsonb_build_object('team_id', s.team_id) else '{}' end,
+       signoff_now()
+from slack_workspace s
 on conflict (user_id) do update set profile = excluded.profile, fetched_at = excluded.fetched_at
+returning profile
 """
 
 _GONE = """

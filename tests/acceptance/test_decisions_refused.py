@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -106,6 +107,22 @@ async def test_somebody_of_another_workspace_may_not_decide_whatever_the_payload
 
     assert await desk.refusals() == [(XENO, "foreign")]
     assert (await desk.approval()).status == "pending"
+
+
+@pytest.mark.parametrize(
+    ("teams", "refusals"), [(("T99OTHER", "T00DEMO"), []), (("T99OTHER", "T77THIRD"), [(OTTO, "foreign")])]
+)
+async def test_who_is_in_several_workspaces_of_an_organization_decides_in_each_of_them(
+    house: Running, teams: tuple[str, ...], refusals: list[tuple[str, str]]
+) -> None:
+    state = house.slack.state
+    state.set_user(replace(state.users[OTTO], team_id="T99OTHER", teams=teams))
+    desk = await asking(house, OTTO)
+
+    await desk.click(OTTO)
+
+    assert await desk.refusals() == refusals
+    assert (await desk.approval()).status == ("pending" if refusals else "decided")
 
 
 async def test_somebody_slack_does_not_know_could_not_be_checked(house: Running) -> None:

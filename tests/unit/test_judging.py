@@ -56,7 +56,9 @@ def test_a_click_of_who_may_on_what_is_open_counts() -> None:
 @pytest.mark.parametrize(
     ("held", "clicked", "why"),
     [
-        (CASE, click(team="T2"), "foreign"),
+        (case(person=replace(PERSON, team_id="T2")), click(team="T2"), "foreign"),
+        (case(person=None), click(team="T2"), "unchecked"),
+        (case(person=replace(PERSON, fetched_at=LONG)), click(team="T2"), "unchecked"),
         (of_approval(status="decided"), CLICK, "settled"),
         (of_approval(status="cancelled"), CLICK, "settled"),
         (of_approval(due_at=NOW), CLICK, "overdue"),
@@ -84,7 +86,13 @@ def test_a_no_and_an_answer_in_words_count_where_they_are_offered(verdict: Any) 
 
 
 def test_somebody_of_another_workspace_learns_nothing_of_the_approval() -> None:
-    assert judge(of_approval(status="decided"), click(team="T2")) == "foreign"
+    decided = of_approval(status="decided")
+    assert judge(replace(decided, person=replace(PERSON, team_id="T2")), click(team="T2")) == "foreign"
+    assert judge(replace(decided, person=None), click(team="T2")) == "unchecked"
+
+
+def test_who_is_in_several_workspaces_is_not_of_another_because_the_click_names_it() -> None:
+    assert judge(CASE, click(team="T2")) == Standing("named")
 
 
 def test_what_is_settled_is_told_before_who_may_and_before_what_the_card_shows() -> None:
