@@ -101,11 +101,10 @@ def _writable(call: Call, conversation: Conversation) -> None:
 
 
 def _in_thread(call: Call, conversation: Conversation, message: Json) -> None:
+    """Put it under its parent; one whose parent is gone stands in the channel (slack-go/slack#1571)."""
     thread_ts = call.args.text("thread_ts")
-    if not thread_ts:
-        return
     if thread_ts not in conversation.messages:
-        raise SlackError("thread_not_found")
+        return
     message["thread_ts"] = conversation.messages[thread_ts].get("thread_ts", thread_ts)
     if call.args.flag("reply_broadcast"):
         message["subtype"] = "thread_broadcast"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from psycopg import OperationalError
@@ -126,7 +127,20 @@ class Delivery:
             unfurl_media=False,
         )
         said = await metrics.called("chat.postMessage", call)
-        return str(said["channel"]), str(said["ts"])
+        place = str(said["channel"]), str(said["ts"])
+        if claimed.parent_ts is not None and "thread_ts" not in (said.get("message") or {"thread_ts": ""}):
+            await self._take_back(place)
+        return place
+
+    async def _take_back(self, place: Place) -> NoReturn:
+        """Delete a reply whose parent is gone: Slack puts it in the channel (slack-go/slack#1571), silently.
+
+        Raises what Slack says elsewhere of a thread that is gone.
+        """
+        with suppress(*Unreachable):
+            await self._client.chat_delete(channel=place[0], ts=place[1])
+        gone = {"ok": False, "error": "thread_not_found"}
+        raise SlackApiError("what it replies to is gone", gone)  # type: ignore[no-untyped-call]
 
     async def _update(self, claimed: Claim, channel: str, ts: str) -> Place:
         shown = self._render(claimed)

@@ -324,6 +324,21 @@ async def test_a_reminder_under_a_deleted_card_brings_the_card_back_first(house:
     assert reminder["thread_ts"] == card["ts"]
 
 
+async def test_what_replies_to_a_settled_card_that_somebody_deleted_does_not_stand_in_the_channel(
+    house: Running,
+) -> None:
+    offer(house)
+    await asked(house)
+    card = house.card(FINANCE)
+    await house.slack.click(MAYA, card, "signoff.approve")
+    house.slack.delete_message(FINANCE, card["ts"])
+    await house.drain()
+    await retried(house)
+
+    assert house.slack.messages(FINANCE) == []
+    assert await house.rows("select 1 from messages where wanted > drawn") == []
+
+
 @pytest.mark.parametrize("code", ["edit_window_closed", "block_mismatch", "cant_update_message"])
 async def test_a_settled_card_that_cannot_be_changed_has_its_outcome_below(
     house: Running, monkeypatch: pytest.MonkeyPatch, code: str
