@@ -19,12 +19,18 @@ SENT = "transaction"
 """The kind of effect that sends money; what it holds is what the next score is worked out from."""
 
 
+_CENT = Decimal("0.01")
+"""Said beside the places, since JSON Schema, and so the form, knows multiples alone."""
+
+
 class Transfer(BaseModel):
     """What will be sent, as far as an approver may change it; payee and account stay."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
-    amount: Annotated[Decimal, Field(gt=0, le=10_000_000, decimal_places=2)] = Field(title="Amount")
+    amount: Annotated[Decimal, Field(gt=0, le=10_000_000, decimal_places=2, multiple_of=_CENT)] = Field(
+        title="Amount"
+    )
     reference: str = Field(default="", max_length=140, title="Reference")
 
 

@@ -10,6 +10,7 @@ from test_form import DECIMAL, INTEGER, MOMENT, NUMBER, STRING, of, pick, submit
 from bot.slack.form import Errors, Filled, form, read
 
 Json = Any
+CENTS = {"anyOf": [{"type": "number", "multipleOf": 0.01}, {"type": "string"}]}
 DATE = {"type": "string", "format": "date"}
 TAGS = {"type": "array", "items": {"enum": ["a", "b", "c"]}, "minItems": 2}
 
@@ -36,6 +37,7 @@ TAGS = {"type": "array", "items": {"enum": ["a", "b", "c"]}, "minItems": 2}
         ({**NUMBER, "exclusiveMinimum": 0}, 2, {"value": "0"}, "Must be more than 0."),
         ({**NUMBER, "exclusiveMaximum": 1}, 0.5, {"value": "1"}, "Must be less than 1."),
         ({**NUMBER, "multipleOf": 0.1}, 0.5, {"value": "0.35"}, "Must be a multiple of 0.1."),
+        (CENTS, "1.50", {"value": "1.505"}, "Must be a multiple of 0.01."),
         ({**STRING, "minLength": 3}, "abc", {"value": "ab"}, "Needs at least 3 characters (it has 2)."),
         (
             {**STRING, "maxLength": 3},

@@ -8,7 +8,7 @@ import pytest
 from effect_ledger import Ledger
 from pydantic import ValidationError
 
-from bot.testing import Run
+from bot.testing import Refused, Run
 from workflows import effects
 from workflows.expense import samples, workflow
 from workflows.expenses.claim import ExpenseClaim, category_of, in_euro, people_needed
@@ -41,6 +41,11 @@ def test_a_small_payment_is_left_to_policy_and_then_made(started, ledger):
     assert run.state["result"] == "paid"
     assert "approved by policy (under 500.00 EUR" in run.state["outcome"]
     assert [effect.key for effect in ledger.effects] == [f"{run.thread_id}:payment"]
+
+
+def test_half_a_cent_is_refused_in_the_form_and_not_after_the_approval(started):
+    with pytest.raises(Refused, match=r"Must be a multiple of 0\.01"):
+        started("hotel").edit({"amount": "1240.005"}, by="U01MAYA")
 
 
 @pytest.mark.parametrize(("amount", "auto"), [("499.99", True), ("500.00", False)])

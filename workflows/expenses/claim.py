@@ -48,7 +48,12 @@ def _is_web_address(url: str) -> str:
     return url
 
 
-Money = Annotated[Decimal, Field(gt=0, le=1_000_000, decimal_places=2), AfterValidator(_to_cents)]
+_CENT = Decimal("0.01")
+"""Said beside the places, since JSON Schema, and so the form, knows multiples alone."""
+
+Money = Annotated[
+    Decimal, Field(gt=0, le=1_000_000, decimal_places=2, multiple_of=_CENT), AfterValidator(_to_cents)
+]
 Vendor = Annotated[str, Field(min_length=1, max_length=150)]
 
 

@@ -203,7 +203,8 @@ def _bounds(branch: Schema) -> Bounds:
     over, under = _number(branch, "exclusiveMinimum"), _number(branch, "exclusiveMaximum")
     low_strict = over is not None and (low is None or over >= low)
     high_strict = under is not None and (high is None or under <= high)
-    return Bounds(over if low_strict else low, under if high_strict else high, low_strict, high_strict)
+    low, high = over if low_strict else low, under if high_strict else high
+    return Bounds(low, high, low_strict, high_strict, _number(branch, "multipleOf"))
 
 
 def _number(branch: Schema, keyword: str) -> Any:

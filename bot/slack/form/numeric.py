@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from fractions import Fraction
 from typing import Any
 
 from bot.approvals.canonical import is_storable
@@ -54,18 +55,21 @@ def spoken(number: Decimal) -> str:
 
 @dataclass(frozen=True)
 class Bounds:
-    """From `low` to `high`, either open-ended; where strict, the bound itself is out."""
+    """From `low` to `high`, either may be open, in multiples of `step`; where strict, the bound is out."""
 
     low: Decimal | None = None
     high: Decimal | None = None
     low_strict: bool = False
     high_strict: bool = False
+    step: Decimal | None = None
 
     def complaint(self, number: Decimal) -> str | None:
         if self.low is not None and (number < self.low or (self.low_strict and number == self.low)):
             return f"Must be {self._low_words()}."
         if self.high is not None and (number > self.high or (self.high_strict and number == self.high)):
             return f"Must be {self._high_words()}."
+        if self.step and Fraction(number) % Fraction(self.step):
+            return f"Must be a multiple of {spoken(self.step)}."
         return None
 
     def words(self) -> str:
