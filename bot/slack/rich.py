@@ -10,6 +10,7 @@ from bot.slack.text import Block, brief, clean, cut, units
 _HOST = re.compile(r"https?://(?:[^\s/?#@<>|\\\[\]]+@)?\w[\w.-]*(?::[0-9]{1,5})?(?:[/?#]|$)", re.IGNORECASE)
 _FENCE = re.compile(r"^ {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)$")
 _LANGUAGE = re.compile(r"[\w.+#-]{0,30}")
+_CUT_FENCE = re.compile(r"^ {0,3}(?:(?:`{3,}|~{3,})[\w.+#-]{0,30}|`{1,2}|~{1,2})…\Z", re.MULTILINE)
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s+(.*?)\s*#*$")
 _BULLET = re.compile(r"^(\s*)(?:[-*+]|(\d{1,4})[.)])\s+(.*)$")
 _QUOTED = re.compile(r"^ {0,3}>\s?(.*)$")
@@ -65,7 +66,7 @@ def markdown(text: str, limit: int) -> list[Block]:
     elements: list[Block] = []
     fence: list[str] | None = None
     mark = ""
-    for row in brief(text.strip(), limit).split("\n"):
+    for row in _CUT_FENCE.sub("…", brief(text.strip(), limit)).split("\n"):
         found = _FENCE.match(row)
         if fence is None and found:
             mark, told = found[1], found[2].strip()

@@ -143,6 +143,15 @@ def test_a_fence_that_never_ends_is_shown_to_the_end() -> None:
     assert markdown("```\nrest", 100)[-1]["elements"][0]["text"] == "rest"
 
 
+def test_a_fence_that_is_cut_off_leaves_no_trace_in_the_code() -> None:
+    text = "Why\n```python\ncode\n```\nmore words"
+    cuts = [markdown(text, limit) for limit in range(2, len(text))]
+    shown = ["".join(run["text"] for element in cut for run in element["elements"]) for cut in cuts]
+
+    assert {"Why\n…", "Whycode…", "Whycode\n…", "Whycodemore…"} <= set(shown)
+    assert not [one for one in shown if "`" in one or "python" in one]
+
+
 @pytest.mark.parametrize("approval_id", ["a1", "0198c1d2-7f5e-7000-8000-0123456789ab", "A_b-9"])
 def test_a_token_comes_back_as_it_was(approval_id: str) -> None:
     token = Token(approval_id, 3)
