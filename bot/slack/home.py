@@ -96,7 +96,7 @@ def row(entry: Entry, now: datetime, groups: Mapping[str, str] | None = None, *,
 def _to_decide(entry: Entry, view: HomeView) -> Iterator[Block]:
     approval = entry.approval
     request = approval.request
-    yield section(row(entry, view.now))
+    yield section(row(entry, view.now, view.groups if approval.policy.approvals > 1 else None))
     summary = request.summary or ""
     pieces = [
         Piece(markdown(summary, _SHOWN), units(summary) <= _SHOWN),
