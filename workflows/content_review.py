@@ -22,7 +22,7 @@ from workflows import effects
 from workflows.content_reviews.draft import Brief, Draft, drafted, findings
 from workflows.wording import deciders, refusal
 
-_NOTHING_FOUND = "A careful reader stops at nothing."
+_NOTHING_FOUND = "A careful reader found nothing to stop at."
 
 
 class State(TypedDict, total=False):

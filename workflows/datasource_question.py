@@ -37,6 +37,7 @@ class State(TypedDict, total=False):
     as_of: str
     intent: dict[str, Any]
     conversation: list[dict[str, str]]
+    settled: list[str]
     told: str | None
     decision: dict[str, Any]
     answer: str
@@ -101,13 +102,13 @@ def answer(state: State) -> dict[str, Any]:
         "answer": text,
         "conversation": [*state["conversation"], _turn("signoff", text)],
         "result": "answered",
-        "outcome": f"You asked: “{given.question}” {text}",
+        "outcome": f"“{given.question}” {text}",
     }
 
 
 def give_up(state: State) -> dict[str, Any]:
     """Say why there is no answer."""
-    asked = f"You asked: “{state['question']}”"
+    asked = f"“{state['question']}”"
     if not _intent(state).metrics:
         known = ", ".join(dict.fromkeys(metric.topic for metric in METRICS.values()))
         return {"result": "not understood", "outcome": f"{asked} The data can only tell of: {known}."}
@@ -120,7 +121,7 @@ def give_up(state: State) -> dict[str, Any]:
 def _request(state: State) -> ApprovalRequest:
     intent = _intent(state)
     what = "figure" if intent.unclear == "metric" else "time"
-    paragraphs = [state.get("told"), f"You asked: “{state['question']}”", _so_far(state)]
+    paragraphs = [state.get("told"), f"The question: “{state['question']}”", _so_far(state)]
     return ApprovalRequest(
         title=f"Which {what} is meant: “{state['question']}”",
         summary="\n\n".join(part for part in paragraphs if part),
@@ -131,8 +132,7 @@ def _request(state: State) -> ApprovalRequest:
 
 def _so_far(state: State) -> str | None:
     """Tell what was settled before, so that the second question does not read as the first."""
-    earlier = [turn["text"] for turn in state["conversation"] if turn["who"] not in ("asker", "signoff")]
-    return f"So far: {'; '.join(earlier)}." if earlier else None
+    return f"So far: {'; '.join(settled)}." if (settled := state.get("settled")) else None
 
 
 def _options(intent: Intent) -> tuple[Option, ...]:
@@ -148,7 +148,13 @@ def _went_on(
     state: State, intent: Intent, words: str, who: str, told: str | None = None
 ) -> Command[Literal["clarify", "give_up"]]:
     turns = [*state["conversation"], _turn(who, words)]
-    update = {"intent": intent.model_dump(mode="json"), "conversation": turns, "told": told}
+    settled = [*state.get("settled", []), *([] if told else [words])]
+    update = {
+        "intent": intent.model_dump(mode="json"),
+        "conversation": turns,
+        "settled": settled,
+        "told": told,
+    }
     return Command(goto="clarify", update=update)
 
 

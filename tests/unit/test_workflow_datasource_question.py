@@ -75,7 +75,7 @@ def test_the_answer_goes_on_with_the_conversation_and_refers_to_the_question(ask
     expected = sums(data, "paid_on", "2026-10-01", "2026-10-31")
     assert run.state["result"] == "answered"
     assert run.state["outcome"] == (
-        "You asked: “What was our revenue in October 2026?” "
+        "“What was our revenue in October 2026?” "
         f"Revenue by money received, October 2026: {expected:,.2f} EUR (billing file)."
     )
     assert [turn["who"] for turn in run.state["conversation"]] == ["asker", "signoff", "U05ROSA", "signoff"]
@@ -120,6 +120,8 @@ def test_an_answer_in_words_that_does_not_tell_is_asked_again(asked):
     run.respond("whatever", by="U05ROSA")
     assert run.pauses
     assert "“whatever” does not tell which of them" in run.request.summary
+    assert "So far" not in run.request.summary
+    assert "You " not in run.request.summary, "managers read it, too"
     run.choose("booked", by="U05ROSA")
     assert run.state["result"] == "answered"
 
@@ -158,7 +160,7 @@ def test_an_unanswered_question_back_ends_without_a_guess(signoff, asked, ledger
     signoff.delivers = delivered
     run = asked("What was our revenue in October 2026?").time_out()
     assert run.state["result"] == "expired"
-    assert run.state["outcome"].startswith("You asked: “What was our revenue in October 2026?” Not answered")
+    assert run.state["outcome"].startswith("“What was our revenue in October 2026?” Not answered")
     assert why in run.state["outcome"]
     assert ledger.effects == []
 
