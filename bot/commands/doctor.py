@@ -68,7 +68,7 @@ async def _in_slack(settings: Settings, catalog: Catalog, found: Database | None
     client = web_client(token, settings.slack_api_url, patient=True)
     refused = False
     async for finding in tokens.examine(client, settings, found.dsn if found else None):
-        refused = refused or finding.said.startswith("Slack refuses SLACK_BOT_TOKEN")
+        refused = refused or finding.said.startswith(("Slack refuses SLACK_BOT_TOKEN", "SLACK_BOT_TOKEN is"))
         yield finding
     if not refused:
         async for finding in workflows.examine_in(Workspace(client), catalog, settings):

@@ -10,6 +10,7 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.approvals.errors import SignoffError
 from bot.slack.client import Client
@@ -84,12 +85,24 @@ class Badge:
         except Unreachable as error:
             self.missing = _why(error)
             return
+        if wrong := not_a_bots(said):
+            raise TokenRefused(f"SLACK_BOT_TOKEN is {wrong[0]}: {wrong[1]}")
         identity = Identity(said["team_id"], said["user_id"], said["bot_id"])
         async with self._pool.connection() as conn:
             await _bind(conn, identity, said["url"])
         self.identity, self.missing = identity, None
         self.shown.set()
         log.info("known_to_slack", team=identity.team_id)
+
+
+def not_a_bots(said: AsyncSlackResponse) -> tuple[str, str] | None:
+    """Say what a token is, by auth.test, and how to mend it; None for that of a bot in one workspace."""
+    if said.get("is_enterprise_install"):
+        what = "of an app that is installed for a whole organization"
+        return what, "install the app in one workspace, and set the bot's token from there."
+    if not said.get("bot_id"):
+        return "a person's token", "set the bot's token of the installed app (xoxb-…)."
+    return None
 
 
 class ProvenClient(Client):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,8 +14,14 @@ from test_http_slack import served
 
 from bot.api.app import http_app
 from bot.clock import Clock
+from bot.commands.checkup.tokens import examine
 from bot.emulator import Emulator
+from bot.emulator.method import Call
+from bot.emulator.webapi import METHODS
+from bot.emulator.workspace import Json
 from bot.roles.slack import proven
+from bot.settings import Settings
+from bot.slack.app import web_client
 from bot.slack.badge import ForeignTeam, TokenRefused
 from workflows.expense import samples
 
@@ -122,6 +129,36 @@ async def test_a_token_that_slack_refuses_ends_a_start_at_once(database, slack):
     with pytest.raises(TokenRefused, match="invalid_auth"):
         async with a_house(database, slack, SLACK_BOT_TOKEN="xoxb-wrong"):
             pytest.fail("it opened")
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"bot_id": None}, "a person's token"),
+        ({"is_enterprise_install": True, "team_id": "E00DEMO"}, "one workspace"),
+        ({"is_enterprise_install": True, "team_id": None}, "one workspace"),
+    ],
+)
+async def test_a_token_that_is_not_of_a_bot_in_one_workspace_is_refused_and_binds_no_database(
+    database, slack, monkeypatch, said, why
+):
+    of_the_bot = METHODS["auth.test"]
+
+    def answer(call: Call) -> Json:
+        answered = of_the_bot.handler(call) | said
+        return {name: value for name, value in answered.items() if value is not None}
+
+    with monkeypatch.context() as patched:
+        patched.setitem(METHODS, "auth.test", replace(of_the_bot, handler=answer))
+        with pytest.raises(TokenRefused, match=why):
+            async with a_house(database, slack):
+                pytest.fail("it opened")
+        found = examine(web_client("xoxb-emulator", slack.api_url), Settings(), None)
+        (finding,) = [finding async for finding in found]
+        assert why in f"{finding.said} {finding.mend}"
+
+    async with a_house(database, slack) as running:
+        assert running.house.badge.team == TEAM
 
 
 async def test_the_very_first_start_waits_for_slack_ever_longer_and_binds_the_database_then(database, slack):

@@ -11,6 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.commands.checkup.finding import Finding, fine, note, problem
 from bot.settings import Settings
+from bot.slack.badge import not_a_bots
 from bot.slack.directory import Unreachable
 from bot.slack.failures import code_of
 
@@ -45,6 +46,9 @@ async def examine(client: AsyncWebClient, settings: Settings, dsn: str | None) -
             yield problem(PART, f"Slack refuses SLACK_BOT_TOKEN ({code})", mend)
             return
         raise SlackClientError("what answers there is not Slack") from error
+    if wrong := not_a_bots(said):
+        yield problem(PART, f"SLACK_BOT_TOKEN is {wrong[0]}", f"{wrong[1][:1].upper()}{wrong[1][1:]}")
+        return
     yield fine(PART, f"The bot is {said['user']} in {said['team']} ({said['team_id']})")
     granted = frozenset(filter(None, said.headers.get("x-oauth-scopes", "").replace(" ", "").split(",")))
     for finding in scopes(granted, _manifest()):
