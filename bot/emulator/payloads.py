@@ -74,14 +74,15 @@ def on_message(channel: Channel, message: Json, state: Json, response_url: str) 
     }
     if thread_ts := message.get("thread_ts"):
         container["thread_ts"] = thread_ts
-    hidden = {"metadata", "channel", "is_ephemeral"}
-    return {
+    clicked: Json = {
         "container": container,
         "channel": {"id": channel.id, "name": _channel_name(channel)},
-        "message": escaped({key: value for key, value in message.items() if key not in hidden}),
         "state": {"values": state},
         "response_url": response_url,
     }
+    if ephemeral:  # Slack does not keep what only one person sees
+        return clicked
+    return clicked | {"message": escaped({key: value for key, value in message.items() if key != "metadata"})}
 
 
 def on_view(view: Json, state: Json) -> Json:
@@ -157,4 +158,6 @@ def event(slack: Slack, body: Json) -> Json:
 
 
 def _channel_name(channel: Channel) -> str:
-    return "directmessage" if channel.is_im else channel.name
+    if channel.is_im:
+        return "directmessage"
+    return "privategroup" if channel.is_private and not channel.is_mpim else channel.name

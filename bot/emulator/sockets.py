@@ -74,9 +74,9 @@ class Sockets:
             "type": kind,
             "payload": payload,
             "accepts_response_payload": kind != "events_api",
-            "retry_attempt": retry,
-            "retry_reason": reason,
         }
+        if kind == "events_api":
+            envelope |= {"retry_attempt": retry, "retry_reason": reason}
         try:
             await socket.send_json(envelope)
             return await acked
