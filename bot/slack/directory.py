@@ -18,7 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.approvals.policy import is_user
 from bot.approvals.standing import STALE_AFTER
-from bot.slack.failures import code_of
+from bot.slack.failures import RATES, code_of
 
 LOOK_UP_SECONDS = 1.0
 """What a click may wait for Slack to say who somebody is, out of the three seconds that it has."""
@@ -71,6 +71,9 @@ class Directory:
         self._pool = pool
         self._group_refresh = asyncio.Lock()
         self._groups_asked_at = -ASK_AGAIN_SECONDS
+        self._listed_to: dict[str, str] = {}
+        """How far a channel's name was looked for until Slack had enough of it: a large organization has more
+        pages of channels than it gives in a minute, and from the first one on they never came to an end."""
 
     async def freshen(self, user: str, approval_id: str | None = None) -> None:
         """Look up again, for at most a second, what a decision of `user` rests on and has become stale.
@@ -213,11 +216,16 @@ class Directory:
     async def _channel_id(self, name: str) -> str:
         if not name.startswith("#"):
             return name
-        cursor = ""
+        cursor = self._listed_to.pop(name, "")
         while True:
-            page = await self._client.conversations_list(
-                limit=PAGE, cursor=cursor, exclude_archived=True, types="public_channel,private_channel"
-            )
+            try:
+                page = await self._client.conversations_list(
+                    limit=PAGE, cursor=cursor, exclude_archived=True, types="public_channel,private_channel"
+                )
+            except SlackApiError as error:
+                if code_of(error) in RATES:
+                    self._listed_to[name] = cursor
+                raise
             for channel in page["channels"]:
                 if channel["name"] == name[1:]:
                     return str(channel["id"])

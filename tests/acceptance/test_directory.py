@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
 from fixtures_house import FINANCE, MAYA, OPS, OTTO, Running
+from slack_sdk.errors import SlackApiError
 
 import workflows.expense
+from bot.emulator.errors import SlackError
+from bot.emulator.method import Call
+from bot.emulator.webapi import METHODS
+from bot.emulator.workspace import Json
+from bot.slack import directory
 
 
 def looked_up(house: Running) -> int:
@@ -19,6 +29,29 @@ async def test_a_group_that_is_known_is_not_looked_up_at_every_click(house: Runn
     await house.click(MAYA, FINANCE, "signoff.approve")
 
     assert looked_up(house) == before
+
+
+async def test_a_channel_is_looked_for_on_from_where_slack_had_enough_of_it(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Slack gives 20 pages a minute, and a large organization has more (slackapi/python-slack-sdk#1494).
+    listing = METHODS["conversations.list"]
+    asked: list[str] = []
+
+    def two_pages_at_a_time(call: Call) -> Json:
+        asked.append(call.args.text("cursor"))
+        if len(asked) % 3 == 0:
+            raise SlackError("ratelimited", retry_after=0)
+        return listing.handler(call)
+
+    monkeypatch.setitem(METHODS, "conversations.list", replace(listing, handler=two_pages_at_a_time))
+    monkeypatch.setattr(directory, "PAGE", 1)
+    for _ in range(2):
+        with suppress(SlackApiError):
+            found = await house.house.directory.channel("#signoff-ops")
+
+    assert found.channel_id == OPS
+    assert asked == ["", "1", "2", "2", "3"]
 
 
 async def test_ops_hear_nothing_of_a_group_that_exists(house: Running) -> None:
