@@ -68,13 +68,16 @@ def usergroups_users_list(call: Call) -> Json:
 
 
 def shown_user(user: User, workspace: Workspace, now: datetime) -> Json:
-    """A user as users.info has it; `tz_offset` in seconds at `now`. Deactivated users have no zone."""
+    """A user as users.info has it; `tz_offset` in seconds at `now`.
+
+    Of those who are deactivated it says less: no zone, no roles, a name in the profile only
+    (brekkylab/backlot#293).
+    """
     shown: Json = {
         "id": user.id,
         "team_id": user.team_id or workspace.team_id,
         "name": user.name,
         "deleted": user.deleted,
-        "real_name": user.real_name,
         "is_bot": user.is_bot,
         "is_app_user": False,
         "profile": {
@@ -100,7 +103,8 @@ def shown_user(user: User, workspace: Workspace, now: datetime) -> Json:
     offset = now.astimezone(ZoneInfo(user.tz)).utcoffset()
     seconds = int(offset.total_seconds()) if offset else 0
     roles = {"is_restricted": user.is_restricted, "is_ultra_restricted": user.is_ultra_restricted}
-    return shown | roles | {"is_admin": False, "is_owner": False, "tz": user.tz, "tz_offset": seconds}
+    zone = {"tz": user.tz, "tz_offset": seconds}
+    return shown | roles | zone | {"real_name": user.real_name, "is_admin": False, "is_owner": False}
 
 
 def _shown_group(group: Group, workspace: Workspace, with_users: bool) -> Json:

@@ -118,7 +118,7 @@ class Directory:
             raise
         profile = {
             "team_id": said.get("team_id"),
-            "name": said.get("real_name") or said.get("name"),
+            "name": said.get("real_name") or (said.get("profile") or {}).get("real_name") or said.get("name"),
             "is_bot": bool(said.get("is_bot") or user == "USLACKBOT"),
             "is_guest": any(said.get(kind) for kind in GUESTS) or bool(said.get("is_stranger")),
             "is_deactivated": bool(said.get("deleted")),
@@ -152,7 +152,7 @@ class Directory:
                     "group_id": group["id"],
                     "handle": group["handle"],
                     "name": group.get("name", group["handle"]),
-                    "members": group.get("users", []),
+                    "members": group.get("users") or [],
                 }
                 for group in said["usergroups"]
             ]

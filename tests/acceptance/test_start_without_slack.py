@@ -15,6 +15,7 @@ from test_http_slack import served
 from bot.api.app import http_app
 from bot.clock import Clock
 from bot.commands.checkup.tokens import examine
+from bot.commands.checkup.workspace import Workspace
 from bot.emulator import Emulator
 from bot.emulator.method import Call
 from bot.emulator.webapi import METHODS
@@ -159,6 +160,16 @@ async def test_a_token_that_is_not_of_a_bot_in_one_workspace_is_refused_and_bind
 
     async with a_house(database, slack) as running:
         assert running.house.badge.team == TEAM
+
+
+async def test_the_doctor_counts_nobody_of_another_workspace_among_those_who_may_decide(slack):
+    otto = slack.state.users["U07OTTO"]
+    workspace = Workspace(web_client("xoxb-emulator", slack.api_url))
+    slack.state.set_user(replace(otto, id="U13AWAY", team_id="T99OTHER"))
+    slack.state.set_user(replace(otto, id="U14BOTH", team_id="T99OTHER", teams=("T99OTHER", TEAM)))
+
+    people = ("U07OTTO", "U13AWAY", "U14BOTH", "U11XENO", "U10LEFT", "U12GHOST")
+    assert [await workspace.may_decide(user) for user in people] == [True, False, True, False, False, False]
 
 
 async def test_the_very_first_start_waits_for_slack_ever_longer_and_binds_the_database_then(database, slack):

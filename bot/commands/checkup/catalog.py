@@ -94,7 +94,7 @@ async def _people(workspace: Workspace, approver: str, of: str) -> tuple[set[str
         return set(), problem(
             "approvers", f"There is no group {approver} ({of})", "Create it, or correct the name."
         )
-    people = {user for user in group.get("users", ()) if await workspace.may_decide(user)}
+    people = {user for user in group.get("users") or () if await workspace.may_decide(user)}
     if not people:
         return set(), problem(
             "approvers", f"Nobody in {approver} may decide ({of})", "Add members to the group."

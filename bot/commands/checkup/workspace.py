@@ -8,6 +8,8 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.slack.directory import teams_of
+
 Json = dict[str, Any]
 
 
@@ -16,6 +18,7 @@ class Workspace:
     """Answers of Slack's, kept. Raises `Unreachable` where it does not answer."""
 
     client: AsyncWebClient
+    _team: str | None = None
     _channels: dict[str, Json] | None = None
     _groups: dict[str, Json] | None = None
     _people: dict[str, Json | None] = field(default_factory=dict)
@@ -42,6 +45,8 @@ class Workspace:
 
     async def may_decide(self, user: str) -> bool:
         """Whether this is a live person of the workspace, no guest and no bot."""
+        if self._team is None:
+            self._team = str((await self.client.auth_test())["team_id"])
         if user not in self._people:
             try:
                 self._people[user] = dict((await self.client.users_info(user=user))["user"])
@@ -49,7 +54,9 @@ class Workspace:
                 self._people[user] = None
         person = self._people[user]
         barred = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted", "is_stranger")
-        return person is not None and not any(person.get(name) for name in barred)
+        if person is None or self._team not in teams_of(person):
+            return False
+        return not any(person.get(name) for name in barred)
 
     async def _all_channels(self) -> list[Json]:
         cursor, found = "", list[Json]()
