@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 from psycopg import AsyncConnection, AsyncCursor, OperationalError
 from psycopg.types.json import Jsonb
@@ -109,7 +108,7 @@ class Fact:
         if not queue.draws_itself:
             jobs += await self.drawings()
         if jobs:
-            await self._enqueue(queue, jobs)
+            await queue.enqueue(self.conn, jobs)
 
     async def drawings(self) -> list[Job]:
         """Return what is to be drawn, as the rows turned out."""
@@ -151,15 +150,6 @@ class Fact:
         # One chain after the other, so that two facts cannot wait for each other's; each entry in its order.
         entries = sorted(self._audit, key=itemgetter("chain"))
         await self.conn.execute(_AUDIT, {"entries": Jsonb(entries)})
-
-    async def _enqueue(self, queue: Wakes, jobs: list[Job]) -> None:
-        try:
-            await queue.enqueue(self.conn, jobs)
-        except ConnectorException as error:
-            # To whoever waits for this transaction, a lost connection is one in every statement alike.
-            if isinstance(error.__cause__, OperationalError):
-                raise error.__cause__ from error
-            raise
 
 
 @asynccontextmanager

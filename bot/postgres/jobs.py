@@ -10,7 +10,7 @@ from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 from psycopg.errors import RaiseException
 from psycopg_pool import AsyncConnectionPool
 
@@ -107,8 +107,14 @@ class Queue:
         await self._connector.open_async(pool=self._pool)
 
     async def enqueue(self, conn: AsyncConnection[Any], jobs: Iterable[Job]) -> None:
-        """Enqueue all in one statement of `conn`'s transaction."""
-        await self.app.job_manager.batch_defer_jobs_async(jobs=list(jobs), connection=conn)
+        """Enqueue all in one statement of `conn`'s transaction; a lost connection is psycopg's error."""
+        try:
+            await self.app.job_manager.batch_defer_jobs_async(jobs=list(jobs), connection=conn)
+        except ConnectorException as error:
+            # To whoever waits for this transaction, a lost connection is one in every statement alike.
+            if isinstance(error.__cause__, OperationalError):
+                raise error.__cause__ from error
+            raise
 
     async def waiting(self) -> int:
         """Return how many jobs nobody has begun."""

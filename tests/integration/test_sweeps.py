@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fixtures_house import FINANCE, ROSA, Running
+from psycopg import OperationalError
 
 from bot.clock import Clock
 from bot.facts import homes, sweeps, voters
@@ -283,3 +284,25 @@ def scanned(plan: dict[str, Any], table: str) -> float:
     here = plan.get("Relation Name") == table
     rows = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) if here else 0
     return rows * plan["Actual Loops"] + sum(scanned(child, table) for child in plan.get("Plans", []))
+
+
+async def test_a_connection_that_is_lost_as_a_sweep_wakes_workers_is_no_fault_of_ours(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.start("expense", expense.samples["hotel"], ROSA)
+    await forget_jobs(house)
+    await house.pass_time(timedelta(seconds=6))
+    manager = house.house.queue.app.job_manager
+    enqueue = manager.batch_defer_jobs_async
+
+    async def cut_off(*, jobs: Any, connection: Any) -> Any:
+        await house.rows("select pg_terminate_backend(%s, 5000)", connection.info.backend_pid)
+        return await enqueue(jobs=jobs, connection=connection)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(manager, "batch_defer_jobs_async", cut_off)
+        with pytest.raises(OperationalError):
+            await Clock(house.house).tick()
+
+    await Clock(house.house).tick()
+    assert await jobs(house) == 1
