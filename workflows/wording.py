@@ -24,8 +24,9 @@ def deciders(decision: Decision) -> str:
 def refusal(decision: Decision) -> str:
     """Say why something did not happen, in the decider's words where there are any."""
     if decision.by.kind == "timeout":
-        undelivered = decision.reason == "never_delivered"
-        return "the question could not be delivered" if undelivered else "nobody answered in time"
+        if decision.reason == "never_delivered":
+            return "the question could not be delivered"
+        return "too few answered in time" if decision.votes else "nobody answered in time"
     said = decision.comment or decision.text or decision.reason
     return f"rejected by {deciders(decision)}" + (f": {said}" if said else "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from bot.approvals.decision import By, Decision
 from bot.approvals.dialects.answering import Answering
 from bot.approvals.dialects.asked import End
 from bot.approvals.errors import BadAnswer
+from bot.approvals.policy import Vote
 from bot.approvals.request import ApprovalRequest
 from bot.approvals.sla import Fallback
 
@@ -23,18 +25,25 @@ def timed_out(
     delivered: bool,
     at: datetime,
     answering: Answering | None = None,
+    votes: tuple[Vote, ...] = (),
 ) -> Decision:
-    """Return the decision of the fallback; what was never delivered is rejected.
+    """Return the decision of the fallback, with the votes that were too few; undelivered, it is rejected.
 
     So is what the request does not offer, or its graph does not take for an answer. A fallback that runs
     something runs what the workflow drafted: an edit that too few people stood behind is dropped.
     """
     if not delivered:
         return _decision(request, at, {"verdict": "reject", "reason": NEVER_DELIVERED})
-    decision = _decision(request, at, {"reason": TIMEOUT} | _chosen(fallback))
+    late: dict[str, Any] = {"reason": TIMEOUT, "votes": votes}
+    decision = _decision(request, at, late | _chosen(fallback))
     if decision.rejected or (_is_offered(request, decision, answering) and _is_taken(decision, answering)):
         return decision
-    return _decision(request, at, {"verdict": "reject", "reason": TIMEOUT})
+    return _decision(request, at, late | {"verdict": "reject"})
+
+
+def silence(votes: Sequence[Vote]) -> str:
+    """Say what the deadline found: "nobody answered", or "too few answered" where several must."""
+    return "too few answered" if votes else "nobody answered"
 
 
 def fell_short(decision: Decision, fallback: Fallback) -> bool:

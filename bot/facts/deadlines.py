@@ -10,12 +10,13 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from bot.approvals.decision import Decision
+from bot.approvals.policy import Vote
 from bot.approvals.sla import Sla, Step, timetable
-from bot.approvals.timeout import fell_short, timed_out
+from bot.approvals.timeout import fell_short, silence, timed_out
 from bot.facts.reminding import called, remind
 from bot.facts.settle import card_id, settle
 from bot.postgres.fact import Fact, NewMessage
-from bot.postgres.rows import Approval, Thread
+from bot.postgres.rows import Approval, Thread, votes_of
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,15 @@ def due(approval: Approval, reach: Reach, now: datetime) -> Due:
 
 
 async def catch_up(
-    fact: Fact, approval: Approval, thread: Thread, voted: frozenset[str], reach: Reach, now: datetime
+    fact: Fact, approval: Approval, thread: Thread, votes: tuple[Vote, ...], reach: Reach, now: datetime
 ) -> bool:
     """Do what is due of a pending approval whose row the caller holds locked; True where it expired."""
     come = due(approval, reach, now)
     if come.expires:
-        await _expire(fact, approval, thread, now)
+        await _expire(fact, approval, thread, votes, now)
         return True
     if come.reminder:
+        voted = frozenset(vote.user for vote in votes)
         await remind(fact, approval, thread, come.reminder, voted)
     for step in come.escalations:
         _escalate(fact, approval, thread, step)
@@ -128,19 +130,21 @@ def _before_the_end(approval: Approval) -> tuple[Step, ...]:
     return tuple(step for step in steps if approval.due_at is None or step.at <= approval.due_at)
 
 
-def expired(approval: Approval, now: datetime) -> tuple[Decision, str | None]:
-    """Return what an approval that nobody answered comes to, and why its thread ends with it, if it does."""
+def expired(approval: Approval, now: datetime, votes: tuple[Vote, ...] = ()) -> tuple[Decision, str | None]:
+    """Return what an approval that too few answered comes to, and why its thread ends with it, if it does."""
     delivered, fallback = approval.delivered_at is not None, approval.sla.fallback
     ends = delivered and fallback.kind == "cancel"
-    why = f"nobody answered in time: {approval.request.title}" if ends else None
+    why = f"{silence(votes)} in time: {approval.request.title}" if ends else None
     decision = timed_out(
-        approval.request, fallback, delivered=delivered, at=now, answering=approval.answering
+        approval.request, fallback, delivered=delivered, at=now, answering=approval.answering, votes=votes
     )
     return decision, why
 
 
-async def _expire(fact: Fact, approval: Approval, thread: Thread, now: datetime) -> None:
-    decision, why = expired(approval, now)
+async def _expire(
+    fact: Fact, approval: Approval, thread: Thread, votes: tuple[Vote, ...], now: datetime
+) -> None:
+    decision, why = expired(approval, now, votes)
     await settle(fact, approval, thread, decision, status="expired")
     if why is not None:
         await fact.conn.execute(
@@ -162,8 +166,8 @@ async def _expire(fact: Fact, approval: Approval, thread: Thread, now: datetime)
             fact,
             approval,
             "fell_short",
-            problem=f"Nobody answered, and the fallback that is declared ({kind}) is no answer to what was"
-            " asked, so it was rejected",
+            problem=f"{silence(votes).capitalize()}, and the fallback that is declared ({kind}) is no answer"
+            " to what was asked, so it was rejected",
             command=f"signoff show {thread.thread_id}",
         )
 
@@ -210,10 +214,9 @@ def first_steps(sla: Sla, delivered_at: datetime) -> tuple[datetime | None, date
     return (steps[0].at if steps else None), sla.due(delivered_at)
 
 
-def pending_row(row: dict[str, Any]) -> tuple[Approval, Thread, frozenset[str]]:
+def pending_row(row: dict[str, Any]) -> tuple[Approval, Thread, tuple[Vote, ...]]:
     """Read a row of `PENDING`."""
-    voted = frozenset(vote["user_id"] for vote in row["votes"] or () if vote["revision"] == row["revision"])
-    return Approval.of(row), Thread.of(row["thread"]), voted
+    return Approval.of(row), Thread.of(row["thread"]), votes_of(row["votes"], row["revision"])
 
 
 # Locks and no more: a statement that waits for a lock, or finds one just released, goes on with what it saw

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from bot.approvals.decision import Decision
 from bot.approvals.digest import Digest, Line
-from bot.approvals.timeout import NEVER_DELIVERED, TIMEOUT, fell_short
+from bot.approvals.timeout import NEVER_DELIVERED, TIMEOUT, fell_short, silence
 from bot.postgres.fact import Fact
 from bot.postgres.rows import Approval, Thread
 
@@ -65,7 +65,7 @@ async def _read(conn: Any, query: str, read: Any, key: str, now: datetime) -> li
 
 def _expired(row: dict[str, Any]) -> Line:
     decision = Decision.model_validate(row["decision"])
-    why = "never delivered" if decision.reason == NEVER_DELIVERED else "nobody answered"
+    why = "never delivered" if decision.reason == NEVER_DELIVERED else silence(decision.votes)
     ran = _ran(decision, Approval.of(row), Thread.of(row["thread"]))
     return _line(row, "expired", f"{why}: {ran}", row["decided_at"])
 

@@ -36,7 +36,7 @@ async def supersede(fact: Fact, approval: Approval, pause: Pause, at: datetime) 
     await close(fact, approval, "superseded", why, at)
     if decision and approval.request.basis != pause.asked.request.basis:
         fact.audit(approval.thread_id, "approval.stale", "signoff", _moved(approval, decision, pause))
-    for vote in decision.votes if decision else ():
+    for vote in decision.votes if decision and decision.by.kind == "human" else ():
         tell(fact, approval, vote.user, "superseded")
 
 

@@ -70,8 +70,8 @@ async def _next_due(recorded: Fact, reach: Reach, due: list[str]) -> bool:
     row = await found.fetchone()
     if row is None:
         return True
-    approval, thread, voted = pending_row(row)
-    await catch_up(recorded, approval, thread, voted, reach, row["now"])
+    approval, thread, votes = pending_row(row)
+    await catch_up(recorded, approval, thread, votes, reach, row["now"])
     return True
 
 

@@ -123,7 +123,7 @@ async def admit(recorded: Fact, click: Click, grace: timedelta, *, looked_up: bo
         case "unchecked" if not looked_up:
             raise Unchecked
         case "overdue":
-            await catch_up(recorded, case.approval, case.thread, case.voted, case.reach, case.now)
+            await catch_up(recorded, case.approval, case.thread, case.votes, case.reach, case.now)
             return _refused(recorded, case, click, "settled", await _again(recorded, case))
         case why:
             return _refused(recorded, case, click, why, case.approval)

@@ -20,7 +20,8 @@ def outcome(approval: Approval, thread: Thread) -> str | None:
         case "decided":
             return _decided(approval, thread)
         case "expired":
-            return _expired(approval, thread)
+            at = f" · {when(approval.decided_at)}" if approval.decided_at else ""
+            return _expired(approval, thread) + at
         case "cancelled":
             failed = f"the workflow failed: {thread.error}" if thread.status == "failed" else ""
             why = said(thread.cancel_reason or failed, 300)
@@ -187,21 +188,28 @@ def _expired(approval: Approval, thread: Thread) -> str:
     if decision is not None and decision.reason == NEVER_DELIVERED:
         why = said(approval.delivery_error or "", 300)
         return f"⏱️ *Never delivered*{f' ({why})' if why else ''}: nobody was asked. I did not run it."
+    heard = _heard(decision)
     if decision is not None and fell_short(decision, approval.sla.fallback):
         return (
-            "⏱️ *Timed out*, nobody answered. What its workflow declares for that is no answer to this, "
+            f"⏱️ *Timed out*, {heard}. What its workflow declares for that is no answer to this, "
             "so I did not run it."
         )
     if decision is None or decision.verdict in ("reject", "respond"):
-        return f"⏱️ *Timed out*, nobody answered. {_left(approval)}."
+        return f"⏱️ *Timed out*, {heard}. {_left(approval)}."
     if approval.is_overtaken(thread):
-        return "⏱️ *Timed out*, nobody answered. Its workflow was ended first, so I did not run it."
+        return f"⏱️ *Timed out*, {heard}. Its workflow was ended first, so I did not run it."
     if decision.verdict == "choose":
         label = choice(approval, decision.choice)
-        return f"⏱️ *Timed out*: nobody answered, so I took “{label}”, as its workflow declares."
+        return f"⏱️ *Timed out*: {heard}, so I took “{label}”, as its workflow declares."
     if decision.forced:
-        return "⏱️ *Timed out*: went out as drafted (forced)."
-    return "⏱️ *Timed out*: nobody answered, so it ran unapproved, as its workflow declares."
+        return f"⏱️ *Timed out*{f', {heard}' if decision.votes else ''}: went out as drafted (forced)."
+    return f"⏱️ *Timed out*: {heard}, so it ran unapproved, as its workflow declares."
+
+
+def _heard(decision: Decision | None) -> str:
+    """Say who had answered by then: nobody, or too few."""
+    users = dict.fromkeys(vote.user for vote in decision.votes) if decision else {}
+    return f"only {listing(map(mention, users), 10)} answered" if users else "nobody answered"
 
 
 def _left(approval: Approval) -> str:

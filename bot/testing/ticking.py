@@ -29,8 +29,9 @@ def tick(rows: Rows, people: People, now: datetime) -> list[Told]:
 
 def _step(rows: Rows, people: People, approval: Approval, now: datetime) -> list[Told]:
     come = due(approval, reach(now), now)
+    votes = rows.votes.get(approval.approval_id, ())
     if come.expires:
-        decision, why = expired(approval, now)
+        decision, why = expired(approval, now, votes)
         rows.settle(approval, decision, "expired")
         if why is not None:
             rows.cancels(why)
@@ -38,7 +39,7 @@ def _step(rows: Rows, people: People, approval: Approval, now: datetime) -> list
     rows.put(come.approval)
     told: list[Told] = []
     if come.reminder is not None:
-        voted = frozenset(vote.user for vote in rows.votes.get(approval.approval_id, ()))
+        voted = frozenset(vote.user for vote in votes)
         users, groups = not_voted(approval.policy, voted, rows.thread.own, people.members)
         told.append(_note("reminder", {"users": users, "groups": groups}, approval, rows, people, now))
     for step in come.escalations:

@@ -171,6 +171,22 @@ async def test_each_fallback_runs_at_the_deadline_and_is_never_worded_as_a_perso
     assert "Timed out" in house.slack.messages(ROSA)[-1]["text"]
 
 
+async def test_a_vote_that_was_not_enough_is_told_at_the_deadline_and_reaches_the_graph(
+    house: Running,
+) -> None:
+    offer(house, policy=Policy(approvers=(MAYA, FINN), approvals=2), sla=Sla(respond_within=4 * HOUR))
+    thread = await asked(house)
+    await house.click(MAYA, FINANCE, "signoff.approve")
+    await house.drain()
+    await wait_out(house, 4 * HOUR + MINUTE)
+
+    shown = str(house.card(FINANCE)["blocks"])
+    assert f"*Timed out*, only <@{MAYA}> answered. I did not run it. · <!date^" in shown
+    given = await answer(house, thread)
+    assert (given["verdict"], given["by"]["kind"]) == ("reject", "timeout")
+    assert [vote["user"] for vote in given["votes"]] == [MAYA]
+
+
 async def test_the_fallback_cancel_ends_the_workflow(house: Running) -> None:
     offer(house, sla=Sla(respond_within=4 * HOUR, fallback=Fallback.cancel()))
     thread = await asked(house)

@@ -90,8 +90,14 @@ def decided(made: Decision, request: ApprovalRequest = REQUEST, **changes: Any) 
     return approval(request, **{"status": "decided", "decision": made, "decided_at": NOW} | changes)
 
 
-def expired(fallback: Fallback, request: ApprovalRequest = REQUEST, *, delivered: bool = True) -> Approval:
-    made = timed_out(request, fallback, delivered=delivered, at=NOW)
+def expired(
+    fallback: Fallback,
+    request: ApprovalRequest = REQUEST,
+    *,
+    delivered: bool = True,
+    votes: tuple[Vote, ...] = (),
+) -> Approval:
+    made = timed_out(request, fallback, delivered=delivered, at=NOW, votes=votes)
     return approval(
         request,
         status="expired",

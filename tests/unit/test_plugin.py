@@ -281,6 +281,17 @@ def test_a_fallback_that_cancels_ends_the_run(signoff):
     assert (run.status, run.error) == ("cancelled", "nobody answered in time: Pay Acme")
 
 
+def test_a_vote_that_was_not_enough_is_told_and_not_taken_for_silence(signoff):
+    sla = Sla(respond_within=timedelta(hours=1), fallback=Fallback.cancel())
+    policy = Policy(approvers=("@leads",), approvals=2)
+    run = signoff.start(paying(sla=sla, policy=policy), {"amount": 40})
+    run.approve(by=BEN)
+    run.time_out()
+
+    assert (run.status, run.error) == ("cancelled", "too few answered in time: Pay Acme")
+    assert [vote.user for vote in run.decisions[0].votes] == [BEN]
+
+
 def test_what_is_never_delivered_is_rejected_whatever_the_fallback(signoff):
     signoff.delivers = False
     run = signoff.start(paying(sla=SLA), {"amount": 40})

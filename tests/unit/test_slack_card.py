@@ -21,6 +21,7 @@ from slack_rows import (
     decided,
     decision,
     elements,
+    expired,
     judge,
     read,
     states,
@@ -31,6 +32,7 @@ from slack_rows import (
 from bot.approvals.changes import Change, changes
 from bot.approvals.policy import Policy
 from bot.approvals.request import ApprovalRequest, Option
+from bot.approvals.sla import Fallback
 from bot.slack.card import CardView, Drawn, card
 from bot.slack.values import edits
 
@@ -84,6 +86,15 @@ def test_every_state_is_a_valid_message_with_buttons_only_while_it_is_open(state
 )
 def test_each_state_says_what_holds(state: str, words: str) -> None:
     assert words in read(draw(STATES[state]).blocks)
+
+
+@pytest.mark.parametrize("fallback", [Fallback.reject(), Fallback.approve(), Fallback.as_drafted()])
+def test_too_few_answers_are_not_told_as_none(fallback: Fallback) -> None:
+    shown = read(draw(expired(fallback, votes=(vote(BOB),))).blocks)
+
+    assert f"only <@{BOB}> answered" in shown
+    assert "nobody answered" not in shown
+    assert "· <!date^" in shown, "when"
 
 
 @pytest.mark.parametrize("state", [name for name in STATES if name.startswith(("timed", "never"))])

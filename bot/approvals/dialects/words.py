@@ -9,7 +9,8 @@ from bot.approvals.decision import Decision
 
 LONGEST_TITLE = 2_000
 
-_BY = {"human": "by a person", "policy": "by policy", "timeout": "since nobody answered"}
+_BY = {"human": "by a person", "policy": "by policy"}
+_UNDECIDED = "Nobody decided this in time; it was not run, and no person refused it."
 
 
 def one_line(text: str, otherwise: str) -> str:
@@ -31,11 +32,13 @@ def why_ended(decision: Decision) -> str:
     said = decision.text or decision.comment or decision.reason
     what = {"approve": "approved", "respond": "answered in words", "choose": "answered"}
     done = what.get(decision.verdict, "rejected")
-    return f"{done} {_BY[decision.by.kind]}" + (f": {said}" if said else "")
+    late = "since too few answered" if decision.votes else "since nobody answered"
+    return f"{done} {_BY.get(decision.by.kind, late)}" + (f": {said}" if said else "")
 
 
 def why_rejected(decision: Decision) -> str | None:
     """Say why to an agent; a timeout is never told as a person's no."""
     if decision.by.kind == "timeout":
-        return "Nobody decided this in time; it was not run, and no person refused it."
+        few = "Too few decided this in time; it was not run."
+        return few if decision.votes else _UNDECIDED
     return decision.comment or decision.text or decision.reason
