@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -407,6 +408,17 @@ async def test_a_redrawn_card_settles_before_the_readers_eyes(
 
     await expect(page.get_by_test_id(f"message-{ts}")).to_contain_text("✅ Approved by @Otto Brandt")
     await expect(page.get_by_role("button", name="Approve")).to_have_count(0)
+
+
+async def test_what_comes_is_read_out_in_the_words_that_are_shown(
+    emulator: Emulator, client: AsyncWebClient, page: Page
+) -> None:
+    await visit(page, emulator)
+    await post(client, text=f"*New* by <@{OTTO}>, due <!date^1795536000^{{time}}|later> &amp; soon")
+
+    await expect(page.locator("#announcer")).to_have_text(
+        re.compile(r"New by @Otto Brandt, due \d\d:\d\d & soon$")
+    )
 
 
 async def test_a_change_that_could_not_be_fetched_is_fetched_again_though_no_other_comes(

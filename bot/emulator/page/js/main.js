@@ -8,6 +8,7 @@ import { renderHint } from "./hint.js";
 import { inChannel, renderMessages } from "./messages.js";
 import { renderModals } from "./modal.js";
 import { renderLedger, renderPanel } from "./panel.js";
+import { mrkdwn } from "./mrkdwn.js";
 import { keepAtEnd } from "./scroll.js";
 import { renderSidebar } from "./sidebar.js";
 import { channelName, displayName, findChannel, findUser, messagesOf, refresh, store } from "./store.js";
@@ -116,8 +117,11 @@ function announce(channel, moved) {
   const last = messagesOf(channel).filter(inChannel).at(-1);
   const news = last && last.ts > heard && !moved && last.user !== store.place.user;
   heard = last?.ts ?? "";
-  if (news) at("announcer").textContent = `${displayName(findUser(last.user))}: ${last.text ?? ""}`;
+  if (news) at("announcer").replaceChildren(`${displayName(findUser(last.user))}: `, spoken(last.text ?? ""));
 }
+
+/** The words of mrkdwn as they are shown: names for mentions, and times for dates. */
+const spoken = (text) => h("span", {}, mrkdwn(text)).textContent;
 
 const BURST_MS = 40;
 const AGAIN_MS = 1000;
