@@ -47,6 +47,17 @@ def visitor(demo: Demo, browser: Browser) -> Iterator[Visitor]:
     page.close()
 
 
+@pytest.mark.parametrize("width", [1280, 1024, 640, 420])
+def test_nothing_lies_beyond_the_edge_of_a_narrow_page(visitor: Visitor, width: int) -> None:
+    visitor.page.set_viewport_size({"width": width, "height": 800})
+    visitor.go(FINN, FINANCE)
+    expect(visitor.card(HOTEL)).to_be_visible()
+
+    expect(visitor.page.get_by_test_id("ledger-toggle")).to_be_in_viewport(ratio=1)
+    expect(visitor.page.get_by_test_id("channel-home")).to_be_in_viewport()
+    assert visitor.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_a_card_says_what_by_when_and_at_whose_request_and_mentions_who_may_decide(visitor: Visitor) -> None:
     visitor.go(MAYA, FINANCE)
     card = visitor.card(HOTEL)
