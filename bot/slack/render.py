@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from bot.facts.claims import Claim
+from bot.postgres.rows import Approval, MessageKind
 from bot.slack.card import CardView, card
 from bot.slack.drawn import Drawn
 from bot.slack.notes import note
@@ -17,7 +19,7 @@ def render(claimed: Claim) -> Drawn:
     if message.kind in ("card", "direct_card") and claimed.approval and claimed.thread:
         return card(
             CardView(
-                approval=claimed.approval,
+                approval=_as_delivered(claimed.approval, message.kind, claimed.now),
                 thread=claimed.thread,
                 now=claimed.now,
                 message_id=message.message_id,
@@ -32,6 +34,17 @@ def render(claimed: Claim) -> Drawn:
         return Drawn(message.body["text"], message.body["blocks"], message.body.get("metadata"))
     linked = replace(message, body={"permalink": permalink, **message.body})
     return note(linked, claimed.approval, claimed.thread, groups=claimed.groups, now=claimed.now)
+
+
+def _as_delivered(approval: Approval, kind: MessageKind, now: datetime) -> Approval:
+    """Return what waits for its card with the deadline that the card's delivery will give it.
+
+    Where Slack refuses the card for good, copies of it show the deadline that there is.
+    """
+    waits = approval.status == "pending" and approval.delivered_at is None
+    if waits and (kind == "card" or approval.delivery == "pending"):
+        return replace(approval, due_at=approval.sla.due(now))
+    return approval
 
 
 def _permalink(claimed: Claim) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,6 +45,8 @@ async def test_the_clock_starts_when_the_card_is_delivered_not_when_it_was_asked
     assert approval.delivered_at is not None
     assert approval.delivered_at - approval.created_at >= 3 * HOUR
     assert approval.due_at == approval.delivered_at + 4 * HOUR
+    (shown,) = re.findall(r"Due \*<!date\^(\d+)", str(house.card(FINANCE)["blocks"]))
+    assert abs(int(shown) - approval.due_at.timestamp()) < 60, "the card says when it is due in earnest"
 
 
 async def test_a_reminder_mentions_who_has_not_voted_with_groups_unfolded_once_one_of_them_has(
