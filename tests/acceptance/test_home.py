@@ -430,6 +430,16 @@ async def test_what_cannot_be_started_is_said_with_the_field_that_is_wrong(
     assert await house.rows("select 1 from threads") == []
 
 
+async def test_a_wrong_input_is_answered_with_its_own_workflow_and_not_with_all(house: Running) -> None:
+    known = str(await answer(house, ROSA, "start asked {}"))
+    unknown = str(await answer(house, ROSA, "start nothing {}"))
+
+    assert "*asked*" in known
+    assert "*expense*" not in known
+    assert "*asked*" in unknown
+    assert "*expense*" in unknown
+
+
 async def test_with_the_database_away_a_list_says_so_and_a_start_promises_nothing(house: Running) -> None:
     async with await psycopg.AsyncConnection.connect(house.dsn) as other:
         await other.execute("lock table threads, approvals in access exclusive mode")

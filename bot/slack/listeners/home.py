@@ -87,7 +87,8 @@ async def _start(intake: Intake, user: str, text: str, key: str | None) -> Drawn
     except DatabaseAway:
         return Drawn(UNSURE_START, [])
     except SignoffError as error:
-        return not_started(str(error), intake.offers())
+        offers = intake.offers()
+        return not_started(str(error), [one for one in offers if one.name == name] or offers)
 
 
 def _autonomy(given: str) -> tuple[str, str]:
