@@ -225,7 +225,7 @@ def _wanted(told: Told) -> set[str]:
     wanted = set()
     if told.thread.requester and approval.status in ("decided", "expired", "cancelled"):
         wanted.add(f"outcome:{approval.approval_id}")
-    if approval.status == "superseded" and approval.decision:
+    if approval.status == "superseded" and approval.decision and approval.decision.by.kind == "human":
         about = f"told:{approval.approval_id}:{approval.revision}"
         wanted |= {f"{about}:{vote.user}" for vote in approval.decision.votes}
     return wanted
