@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
@@ -12,6 +12,7 @@ from fixtures_votes import FINN, GRACE, MAYA, Book, opened_book
 from psycopg import AsyncConnection
 
 from bot.approvals import Policy
+from bot.approvals.policy import Vote
 from bot.engine.standing import mark_applied
 from bot.engine.thread_row import ThreadRow
 from bot.facts import claims, deliveries, sweeps, threads
@@ -182,7 +183,10 @@ async def test_a_reminder_leaves_out_who_voted_while_it_was_being_taken(book: Bo
         await holder.execute("select pg_advisory_lock(1)")
         sweeping = asyncio.create_task(sweeps.deadlines(conn, book.queue, reachable))
         await blocked(book)
-        await book.execute("insert into votes values (%s, %s, 1, '{}')", approval.approval_id, MAYA)
+        vote = Vote(user=MAYA, verdict="approve", at=datetime.now(UTC), standing="named")
+        await book.execute(
+            "insert into votes values (%s, %s, 1, %s)", approval.approval_id, MAYA, vote.model_dump_json()
+        )
         await holder.execute("select pg_advisory_unlock(1)")
         assert await sweeping == 1
 
