@@ -46,10 +46,18 @@ class Told:
 
     @property
     def runs(self) -> bool:
-        """Whether what was decided is to be done; a graph that asks plainly does so on a yes alone."""
+        """Whether what was decided is to be done."""
+        return self.approval.applied_at is not None and self.may_run
+
+    @property
+    def may_run(self) -> bool:
+        """Whether its graph was sent a yes; a thread that is ended then may have done it or not.
+
+        A graph that asks plainly does it on an approval alone.
+        """
         decision = self.approval.decision
-        applied = self.approval.applied_at is not None and self.approval.status in ("decided", "expired")
-        if not applied or decision is None:
+        sent = self.approval.applying_at is not None and self.approval.status in ("decided", "expired")
+        if not sent or decision is None:
             return False
         return decision.verdict == "approve" if self.approval.dialect == "plain" else not decision.rejected
 
@@ -170,7 +178,8 @@ def _same(answer: Row, approval: Approval) -> bool:
 def _effects(told: dict[str, Told]) -> Iterator[str]:
     """What was decided is done, and nothing else is."""
     wanted = {one.key for one in told.values() if one.runs}
-    yield from (f"done without a decision: {key}" for key in world.effects.keys() - wanted)
+    allowed = {one.key for one in told.values() if one.may_run}
+    yield from (f"done without a decision: {key}" for key in world.effects.keys() - allowed)
     done = {one.key for one in told.values() if one.thread.status == "done"}
     yield from (f"decided and never done: {key}" for key in (wanted & done) - world.effects.keys())
 
