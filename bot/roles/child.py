@@ -20,11 +20,22 @@ LONGEST_WAIT = 30.0
 STEADY_SECONDS = 60.0
 """After so long the next death counts as the first."""
 
-COMMAND = (sys.executable, "-m", "bot", "worker", "--with-parent")
+
+def worker_command() -> tuple[str, ...]:
+    """Return what starts a worker that finds modules exactly where this process does.
+
+    `-m` would look first into the folder that one stands in, where any `click.py` would take the place of
+    what is installed.
+    """
+    code = f"import sys; sys.path[:] = {sys.path!r}; from bot.cli import app; app(prog_name='signoff')"
+    return sys.executable, "-P", "-c", code, "worker", "--with-parent"
 
 
 async def keep_worker(
-    stop: asyncio.Event, environ: Mapping[str, str], command: Sequence[str] = COMMAND, rest: Rest = pause
+    stop: asyncio.Event,
+    environ: Mapping[str, str],
+    command: Sequence[str] | None = None,
+    rest: Rest = pause,
 ) -> None:
     """Run a worker process until `stop` is set, starting it again, ever later, when it dies.
 
@@ -34,7 +45,7 @@ async def keep_worker(
     while not stop.is_set():
         begun = time.monotonic()
         child = await asyncio.create_subprocess_exec(
-            *command,
+            *(command or worker_command()),
             stdin=asyncio.subprocess.PIPE,
             env={**os.environ, **environ},
             start_new_session=True,  # Ctrl-C is for the parent, which ends its child in order

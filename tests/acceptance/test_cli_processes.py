@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route
 
 from bot.api.tokens import TokenDoor
 from bot.roles import slack as roles_slack
-from bot.roles.child import keep_worker
+from bot.roles.child import keep_worker, worker_command
 from bot.roles.http import PortTaken, bound, serve
 from bot.roles.roles import NothingToListenTo, Reached, run
 from bot.roles.slack import drained
@@ -85,6 +85,18 @@ async def test_a_worker_that_is_killed_is_started_again_ever_later(nursery):
 
     assert nursery.rests == [1.0, 2.0, 4.0]
     assert not lives(last)
+
+
+async def test_a_worker_takes_no_module_of_the_folder_one_stands_in_for_one_that_is_installed(tmp_path):
+    (tmp_path / "click.py").write_text("raise RuntimeError('not the one that is meant')")
+
+    child = await asyncio.create_subprocess_exec(
+        *(*worker_command(), "--help"), cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await child.communicate()
+
+    assert child.returncode == 0
+    assert b"Usage: signoff worker" in said
 
 
 async def test_a_worker_ends_with_the_process_that_keeps_it_however_that_dies(nursery):
