@@ -58,9 +58,11 @@ def due(approval: Approval, reach: Reach, now: datetime) -> Due:
     done = [step for step in come if step.kind != "expire"]
     reminders = [step for step in done if step.kind == "remind"]
     escalations = tuple(step for step in done if step.kind == "escalate")
+    added = [name for step in escalations for name in step.approvers]
     stepped = replace(
         approval,
-        policy=approval.policy.with_approvers(name for step in escalations for name in step.approvers),
+        policy=approval.policy.with_approvers(added),
+        escalated=tuple(dict.fromkeys((*approval.escalated, *added))),
         steps_done=approval.steps_done + len(done),
         next_at=held or next((step.at for step in left if step.at > now), None),
     )
@@ -85,6 +87,7 @@ async def catch_up(
         {
             "id": approval.approval_id,
             "policy": Jsonb(come.approval.policy.model_dump(mode="json")),
+            "escalated": list(come.approval.escalated),
             "done": come.approval.steps_done,
             "next": come.approval.next_at,
         },
@@ -114,7 +117,7 @@ def under(sla: Sla, approval: Approval) -> Approval:
     done = _before_the_end(approval)[: approval.steps_done]
     moved = replace(approval, sla=sla)
     if done:
-        added = {name for step in done for name in step.approvers}
+        added = {*approval.escalated}
         past = takewhile(
             lambda step: step.at <= done[-1].at and added.issuperset(step.approvers), _before_the_end(moved)
         )
@@ -237,6 +240,6 @@ where a.approval_id = %(id)s
 """
 
 _STEPPED = """
-update approvals set policy = %(policy)s, steps_done = %(done)s, next_at = %(next)s
+update approvals set policy = %(policy)s, escalated = %(escalated)s, steps_done = %(done)s, next_at = %(next)s
 where approval_id = %(id)s and status = 'pending'
 """

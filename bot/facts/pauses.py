@@ -98,7 +98,7 @@ def revised(approval: Approval, pause: Pause, workflow: Workflow) -> Approval:
         payload_hash=pause.digest,
         proposal=request.proposal,
         edited_by=None,
-        policy=policy.with_approvers(_escalated(approval)),
+        policy=policy.with_approvers(approval.escalated),
         notices=notices,
         changed=since(approval.request, request),
     )
@@ -120,13 +120,6 @@ def in_force(workflow: Workflow, request: ApprovalRequest) -> tuple[Policy, Sla,
     if request.auto is not None and not workflow.declared:
         notices.append("auto: a graph without a declaration may not decide by itself")
     return policy, sla, tuple(notices)
-
-
-def _escalated(approval: Approval) -> list[str]:
-    if approval.delivered_at is None:
-        return []
-    steps = sla_rules.timetable(approval.sla, approval.delivered_at)[: approval.steps_done]
-    return [name for step in steps for name in step.approvers]
 
 
 def _at_least_the_fallback(sla: Sla, wish: Sla) -> Sla:

@@ -104,6 +104,8 @@ class Approval:
     created_at: datetime
     changed: tuple[Change, ...] = ()
     asked_again: int = 0
+    escalated: tuple[str, ...] = ()
+    """Whom the clock has added so far, by the names that the policy has for them."""
     correction: Correction | None = None
     """What of the thread's state may be corrected, and was."""
     answering: Answering | None = None
@@ -113,6 +115,7 @@ class Approval:
     def of(cls, row: dict[str, Any]) -> Self:
         taken = {name: row[name] for name in cls.__dataclass_fields__ if name in row}
         taken["changed"] = tuple(Change.of(one) for one in row.get("changed") or ())
+        taken["escalated"] = tuple(row.get("escalated") or ())
         taken["correction"] = Correction.of(row.get("correction"))
         taken["asked"] = row["request"]
         taken["policy"] = Policy.model_validate(row["policy"])

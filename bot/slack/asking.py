@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import assert_never
 
 from bot.approvals.policy import Policy, Side, Verdict, Vote, sides
-from bot.approvals.sla import timetable
 from bot.approvals.timeout import fell_short, timed_out
 from bot.postgres.rows import Approval, Thread
 from bot.slack.manner import manner
@@ -108,13 +107,10 @@ def lapsed(users: Iterable[str]) -> str:
 
 def escalated(approval: Approval, groups: Mapping[str, str]) -> str | None:
     """Say whom the clock has added so far; None where it has added nobody."""
-    if approval.delivered_at is None:
+    if not approval.escalated:
         return None
-    done = timetable(approval.sla, approval.delivered_at)[: approval.steps_done]
-    added = dict.fromkeys(name for step in done if step.kind == "escalate" for name in step.approvers)
-    if not added:
-        return None
-    return f"Escalated to {listing((mention_approver(name, groups) for name in added), MOST_MENTIONS)}"
+    added = (mention_approver(name, groups) for name in approval.escalated)
+    return f"Escalated to {listing(added, MOST_MENTIONS)}"
 
 
 def _side(approval: Approval, side: Side) -> str:

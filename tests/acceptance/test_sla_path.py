@@ -343,13 +343,7 @@ async def test_a_revised_request_with_other_reminders_is_reminded_of_and_escalat
     thread = await asked(house)
     await wait_out(house, 2 * HOUR + MINUTE)
     reminded = len(replies(house, "Still waiting"))
-    workflow = house.house.catalog.entries["asking"].workflow
-    changed = replace(workflow, sla=sla.model_copy(update={"remind_after": reminders}))
-    approval = await house.approval(thread)
-    pause = Pause.of(approval.interrupt_id, {"signoff": 1, "title": "Pay Acme more"})
-    async with house.house.work.connection() as conn, fact(conn, house.house.queue) as recorded:
-        await revise(recorded, approval, pause, changed)
-    await house.drain()
+    await asks_instead(house, thread, sla.model_copy(update={"remind_after": reminders}))
 
     await wait_out(house, HOUR)
     assert len(replies(house, "Still waiting")) - reminded == (3 * HOUR in reminders)
@@ -366,13 +360,7 @@ async def test_an_escalation_that_a_revised_request_has_instead_of_one_that_came
     offer(house, policy=Policy(approvers=(MAYA,)), sla=sla)
     thread = await asked(house)
     await wait_out(house, HOUR + MINUTE)
-    workflow = house.house.catalog.entries["asking"].workflow
-    changed = replace(workflow, sla=Sla(respond_within=8 * HOUR, escalate=((2 * HOUR, (DANA,)),)))
-    approval = await house.approval(thread)
-    pause = Pause.of(approval.interrupt_id, {"signoff": 1, "title": "Pay Acme more"})
-    async with house.house.work.connection() as conn, fact(conn, house.house.queue) as recorded:
-        await revise(recorded, approval, pause, changed)
-    await house.drain()
+    await asks_instead(house, thread, sla.model_copy(update={"escalate": ((2 * HOUR, (DANA,)),)}))
 
     await wait_out(house, HOUR)
 
@@ -380,6 +368,32 @@ async def test_an_escalation_that_a_revised_request_has_instead_of_one_that_came
     first, second = replies(house, "Escalated to")
     assert FINN in first
     assert DANA in second
+
+
+async def test_whom_an_escalation_added_may_decide_however_often_the_request_is_revised(
+    house: Running,
+) -> None:
+    offer(
+        house, policy=Policy(approvers=(MAYA,)), sla=Sla(respond_within=8 * HOUR, escalate=((HOUR, (FINN,)),))
+    )
+    thread = await asked(house)
+    await wait_out(house, HOUR + MINUTE)
+
+    await asks_instead(house, thread, Sla(respond_within=8 * HOUR))
+    await asks_instead(house, thread, Sla(respond_within=8 * HOUR))
+
+    assert (await house.approval(thread)).policy.approvers == (MAYA, FINN)
+    assert f"Escalated to <@{FINN}>" in str(house.card(FINANCE)["blocks"])
+
+
+async def asks_instead(house: Running, thread: str, sla: Sla) -> None:
+    """Revise what the thread asks, under another SLA."""
+    workflow = house.house.catalog.entries["asking"].workflow
+    approval = await house.approval(thread)
+    pause = Pause.of(approval.interrupt_id, {"signoff": 1, "title": f"{approval.request.title}, and more"})
+    async with house.house.work.connection() as conn, fact(conn, house.house.queue) as recorded:
+        await revise(recorded, approval, pause, replace(workflow, sla=sla))
+    await house.drain()
 
 
 async def test_without_a_deadline_nothing_ever_expires(house: Running) -> None:

@@ -120,11 +120,7 @@ def states(request: ApprovalRequest = REQUEST) -> dict[str, Approval]:
         "held": approval(request, due_at=NOW - timedelta(hours=1)),
         "edited": approval(request, proposal=now_proposed, edited_by=EVE, revision=2),
         "noticed": approval(request, notices=("policy.approvals: refused <!here>",) * 9),
-        "escalated": approval(
-            request,
-            steps_done=1,
-            sla=Sla(respond_within=timedelta(days=1), escalate=((timedelta(hours=1), ("@directors", EVE)),)),
-        ),
+        "escalated": approval(request, escalated=("@directors", EVE)),
         "approved": decided(decision(users=(BOB, EVE), **human), request),
         "edited and approved": decided(
             decision(proposal=now_proposed, edited=("more",)), request, proposal=now_proposed, edited_by=BOB
