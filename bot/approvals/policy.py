@@ -94,19 +94,13 @@ def is_group(name: str) -> bool:
     return _GROUP.fullmatch(name) is not None
 
 
-def tally(policy: Policy, votes: Iterable[Vote], *, takes_words: bool = False) -> Vote | None:
-    """Return the vote that satisfies the policy, the latest of its side, or None while it is open.
+def winning(policy: Policy, votes: Iterable[Vote], *, takes_words: bool = False) -> Side | None:
+    """Return the side that satisfies the policy, or None while it is open.
 
     Votes are distinct by person: a later one of the same person replaces the earlier. `takes_words` says
     that words are the answer itself. Where they are not, and some rejected while others answered in words,
     what they come to together is a rejection.
     """
-    side = winning(policy, votes, takes_words=takes_words)
-    return side.decisive if side else None
-
-
-def winning(policy: Policy, votes: Iterable[Vote], *, takes_words: bool = False) -> Side | None:
-    """Return the side that satisfies the policy, or None while it is open; as for `tally`."""
     parted = sides(votes, takes_words=takes_words)
     return next((side for side in parted if len(side.votes) >= side.needed(policy)), None)
 

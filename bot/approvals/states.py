@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NewType
-
-ThreadId = NewType("ThreadId", str)
-ApprovalId = NewType("ApprovalId", str)
-InterruptId = NewType("InterruptId", str)
+from typing import Literal
 
 ThreadStatus = Literal["running", "waiting", "done", "failed", "cancelled", "orphaned"]
 ApprovalStatus = Literal["pending", "decided", "expired", "cancelled", "superseded", "orphaned"]

@@ -14,9 +14,17 @@ from bot.facts.deadlines import is_over
 
 Refusal = (
     NoStanding
-    | Literal["unknown", "settled", "outdated", "stray", "not_allowed", "unfit", "voters_unchecked"]
+    | Literal[
+        "unknown",  # no such button, token or approval
+        "settled",  # somebody, policy or the clock was first
+        "outdated",  # the card shows an older revision
+        "stray",  # a copy of a card that is not the live one
+        "not_allowed",  # the request does not allow this action
+        "unfit",  # what was answered is no answer to what the graph asks
+        "voters_unchecked",  # whether those who voted before still may could not be looked up
+    ]
 )
-"""Why a verdict does not count, as the person is told and as the audit keeps it."""
+"""Why a verdict does not count: `bot/slack/refusals.py` words it, the audit keeps it."""
 
 Judgement = Standing | Refusal | Literal["overdue", "repeated"]
 """`overdue`: nobody answered in time, which the clock has not noted yet. `repeated`: it counts already."""

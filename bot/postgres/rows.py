@@ -170,7 +170,6 @@ class Message:
     drawn: int
     channel_id: str | None
     ts: str | None
-    posting_since: datetime | None
     attempts: int
     error: str | None
     created_at: datetime

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, assert_never
+from typing import assert_never
 
 from bot.approvals.standing import NoStanding
+from bot.facts.judging import Refusal
 from bot.postgres.rows import Approval
 from bot.slack.asking import approvers
 from bot.slack.outcome import by_whom, verdict
 from bot.slack.text import said, when
-
-Refusal = (
-    NoStanding
-    | Literal[
-        "settled",  # somebody, policy or the clock was first
-        "outdated",  # the card shows an older revision
-        "unknown",  # no such button, token or approval
-        "stray",  # a copy of a card that is not the live one
-        "not_allowed",  # the request does not allow this action
-        "voters_unchecked",  # whether those who voted before still may could not be looked up
-        "unfit",  # what was answered is no answer to what the graph asks
-        "busy",  # the database did not answer in time
-    ]
-)
-"""Why a click changed nothing."""
-
 
 _UNKNOWN = "I do not know this button; it may come from an older version. Nothing was changed."
 _NOT_ALLOWED = "This request cannot be answered that way. Nothing was changed."
@@ -34,7 +19,6 @@ _VOTERS_UNCHECKED = (
     "Yours would have settled it, but I could not check with Slack that those who voted before you still may "
     "decide this. So nothing was changed, and yours is not recorded. Please try again in a moment."
 )
-_BUSY = "I could not record that just now, so nothing was changed. Please try again in a moment."
 
 
 def refusal(
@@ -63,8 +47,6 @@ def refusal(
             text = f"{said(wrong, 500)} {_UNFIT}".strip()
         case "voters_unchecked":
             text = _VOTERS_UNCHECKED
-        case "busy":
-            text = _BUSY
         case _:
             text = f"{_no_standing(kind)} {_who_may(approval, groups or {})}".strip()
     return text
@@ -120,8 +102,3 @@ def _settled(approval: Approval | None) -> str:
 
 def _live(permalink: str | None) -> str:
     return f"Please use <{permalink}|the live card>." if permalink else "Please use the live card."
-
-
-def titled(approval: Approval, text: str) -> str:
-    """Name what a refusal is about, for a place without its card."""
-    return f"*{said(approval.request.title, 200)}*\n{text}"

@@ -65,7 +65,6 @@ def _note(
         drawn=0,
         channel_id=None,
         ts=None,
-        posting_since=None,
         attempts=0,
         error=None,
         created_at=now,

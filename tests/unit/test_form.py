@@ -398,12 +398,6 @@ def test_a_hint_says_the_description_and_the_bounds_in_words() -> None:
     assert block["hint"]["text"] == "How many. A whole number, at least 1 and less than 10."
 
 
-def test_the_callers_hint_comes_first_and_is_plain() -> None:
-    first = form(None, {"a": "x"}, hint="<!channel> look")[0]
-
-    assert first["elements"][0] == {"type": "plain_text", "text": "<!channel> look", "emoji": False}
-
-
 LEFT = [
     ({"type": "object"}, {"b": [[1]]}),
     ({"type": "object"}, {}),

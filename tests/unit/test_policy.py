@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bot.approvals import Policy, Vote
-from bot.approvals.policy import is_group, is_user, tally, tighten
+from bot.approvals.policy import is_group, is_user, tighten, winning
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 A, B, C = "U0000001", "U0000002", "W0000003"
@@ -25,6 +25,12 @@ def vote(user: str, verdict: str = "approve", choice: str | None = None, after: 
 
 def policy(**changes: int) -> Policy:
     return Policy(approvers=(A, B, C), **changes)
+
+
+def tally(policy: Policy, votes: tuple[Vote, ...], *, takes_words: bool = False) -> Vote | None:
+    """Return the vote that speaks for the side that won."""
+    side = winning(policy, votes, takes_words=takes_words)
+    return side.decisive if side else None
 
 
 @pytest.mark.parametrize("name", ["U01MAYA", "W012345", "S01FINMGR", "@finance-managers", "@a", "@on.call_2"])

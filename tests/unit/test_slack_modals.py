@@ -15,7 +15,6 @@ from slack_rows import (
     EVE,
     GROUPS,
     NOW,
-    REQUEST,
     approval,
     decided,
     decision,
@@ -45,7 +44,7 @@ from bot.slack.modals import (
 )
 from bot.slack.outcome import by_whom
 from bot.slack.paging import slices, whole_pages
-from bot.slack.refusals import refusal, titled
+from bot.slack.refusals import refusal
 from bot.slack.submitted import typed
 from bot.slack.text import units
 from bot.slack.token import Token
@@ -256,7 +255,6 @@ def test_a_refusal_takes_the_place_of_a_form() -> None:
         ("stray", "<https://slack.example/1|the live card>"),
         ("unknown", "do not know this button"),
         ("not_allowed", "cannot be answered that way"),
-        ("busy", "try again"),
     ],
 )
 def test_every_refusal_says_why_and_what_to_do(kind: Any, words: str) -> None:
@@ -314,12 +312,6 @@ def test_a_timeout_is_never_told_as_somebodys_no() -> None:
     for state, shown in states().items():
         if state.startswith(("timed out", "never")):
             assert "ejected" not in refusal("settled", shown)
-
-
-def test_a_refusal_away_from_its_card_names_what_it_is_about() -> None:
-    about = approval(REQUEST.model_copy(update={"title": "<!channel>"}))
-
-    assert titled(about, "No.") == "*&lt;!channel&gt;*\nNo."
 
 
 def test_everything_of_a_settled_approval_holds_the_decision() -> None:

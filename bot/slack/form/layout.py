@@ -28,18 +28,17 @@ def form(
     value: dict[str, Any],
     *,
     draft: Draft = UNTOUCHED,
-    hint: str | None = None,
 ) -> list[Block]:
-    """Return at most `MOST_BLOCKS` blocks, pre-filled from `value`; `hint` goes above them as plain text.
+    """Return at most `MOST_BLOCKS` blocks, pre-filled from `value`.
 
     Without a schema, and for keys that it leaves open, the value tells what each field is. `draft` is what
     has been done to lists of objects. Submitted unchanged, `read` gives back exactly `value`.
     """
-    return laid_out(plan(fields(schema, value)), draft, hint)
+    return laid_out(plan(fields(schema, value)), draft)
 
 
-def laid_out(planned: Plan, draft: Draft, hint: str | None = None) -> list[Block]:
-    blocks = [_note(hint)] if hint else []
+def laid_out(planned: Plan, draft: Draft) -> list[Block]:
+    blocks: list[Block] = []
     if not planned.parts:
         blocks.append(_note("Nothing here can be edited in a form; what is shown stays as it is."))
     for block in _edited(planned.parts, draft, room=_room(planned, draft)):
