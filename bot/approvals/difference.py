@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from bot.approvals.changes import MISSING, Change, changes
@@ -28,10 +28,12 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any], secrets: Sec
     Each is `{"path", "kind", "before"?, "after"?}`; items added at a list's end are one change of the kind
     `appended` with their number as `count`. A value is JSON, or text that begins it where it is long.
     """
-    found = list(_told(changes(secrets.hidden(dict(before)), secrets.hidden(dict(after)))))
-    if len(found) <= MOST:
-        return found
-    return [*found[: MOST - 1], {"path": "", "kind": "more", "count": len(found) - MOST + 1}]
+    found = _grouped(changes(secrets.hidden(dict(before)), secrets.hidden(dict(after))))
+    told = [_told(one) for one in islice(found, MOST)]
+    more = sum(1 for _ in found)
+    if not more:
+        return told
+    return [*told[: MOST - 1], {"path": "", "kind": "more", "count": more + 1}]
 
 
 def worded(told: Told) -> str:
@@ -50,14 +52,21 @@ def worded(told: Told) -> str:
             return f"{path}: {_json(told['before'])} → {_json(told['after'])}"
 
 
-def _told(found: tuple[Change, ...]) -> Iterator[Told]:
+def _grouped(found: tuple[Change, ...]) -> Iterator[tuple[str | None, list[Change]]]:
+    """Take the changes one by one, but those that a list grew by together, with its path."""
     for grown, group in groupby(found, key=_appended_to):
         if grown is None:
-            for change in group:
-                yield _one(change)
+            yield from ((None, [change]) for change in group)
         else:
-            items = [change.after for change in group]
-            yield {"path": _cut(grown), "kind": "appended", "count": len(items), "after": _brief(items)}
+            yield grown, list(group)
+
+
+def _told(group: tuple[str | None, list[Change]]) -> Told:
+    grown, found = group
+    if grown is None:
+        return _one(found[0])
+    items = [change.after for change in found]
+    return {"path": _cut(grown), "kind": "appended", "count": len(items), "after": _brief(items)}
 
 
 def _appended_to(change: Change) -> str | None:

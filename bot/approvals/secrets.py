@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, get_args, get_type_hints, is_typeddict
 
 from pydantic import BaseModel, SecretBytes, SecretStr
@@ -15,6 +16,8 @@ _TELLING = re.compile(
     "password|passwd|passphrase|secret|authorization|apikey|privatekey|accesskey|credential|cookie"
 )
 _TOKEN = "token"  # noqa: S105  a part of a name; as a number it counts tokens
+
+_NAMES = 1_000  # a state has few, and each in many places
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,11 +64,7 @@ class Secrets:
             return False
         spelled = _spelled(name)
         counts = isinstance(value, int | float)
-        return (
-            spelled in self.declared
-            or _TELLING.search(spelled) is not None
-            or (_TOKEN in spelled and not counts)
-        )
+        return spelled in self.declared or _tells(spelled) or (_TOKEN in spelled and not counts)
 
 
 def _shown(value: Any) -> Any:
@@ -80,6 +79,12 @@ def _shown(value: Any) -> Any:
             return value
 
 
+@lru_cache(_NAMES)
+def _tells(spelled: str) -> bool:
+    return _TELLING.search(spelled) is not None
+
+
+@lru_cache(_NAMES)
 def _spelled(name: str) -> str:
     return re.sub(r"[\W_]", "", name).lower()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +12,18 @@ import structlog
 from bot.approvals.difference import Told, difference, worded
 from bot.approvals.workflow import Workflow
 from bot.engine.plan import Drive, Move, Send, Snapshot, Step
-from bot.engine.result import as_plain
+from bot.engine.result import as_plain, as_text
 from bot.facts.threads import RESUMED
 from bot.postgres.fact import Fact
 from bot.postgres.rows import Approval
 
 log = structlog.get_logger("signoff.engine")
+
+SMALL = 5_000
+"""Values in a state, at any depth, that are compared in the loop: a few milliseconds. More go to a thread."""
+
+DEEPEST = 8
+"""Levels of a large state that are taken apart; what is below is taken whole."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class Journey:
     def __init__(self, thread_id: str) -> None:
         self._thread_id = thread_id
         self._departed: Departure | None = None
+        self._changes: list[Told] = []
         self._answered: set[str] = set()
 
     def departs(self, move: Move, snapshot: Snapshot, approvals: tuple[Approval, ...]) -> None:
@@ -62,7 +70,17 @@ class Journey:
             case _:
                 self._departed = None
 
-    def arrives(self, recorded: Fact, snapshot: Snapshot, workflow: Workflow) -> None:
+    async def compare(self, snapshot: Snapshot, workflow: Workflow) -> None:
+        """See what the run since the last move has changed, which may take too long for a transaction."""
+        departed, self._changes = self._departed, []
+        if departed is None:
+            return
+        if _is_small(departed.values) and _is_small(snapshot.values):
+            self._changes = departed.until(snapshot, workflow)
+        else:
+            self._changes = await asyncio.to_thread(departed.until, snapshot, workflow)
+
+    def arrives(self, recorded: Fact, snapshot: Snapshot) -> None:
         """Keep what the run since the last move has changed; one that took an answer always says so."""
         departed, self._departed = self._departed, None
         if departed is None:
@@ -70,7 +88,7 @@ class Journey:
         asking = {pause.interrupt_id for pause in snapshot.pauses}
         taken = [a.approval_id for a in departed.answered if a.interrupt_id not in asking]
         self._answered.update(taken)
-        changes = departed.until(snapshot, workflow)
+        changes = self._changes
         if changes or taken:
             said = {"approvals": taken, "changes": changes}
             recorded.audit(self._thread_id, RESUMED, "signoff", said)
@@ -91,6 +109,31 @@ def _fields(values: Any) -> Mapping[str, Any]:
     return values if isinstance(values, dict) else {"value": values}
 
 
+def _is_small(state: Any) -> bool:
+    """Whether it holds so little that it is quickly compared; what is no collection is looked into, too."""
+    waiting, seen = [state], 0
+    while waiting and seen <= SMALL:
+        value = waiting.pop()
+        inner = value.values() if isinstance(value, Mapping) else value
+        if isinstance(inner, str | bytes) or not isinstance(inner, Collection):
+            inner = getattr(value, "__dict__", {}).values()
+        seen += len(inner)
+        if seen <= SMALL:
+            waiting.extend(inner)
+    return seen <= SMALL
+
+
 def _plain(values: Mapping[str, Any], key: str) -> tuple[Any, ...]:
     """Return the plain JSON of a field, or nothing where there is no such field."""
-    return (as_plain(values[key]),) if key in values else ()
+    return (_in_pieces(values[key]),) if key in values else ()
+
+
+def _in_pieces(value: Any, depth: int = 0) -> Any:
+    """Return plain JSON, of what is large item by item: other threads wait for each piece."""
+    if depth < DEEPEST and not _is_small(value):
+        match value:
+            case list() | tuple():
+                return [_in_pieces(item, depth + 1) for item in value]
+            case dict() if all(isinstance(key, str) for key in value):
+                return {as_text(key): _in_pieces(item, depth + 1) for key, item in value.items()}
+    return as_plain(value)

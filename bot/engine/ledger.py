@@ -81,8 +81,9 @@ class Ledger:
 
     async def follow(self, snapshot: Snapshot, workflow: Workflow) -> Move:
         """Make the rows follow the graph, decide the next move, and record it before it is made."""
+        await self._journey.compare(snapshot, workflow)
         async with self._fact(self._still_true(snapshot)) as (recorded, rows):
-            self._journey.arrives(recorded, snapshot, workflow)
+            self._journey.arrives(recorded, snapshot)
             if rows.cancel_reason is not None and not snapshot.finished:
                 await self._settle_applied(recorded, follow(snapshot, rows.approvals), rows.now)
                 await stop(recorded, self.row, rows, "cancelled", rows.cancel_reason)
@@ -131,12 +132,14 @@ class Ledger:
         if gives_up(error, attempts, workflow.retries):
             await self._fail(error)
             return
+        if snapshot is not None:
+            await self._journey.compare(snapshot, workflow)
         async with self._fact() as (recorded, rows):
             if rows.cancel_reason is not None:
                 await stop(recorded, self.row, rows, "cancelled", rows.cancel_reason)
                 return
             if snapshot is not None:
-                self._journey.arrives(recorded, snapshot, workflow)
+                self._journey.arrives(recorded, snapshot)
                 await self._follow_pauses(recorded, snapshot, rows, workflow)
             await self.row.tries_later(error, attempts)
             said = {"error": line(error), "attempt": attempts}

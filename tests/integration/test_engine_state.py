@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import operator
-from typing import Annotated, Any, TypedDict
+import threading
+from typing import Annotated, Any, TypedDict, cast
 
+import pytest
 from fixtures_engine import bench, chain, flow
 from langgraph.graph import START, StateGraph
 from langgraph.types import interrupt
@@ -13,8 +15,11 @@ from pydantic import BaseModel, SecretStr
 
 from bot.approvals import ApprovalRequest, Workflow, ask
 from bot.commands.story import read, tell
+from bot.engine.difference import Journey
+from bot.engine.plan import Drive, Snapshot
 from bot.facts import threads
 from bot.intake import begin
+from bot.postgres.fact import Fact
 
 
 class State(TypedDict, total=False):
@@ -102,6 +107,31 @@ async def test_what_a_thread_was_started_with_is_kept_and_shown_with_its_secrets
     assert '"account": "•••"' in told
     as_json = json.dumps(story, default=str)
     assert not any(secret in told + as_json for secret in ("DE001234", "9876", "DE99"))
+
+
+@pytest.mark.parametrize("items", [3, 3_000])
+async def test_a_state_with_much_in_it_is_compared_beside_the_loop_which_others_wait_for(items):
+    compared_in = set()
+
+    class Witness:
+        def __repr__(self):
+            compared_in.add(threading.current_thread())
+            return "a witness"
+
+    def paused(amount: int) -> Snapshot:
+        values = {"rows": [{"amount": amount}] * items, "witness": Witness()}
+        return Snapshot(started=True, unfinished=True, failed=False, pauses=(), values=values)
+
+    journey, kept = Journey("t1"), Fact(cast("Any", None))
+    journey.departs(Drive(), paused(1), ())
+    await journey.compare(paused(2), Workflow(name="demo", graph=chain(State, draft)))
+    journey.arrives(kept, paused(2))
+
+    assert (threading.main_thread() in compared_in) is (items == 3)
+    (entry,) = kept._audit
+    first, *others = entry["data"]["changes"]
+    assert first == {"path": "rows[0].amount", "kind": "changed", "before": 1, "after": 2}
+    assert sum(change.get("count", 1) for change in others) == items - 1
 
 
 async def test_a_run_that_raises_half_way_loses_nothing_of_what_it_had_changed(database):
