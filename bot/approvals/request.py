@@ -10,6 +10,7 @@ from bot.approvals.basis import LONGEST
 from bot.approvals.canonical import canonical
 from bot.approvals.circular import refuse_circular
 from bot.approvals.errors import BadRequest
+from bot.approvals.modelled import modelled
 from bot.approvals.policy import Policy
 from bot.approvals.sla import Sla
 
@@ -31,11 +32,11 @@ class ApprovalRequest(BaseModel):
 
     `title` says the action and its scope in a line. `summary` is Markdown. `fields` are short facts shown
     beside it, `links` open the evidence. `proposal` is what will be done, editable where it is an object;
-    it may be a pydantic model or plain JSON, with `proposal_schema` its JSON Schema. What `allow` leaves
-    out is decided by the rest: options are chosen from, a proposal can be approved, rejected and edited,
-    anything else approved and rejected. `destructive` draws Approve as dangerous; `risk="high"` asks to
-    confirm. `policy` and `sla` may only tighten the workflow's. `basis` is a fingerprint of the world that it
-    was made from: an answer is taken only while the node that asks still finds the same.
+    it may be a pydantic model, a dataclass or plain JSON, with `proposal_schema` its JSON Schema. What
+    `allow` leaves out is decided by the rest: options are chosen from, a proposal can be approved, rejected
+    and edited, anything else approved and rejected. `destructive` draws Approve as dangerous; `risk="high"`
+    asks to confirm. `policy` and `sla` may only tighten the workflow's. `basis` is a fingerprint of the world
+    that it was made from: an answer is taken only while the node that asks still finds the same.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,11 +62,10 @@ class ApprovalRequest(BaseModel):
     def _unfold_models(cls, data: Any) -> Any:
         if isinstance(data, dict) and data.get("proposal") is not None:
             refuse_circular("proposal", data["proposal"])
-        if isinstance(data, dict) and isinstance(data.get("proposal"), BaseModel):
-            model = data["proposal"]
-            data = {**data, "proposal": model.model_dump(mode="json")}
+        if isinstance(data, dict) and (how := modelled(data.get("proposal"))):
+            data = {**data, "proposal": how.plain(data["proposal"])}
             if data.get("proposal_schema") is None:
-                data["proposal_schema"] = type(model).model_json_schema()
+                data["proposal_schema"] = how.schema
         return data
 
     @field_validator("title")

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel
 
+from bot.approvals.modelled import modelled
 from bot.approvals.states import Autonomy
 from bot.approvals.workflow import Reply, Workflow
 from bot.engine.catalog import BareGraph, Entry, compiled, undeclared
@@ -44,7 +45,8 @@ class Signoff(House):
         if not isinstance(workflow, Workflow):
             workflow = undeclared("graph", workflow, BareGraph("#general", tuple(approvers), reply))
         allowed = permitted(workflow, autonomy)
-        given = given.model_dump(mode="json") if isinstance(given, BaseModel) else given or {}
+        how = modelled(given)
+        given = how.plain(given) if how else given or {}
         check(workflow, given)
         thread = self._thread(
             workflow, json.loads(json.dumps(given)), requester and named(requester), allowed

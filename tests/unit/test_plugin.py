@@ -28,6 +28,11 @@ class Payment(BaseModel):
     to: str = "Acme"
 
 
+class Invoiced(BaseModel):
+    amount: int
+    pays_to: str = Field(alias="paysTo")
+
+
 class State(TypedDict, total=False):
     amount: int
     answers: Annotated[list[Any], operator.add]
@@ -357,6 +362,7 @@ def test_an_input_that_does_not_fit_starts_nothing(signoff):
     with pytest.raises(BadInput, match="amount: Input should be less than or equal to 100"):
         signoff.start(paying(input=Payment), {"amount": 1000})
     assert signoff.start(paying(input=Payment), Payment(amount=40)).status == "waiting"
+    assert signoff.start(paying(input=Invoiced), Invoiced(amount=40, paysTo="Acme")).status == "waiting"
 
 
 def test_a_dozen_pauses_at_once_are_answered_one_by_one(signoff):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import threading
+from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field
+from pydantic.alias_generators import to_camel
 
 from bot.approvals import ApprovalRequest, Policy, Sla, ask
 from bot.approvals.errors import BadRequest
@@ -53,6 +56,81 @@ def test_a_model_unfolds_into_plain_json_with_its_schema() -> None:
     assert request.proposal == {"to": "Acme", "amount": "12400.00"}
     assert request.proposal_schema is not None
     assert set(request.proposal_schema["properties"]) == {"to", "amount"}
+
+
+class Renamed(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel)
+    pays_to: str
+
+
+class ReadAs(BaseModel):
+    pays_to: str = Field(validation_alias="paysTo")
+
+
+class WrittenAs(BaseModel):
+    pays_to: str = Field(serialization_alias="paysTo")
+
+
+class Holding(BaseModel):
+    inner: WrittenAs
+
+
+@pytest.mark.parametrize(
+    ("model", "proposal"),
+    [
+        (Renamed(paysTo="Acme"), {"paysTo": "Acme"}),
+        (ReadAs(paysTo="Acme"), {"pays_to": "Acme"}),
+        (WrittenAs(pays_to="Acme"), {"pays_to": "Acme"}),
+        (Holding(inner=WrittenAs(pays_to="Acme")), {"inner": {"pays_to": "Acme"}}),
+    ],
+)
+def test_a_model_with_aliases_is_written_under_the_keys_of_its_schema(model: Any, proposal: Any) -> None:
+    request = ApprovalRequest(title="Pay", proposal=model)
+    assert request.proposal == proposal
+    assert request.proposal_schema is not None
+    assert list(request.proposal_schema["properties"]) == list(proposal)
+    assert request.proposal_schema["properties"][next(iter(proposal))].get("title") in ("Pays To", None)
+    assert type(model).model_validate(request.proposal, by_name=isinstance(model, ReadAs)) == model
+
+
+def test_what_a_model_computes_is_no_part_of_the_proposal_since_no_edit_of_it_would_count() -> None:
+    request = ApprovalRequest(title="Order", proposal=Order(pieces=2, price=3))
+    assert request.proposal == {"pieces": 2, "price": 3}
+
+
+class Order(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    pieces: int
+    price: int
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def total(self) -> int:
+        return self.pieces * self.price
+
+
+@dataclass
+class Move:
+    to: str
+    on: date
+
+
+@dataclass
+class Holder:
+    lock: threading.Event
+
+
+def test_a_dataclass_can_be_edited_as_a_model_can() -> None:
+    request = ApprovalRequest(title="Move", proposal=Move("Acme", date(2026, 1, 12)))
+    assert request.proposal == {"to": "Acme", "on": "2026-01-12"}
+    assert request.allow == ("approve", "reject", "edit")
+    assert request.proposal_schema is not None
+    assert request.proposal_schema["properties"]["on"]["format"] == "date"
+
+
+def test_what_is_in_a_proposal_and_is_no_json_is_refused_by_its_name() -> None:
+    with pytest.raises((BadRequest, ValueError), match="Event"):
+        ApprovalRequest(title="Hold", proposal=Holder(threading.Event())).payload()
 
 
 def test_a_payload_reads_back_as_the_same_request() -> None:
