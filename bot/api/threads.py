@@ -58,11 +58,14 @@ class Threads:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/threads", self.start, methods=["POST"]),
-            Route("/threads", self.list, methods=["GET"]),
+            Route("/threads", self.start_or_list, methods=["GET", "POST"]),
             Route("/threads/{thread_id}", self.read, methods=["GET"]),
             Route("/threads/{thread_id}/cancel", self.cancel, methods=["POST"]),
         ]
+
+    async def start_or_list(self, request: Request) -> Response:
+        # One route, so that whoever uses another method is told both.
+        return await (self.start if request.method == "POST" else self.list)(request)
 
     async def start(self, request: Request) -> Response:
         house = self._house

@@ -361,9 +361,15 @@ async def test_a_parameter_that_is_wrong_is_named(api, query, field):
 async def test_addresses_and_methods_that_are_not_there_are_refused_in_the_same_shape(api):
     assert refusal(await api.get("/v1/nope")) == (404, "not_found", None)
     assert refusal(await api.get("/v1/")) == (404, "not_found", None)
-    response = await api.delete("/v1/threads")
-    assert refusal(response) == (405, "method_not_allowed", None)
-    assert response.headers["Allow"]
+    for path, method, allowed in (
+        ("threads", "DELETE", {"GET", "HEAD", "POST"}),
+        ("threads/t1", "POST", {"GET", "HEAD"}),
+        ("threads/t1/cancel", "GET", {"POST"}),
+        ("approvals", "POST", {"GET", "HEAD"}),
+    ):
+        response = await api.request(method, f"/v1/{path}")
+        assert refusal(response) == (405, "method_not_allowed", None)
+        assert set(response.headers["Allow"].split(", ")) == allowed
 
 
 async def test_only_a_known_token_comes_in(running):
