@@ -26,12 +26,13 @@ class Modelled:
 
 def modelled(value: Any) -> Modelled | None:
     """Say how a value is written that is a model, or a dataclass whose fields pydantic knows."""
+    kind: type = type(value)
     if isinstance(value, BaseModel):
-        return _of(type(value))
+        return _of(kind)
     if isinstance(value, type) or not is_dataclass(value):
         return None
     try:
-        return _of(type(value))
+        return _of(kind)
     except PydanticUserError:  # its fields are of types that have no JSON
         return None
 
