@@ -12,8 +12,9 @@ from bot.approvals.states import ThreadStatus
 from bot.engine.result import as_text
 from bot.engine.standing import Standing
 from bot.engine.thread_row import ThreadRow
+from bot.facts.messages import to_ops
 from bot.facts.settle import call_off, close
-from bot.postgres.fact import Fact, NewMessage
+from bot.postgres.fact import Fact
 from bot.postgres.rows import Approval, Thread
 
 MOST_SAID = 1000
@@ -91,13 +92,6 @@ def tell_ops(
     recorded: Fact, thread: Thread, key: str, problem: str, command: str, approval: Approval | None = None
 ) -> None:
     """Tell the ops channel once for each `key` of a thread, with the command that mends it."""
-    recorded.post(
-        NewMessage(
-            f"ops:{thread.thread_id}:{key}",
-            "ops",
-            target="",
-            approval_id=approval.approval_id if approval else None,
-            thread_id=thread.thread_id,
-            body={"problem": problem, "command": command},
-        )
-    )
+    about = approval.approval_id if approval else None
+    key = f"{thread.thread_id}:{key}"
+    recorded.post(to_ops(key, problem, command, thread_id=thread.thread_id, approval_id=about))

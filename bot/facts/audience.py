@@ -8,6 +8,7 @@ from zlib import crc32
 
 from psycopg import AsyncConnection
 
+from bot.facts.messages import to_ops
 from bot.postgres.fact import NewMessage, fact
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval
@@ -28,7 +29,17 @@ async def tell(
         for user in people:
             recorded.post(_copy(approval, user))
         if problem is not None:
-            recorded.post(_warning(approval, problem))
+            key = f"{approval.approval_id}:approvers:{crc32(problem.encode()):x}"
+            recorded.post(
+                to_ops(
+                    key,
+                    f"A request that waits for approval cannot be decided by all it names. {problem}.",
+                    "signoff doctor",
+                    thread_id=approval.thread_id,
+                    approval_id=approval.approval_id,
+                    detail="Mend the group or the workflow's policy; escalation may add people, too.",
+                )
+            )
 
 
 def _copy(approval: Approval, user: str) -> NewMessage:
@@ -38,19 +49,4 @@ def _copy(approval: Approval, user: str) -> NewMessage:
         target=user,
         approval_id=approval.approval_id,
         thread_id=approval.thread_id,
-    )
-
-
-def _warning(approval: Approval, problem: str) -> NewMessage:
-    return NewMessage(
-        f"ops:{approval.approval_id}:approvers:{crc32(problem.encode()):x}",
-        "ops",
-        target="",
-        approval_id=approval.approval_id,
-        thread_id=approval.thread_id,
-        body={
-            "problem": f"A request that waits for approval cannot be decided by all it names. {problem}.",
-            "detail": "Mend the group or the workflow's policy; escalation may add people, too.",
-            "command": "signoff doctor",
-        },
     )

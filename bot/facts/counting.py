@@ -16,9 +16,10 @@ from bot.approvals.policy import Vote, winning
 from bot.approvals.standing import NoStanding, Standing
 from bot.facts.case import Case
 from bot.facts.judging import Click, doubted, lapsed
-from bot.facts.settle import card_id, settle
+from bot.facts.messages import under_card
+from bot.facts.settle import settle
 from bot.facts.voters import take_away
-from bot.postgres.fact import Fact, NewMessage
+from bot.postgres.fact import Fact
 from bot.postgres.rows import Approval, Thread
 
 
@@ -138,26 +139,18 @@ async def _still_open(recorded: Fact, counted: Counted) -> None:
             },
         )
     recorded.redraw_cards(approval.approval_id)
-    recorded.post(
-        NewMessage(
-            f"note:{approval.approval_id}:{approval.revision}:{vote.user}:{vote.at.timestamp():.6f}",
-            "note",
-            target=approval.channel,
-            approval_id=approval.approval_id,
-            thread_id=approval.thread_id,
-            parent_id=card_id(approval.approval_id),
-            body={
-                "event": "edited" if edits else "vote",
-                "user": vote.user,
-                "verdict": vote.verdict,
-                "choice": vote.choice,
-                "comment": vote.comment,
-                "text": vote.text,
-                "changes": [change.to_json() for change in edits],
-                "lapsed": list(counted.lapsed),
-            },
-        )
-    )
+    which = f"{approval.revision}:{vote.user}:{vote.at.timestamp():.6f}"
+    said = {
+        "event": "edited" if edits else "vote",
+        "user": vote.user,
+        "verdict": vote.verdict,
+        "choice": vote.choice,
+        "comment": vote.comment,
+        "text": vote.text,
+        "changes": [change.to_json() for change in edits],
+        "lapsed": list(counted.lapsed),
+    }
+    recorded.post(under_card(approval, "note", which, said))
 
 
 def _audit_vote(recorded: Fact, approval: Approval, vote: Vote, edits: tuple[Change, ...]) -> None:

@@ -13,9 +13,10 @@ from bot.approvals.decision import Decision
 from bot.approvals.policy import Vote
 from bot.approvals.sla import Sla, Step, timetable
 from bot.approvals.timeout import fell_short, silence, timed_out
+from bot.facts.messages import to_ops, under_card
 from bot.facts.reminding import called, remind
-from bot.facts.settle import card_id, settle
-from bot.postgres.fact import Fact, NewMessage
+from bot.facts.settle import settle
+from bot.postgres.fact import Fact
 from bot.postgres.rows import Approval, Thread, votes_of
 
 
@@ -155,53 +156,35 @@ async def _expire(
             (why, thread.thread_id),
         )
     if approval.delivered_at is None:
-        _tell_ops(
-            fact,
-            approval,
-            "never_delivered",
-            problem="A request was never delivered, so it was rejected",
-            detail=approval.delivery_error or "Slack could not be reached",
-            command="signoff doctor",
+        fact.post(
+            to_ops(
+                f"{approval.approval_id}:never_delivered",
+                "A request was never delivered, so it was rejected",
+                "signoff doctor",
+                thread_id=approval.thread_id,
+                approval_id=approval.approval_id,
+                detail=approval.delivery_error or "Slack could not be reached",
+            )
         )
     elif fell_short(decision, approval.sla.fallback):
         kind = approval.sla.fallback.kind
-        _tell_ops(
-            fact,
-            approval,
-            "fell_short",
-            problem=f"{silence(votes).capitalize()}, and the fallback that is declared ({kind}) is no answer"
-            " to what was asked, so it was rejected",
-            command=f"signoff show {thread.thread_id}",
+        fact.post(
+            to_ops(
+                f"{approval.approval_id}:fell_short",
+                f"{silence(votes).capitalize()}, and the fallback that is declared ({kind}) is no answer"
+                " to what was asked, so it was rejected",
+                f"signoff show {thread.thread_id}",
+                thread_id=approval.thread_id,
+                approval_id=approval.approval_id,
+            )
         )
-
-
-def _tell_ops(fact: Fact, approval: Approval, key: str, **body: str) -> None:
-    fact.post(
-        NewMessage(
-            f"ops:{approval.approval_id}:{key}",
-            "ops",
-            target="",
-            approval_id=approval.approval_id,
-            thread_id=approval.thread_id,
-            body=body,
-        )
-    )
 
 
 def _escalate(fact: Fact, approval: Approval, thread: Thread, step: Step) -> None:
     users, groups = called(approval.policy, step, thread.own)
     if users or groups:
-        fact.post(
-            NewMessage(
-                f"escalation:{approval.approval_id}:{approval.revision}.{step.index}",
-                "escalation",
-                target=approval.channel,
-                approval_id=approval.approval_id,
-                thread_id=approval.thread_id,
-                parent_id=card_id(approval.approval_id),
-                body={"users": users, "groups": groups},
-            )
-        )
+        which = f"{approval.revision}.{step.index}"
+        fact.post(under_card(approval, "escalation", which, {"users": users, "groups": groups}))
     fact.redraw_cards(approval.approval_id)
     fact.audit(
         approval.thread_id,

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from psycopg import AsyncConnection
 
-from bot.approvals.sla import timetable
 from bot.facts import strays
 from bot.facts.claims import Claim
+from bot.facts.deadlines import first_steps
+from bot.facts.messages import to_ops
 from bot.facts.strays import WITH_BUTTONS
 from bot.postgres.fact import NewMessage, fact
 from bot.postgres.jobs import Queue
@@ -158,29 +159,25 @@ def _worth_telling(claimed: Claim) -> bool:
 def _report(message: Message, problem: str, mend: str) -> NewMessage:
     redraw = f"signoff redraw {message.approval_id}" if message.approval_id else "signoff doctor"
     what = "A card" if message.kind in WITH_BUTTONS else f"A message ({message.kind})"
-    return NewMessage(
-        f"ops:{message.message_id}:{message.wanted}",
-        "ops",
-        target="",
-        approval_id=message.approval_id,
+    return to_ops(
+        f"{message.message_id}:{message.wanted}",
+        f"{what} could not be delivered to {message.target or 'nowhere'}: {problem}",
+        redraw,
         thread_id=message.thread_id,
-        body={
-            "problem": f"{what} could not be delivered to {message.target or 'nowhere'}: {problem}",
-            "detail": mend,
-            "command": redraw,
-        },
+        approval_id=message.approval_id,
+        detail=mend,
     )
 
 
 def _started(approval: Approval, now: datetime) -> dict[str, Any]:
     """Return when the clock of a card that was first shown at `now` next strikes, and when it runs out."""
-    steps = timetable(approval.sla, now)
+    first, due = first_steps(approval.sla, now)
     return {
         "approval": approval.approval_id,
         "revision": approval.revision,
         "now": now,
-        "next": steps[0].at if steps else None,
-        "due": approval.sla.due(now),
+        "next": first,
+        "due": due,
     }
 
 

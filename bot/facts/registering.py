@@ -11,8 +11,8 @@ from bot import metrics
 from bot.approvals.correction import Correction
 from bot.approvals.decision import Decision
 from bot.approvals.workflow import Workflow
+from bot.facts.messages import card_id
 from bot.facts.pauses import Pause, found, revised
-from bot.facts.settle import card_id
 from bot.facts.told import tell
 from bot.postgres.fact import HIGH_RISK, Fact, NewMessage
 from bot.postgres.rows import Approval, Thread

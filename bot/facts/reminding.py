@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bot.approvals.policy import Policy
 from bot.approvals.sla import Step
-from bot.facts.settle import card_id
+from bot.facts.messages import under_card
 from bot.postgres.fact import Fact, NewMessage
 from bot.postgres.rows import Approval, Thread
 
@@ -16,15 +16,8 @@ async def remind(fact: Fact, approval: Approval, thread: Thread, step: Step, vot
     """Mention who has not voted, once under the card and under each copy of it."""
     members = await _members(fact, approval)
     people, groups = not_voted(approval.policy, voted, thread.own, members)
-    reminder = NewMessage(
-        f"reminder:{approval.approval_id}:{approval.revision}.{step.index}",
-        "reminder",
-        target=approval.channel,
-        approval_id=approval.approval_id,
-        thread_id=approval.thread_id,
-        parent_id=card_id(approval.approval_id),
-        body={"users": people, "groups": groups},
-    )
+    which = f"{approval.revision}.{step.index}"
+    reminder = under_card(approval, "reminder", which, {"users": people, "groups": groups})
     fact.post(reminder)
     unfolded = {*people, *(user for name in groups for user in members.get(name, ()))}
     await _remind_outsiders(fact, reminder, sorted(unfolded - _past(approval.policy, voted, thread.own)))

@@ -9,6 +9,7 @@ from psycopg.types.json import Json
 
 from bot import metrics
 from bot.approvals.decision import Decision
+from bot.facts.messages import under_card
 from bot.postgres.fact import ANSWERED, SETTLE, Fact, NewMessage
 from bot.postgres.rows import Approval, Thread
 
@@ -47,17 +48,7 @@ def tell_outcome(fact: Fact, approval: Approval, thread: Thread, event: str) -> 
     """Tell the requester, in the card's thread and directly; everybody else has the card itself."""
     if not thread.requester:
         return
-    fact.post(
-        NewMessage(
-            f"note:{approval.approval_id}:outcome",
-            "note",
-            target=approval.channel,
-            approval_id=approval.approval_id,
-            thread_id=thread.thread_id,
-            parent_id=card_id(approval.approval_id),
-            body={"event": event},
-        )
-    )
+    fact.post(under_card(approval, "note", "outcome", {"event": event}))
     fact.post(
         NewMessage(
             f"outcome:{approval.approval_id}",
@@ -67,11 +58,6 @@ def tell_outcome(fact: Fact, approval: Approval, thread: Thread, event: str) -> 
             thread_id=thread.thread_id,
         )
     )
-
-
-def card_id(approval_id: str) -> str:
-    """Return the id of the message that shows an approval in its channel."""
-    return f"card:{approval_id}"
 
 
 async def call_off(fact: Fact, approval: Approval, thread: Thread, why: str, at: datetime) -> None:

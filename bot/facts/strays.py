@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bot.postgres.fact import Fact, NewMessage
+from bot.facts.messages import stray
+from bot.postgres.fact import Fact
 from bot.postgres.rows import Message
 
 WITH_BUTTONS = ("card", "direct_card")
@@ -15,16 +16,8 @@ async def lost(recorded: Fact, message: Message, channel_id: str, ts: str) -> No
     """
     if await redraw_live(recorded, channel_id, ts):
         return
-    recorded.post(
-        NewMessage(
-            f"stray:{channel_id}:{ts}",
-            "stray",
-            target=channel_id,
-            approval_id=message.approval_id,
-            thread_id=message.thread_id,
-            body={"ts": ts, "gone": message.kind not in WITH_BUTTONS},
-        )
-    )
+    gone = message.kind not in WITH_BUTTONS
+    recorded.post(stray(message.approval_id, message.thread_id, channel_id, ts, gone=gone))
 
 
 async def adopted(recorded: Fact, message: Message, channel_id: str, ts: str) -> None:

@@ -12,8 +12,8 @@ from psycopg import AsyncConnection
 from bot.approvals.standing import NoStanding
 from bot.facts.case import Case, read_case
 from bot.facts.judging import doubted, lapsed
-from bot.facts.settle import card_id
-from bot.postgres.fact import Fact, NewMessage, fact
+from bot.facts.messages import under_card
+from bot.postgres.fact import Fact, fact
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval
 
@@ -52,7 +52,9 @@ async def recheck(conn: AsyncConnection[Any], queue: Queue, approval_id: str) ->
             return ()
         await take_away(recorded, case.approval, lost)
         recorded.redraw_cards(approval_id)
-        recorded.post(_note(case, lost))
+        which = f"{case.approval.revision}:lapsed:{case.now.timestamp():.6f}"
+        said = {"event": "lapsed", "lapsed": list(lost)}
+        recorded.post(under_card(case.approval, "note", which, said))
         return tuple(lost)
 
 
@@ -66,19 +68,6 @@ async def take_away(recorded: Fact, approval: Approval, lost: Mapping[str, NoSta
 
 def _lost(case: Case | None) -> dict[str, NoStanding]:
     return lapsed(doubted(case)) if case is not None and case.approval.status == "pending" else {}
-
-
-def _note(case: Case, lost: Mapping[str, NoStanding]) -> NewMessage:
-    approval = case.approval
-    return NewMessage(
-        f"note:{approval.approval_id}:{approval.revision}:lapsed:{case.now.timestamp():.6f}",
-        "note",
-        target=approval.channel,
-        approval_id=approval.approval_id,
-        thread_id=approval.thread_id,
-        parent_id=card_id(approval.approval_id),
-        body={"event": "lapsed", "lapsed": list(lost)},
-    )
 
 
 _TAKE_AWAY = "delete from votes where approval_id = %(id)s and user_id = any(%(users)s)"

@@ -16,7 +16,8 @@ from bot.facts.case import Case, read_case
 from bot.facts.counting import Counted, Recorded, count, misfit, with_vote
 from bot.facts.deadlines import catch_up
 from bot.facts.judging import Click, Refusal, judge
-from bot.postgres.fact import Fact, NewMessage, fact_in_one
+from bot.facts.messages import stray
+from bot.postgres.fact import Fact, fact_in_one
 from bot.postgres.jobs import Queue, Wakes
 from bot.postgres.rows import Approval, Thread
 
@@ -32,7 +33,6 @@ __all__ = [
     "cast",
     "may_begin",
     "read_case",
-    "stray",
 ]
 
 
@@ -157,20 +157,8 @@ def _refused(
         },
     )
     if why == "stray" and click.channel and click.ts:
-        recorded.post(stray(approval, click.channel, click.ts))
+        recorded.post(stray(approval.approval_id, approval.thread_id, click.channel, click.ts))
     return NotRecorded(why, approval, case.thread, case.votes, wrong)
-
-
-def stray(approval: Approval, channel: str, ts: str) -> NewMessage:
-    """A copy of a card that was posted but never noted: it is rewritten to point at the live one."""
-    return NewMessage(
-        f"stray:{channel}:{ts}",
-        "stray",
-        target=channel,
-        approval_id=approval.approval_id,
-        thread_id=approval.thread_id,
-        body={"ts": ts},
-    )
 
 
 async def _again(recorded: Fact, case: Case) -> Approval:

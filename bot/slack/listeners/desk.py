@@ -18,7 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot import metrics
 from bot.facts import homes
 from bot.facts.correcting import correct
-from bot.facts.settle import card_id
+from bot.facts.messages import card_id
 from bot.facts.votes import Case, Click, NotRecorded, Recorded, Unchecked, cast, may_begin, read_case
 from bot.postgres.errands import Errands
 from bot.postgres.jobs import Queue
