@@ -22,11 +22,11 @@ from bot.postgres.pools import Pool, listeners_pool, queue_pool, runs_pool
 from bot.settings import Settings
 from bot.slack.app import bolt_app, web_client, web_session
 from bot.slack.badge import Badge
+from bot.slack.command import Startable
 from bot.slack.directory import Directory
 from bot.slack.draw import Delivery
-from bot.slack.inbox import Startable
+from bot.slack.listeners.command import Intake
 from bot.slack.listeners.desk import Desk
-from bot.slack.listeners.home import Intake
 from bot.slack.render import render
 from bot.slack.showing import Showing
 

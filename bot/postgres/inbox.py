@@ -21,23 +21,23 @@ class Item:
 
     approval: Approval
     thread: Thread
-    votes: tuple[Vote, ...]
-    permalink: str | None
+    votes: tuple[Vote, ...] = ()
+    permalink: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Inbox:
     """A person's three lists, each in the order in which it is read, and the time they were read.
 
     `waits` and `asks` count all that the first two lists would hold if they were not cut.
     """
 
-    waiting: tuple[Item, ...]
-    asked: tuple[Item, ...]
-    recent: tuple[Item, ...]
+    waiting: tuple[Item, ...] = ()
+    asked: tuple[Item, ...] = ()
+    recent: tuple[Item, ...] = ()
     now: datetime
-    waits: int
-    asks: int
+    waits: int = 0
+    asks: int = 0
 
 
 async def inbox(conn: AsyncConnection[Any], user: str) -> Inbox:
@@ -53,7 +53,7 @@ async def inbox(conn: AsyncConnection[Any], user: str) -> Inbox:
         raise LookupError("signoff_now")
     (mine, waits), (own, asks) = await _counted(waiting), await _counted(asked)
     settled = tuple([_item(one) async for one in recent])
-    return Inbox(mine, own, settled, row["now"], waits, asks)
+    return Inbox(waiting=mine, asked=own, recent=settled, now=row["now"], waits=waits, asks=asks)
 
 
 async def _counted(found: AsyncCursor[Any]) -> tuple[tuple[Item, ...], int]:

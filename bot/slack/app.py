@@ -16,9 +16,9 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 
 from bot.slack.badge import Badge, ProvenClient
 from bot.slack.client import Client
-from bot.slack.listeners import clicks, home, items, modals, submissions
+from bot.slack.listeners import clicks, command, home, items, modals, submissions
+from bot.slack.listeners.command import Intake
 from bot.slack.listeners.desk import Desk, NotDone, person_of
-from bot.slack.listeners.home import Intake
 from bot.slack.modals import refusal_view
 from bot.slack.refusals import refusal
 
@@ -94,7 +94,8 @@ def bolt_app(desk: Desk, intake: Intake, badge: Badge, signing_secret: str | Non
     modals.register(app, desk)
     submissions.register(app, desk)
     items.register(app, desk)
-    home.register(app, desk, intake)
+    home.register(app, desk)
+    command.register(app, desk, intake)
 
     @app.action(re.compile(".*"))
     async def on_unknown(ack: AsyncAck, body: dict[str, Any]) -> None:

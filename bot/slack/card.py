@@ -19,15 +19,16 @@ from bot.slack.manner import ending, manner
 from bot.slack.outcome import aftermath, outcome
 from bot.slack.rich import markdown, paragraph, person, quote, rich_text, web_link, words
 from bot.slack.text import (
+    HEADER,
     NOTHING,
     Block,
     clean,
     context,
     cut,
+    header,
     line,
     mention,
     mrkdwn,
-    plain,
     said,
     section,
     units,
@@ -36,7 +37,6 @@ from bot.slack.values import Piece, edits, facts, proposal, titles
 
 __all__ = ["CardView", "Drawn", "card"]
 
-_TITLE = 150
 _LONG_TITLE = 700
 _SUMMARY = 1500
 _PROPOSAL = 2000
@@ -85,8 +85,8 @@ def _blocks(view: CardView, share: float) -> list[Block]:
 
 def _title(approval: Approval) -> Iterator[Block]:
     title = clean(approval.request.title).strip()
-    yield {"type": "header", "text": plain(line(title), _TITLE)}
-    if units(line(title)) > _TITLE:
+    yield header(line(title))
+    if units(line(title)) > HEADER:
         yield rich_text(paragraph(words(cut(title, _LONG_TITLE), bold=True)))
 
 

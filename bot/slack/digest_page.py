@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.approvals.digest import TOPICS, Digest, Line, Topic
 from bot.slack.drawn import LONGEST, Drawn, drawn, weight
-from bot.slack.text import Block, context, plain, said, section, when
+from bot.slack.text import Block, context, header, said, section, when
 
 _HEADINGS: dict[Topic, str] = {
     "undeliverable": "Could not be delivered",
@@ -42,7 +42,7 @@ def pages(digest: Digest, message_ids: Sequence[str] = (), version: int = 1) -> 
 def _page(digest: Digest, chunk: list[_Entry], number: str) -> tuple[str, list[Block]]:
     told, name = _summary(digest), ", ".join(filter(None, ["Approvals digest", number]))
     blocks: list[Block] = [
-        {"type": "header", "text": plain(name, 150)},
+        header(name),
         *([section(told)] if len({line.topic for line in digest.lines}) != 1 else []),
     ]
     topic: Topic | None = None

@@ -17,12 +17,13 @@ from bot import metrics
 from bot.facts import deliveries
 from bot.facts.claims import Claim, claim
 from bot.facts.strays import WITH_BUTTONS
+from bot.postgres.inbox import inbox
 from bot.postgres.jobs import Queue
-from bot.slack.directory import Directory, Unreachable
+from bot.slack.directory import Directory, Unreachable, handles
 from bot.slack.drawn import Drawn
 from bot.slack.failures import Failure, fault, read_failure
 from bot.slack.found import StillUnknown, find_posted
-from bot.slack.home_page import home_page
+from bot.slack.home import home
 from bot.slack.outsiders import Outsiders
 
 log = structlog.get_logger("signoff.slack")
@@ -154,7 +155,7 @@ class Delivery:
         """Show a person their Home, which has no place of its own and can be published again at any time."""
         user = claimed.message.target
         async with self._pool.connection() as conn:
-            view = await home_page(conn, user)
+            view = home(await inbox(conn, user), await handles(conn))
         await metrics.called("views.publish", self._client.views_publish(user_id=user, view=view))
         async with self._pool.connection() as conn:
             await deliveries.done(conn, claimed)

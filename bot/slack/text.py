@@ -16,6 +16,9 @@ Block = dict[str, Any]
 NOTHING: Final = "\u2013"
 """A dash, where Slack wants text and there is none."""
 
+HEADER: Final = 150
+"""Units of a header's text."""
+
 HIDDEN: Final = "\ufffd"
 """Stands where something invisible was, so that nobody approves what they cannot see."""
 
@@ -118,6 +121,10 @@ def mrkdwn(text: str, limit: int = 3000) -> Block:
     if kept.rfind("<") > kept.rfind(">"):
         kept = kept[: kept.rfind("<")].rstrip() + "…"
     return {"type": "mrkdwn", "text": kept or NOTHING, "verbatim": True}
+
+
+def header(text: str) -> Block:
+    return {"type": "header", "text": plain(text, HEADER)}
 
 
 def section(text: str) -> Block:

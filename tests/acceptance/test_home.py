@@ -17,8 +17,8 @@ import workflows.expense
 from bot.facts import homes
 from bot.postgres import inbox as inbox_module
 from bot.roles.slack import drained
+from bot.slack.listeners.command import UNSURE_START
 from bot.slack.listeners.desk import UNSURE
-from bot.slack.listeners.home import UNSURE_START
 
 
 @pytest.fixture

@@ -27,9 +27,10 @@ from slack_rows import (
 
 from bot.approvals.canonical import canonical
 from bot.approvals.request import ApprovalRequest, Option
+from bot.postgres.inbox import Inbox, Item
 from bot.slack.card import CardView, card
 from bot.slack.drawn import Drawn
-from bot.slack.home import Entry, HomeView, home
+from bot.slack.home import home
 from bot.slack.modals import approve_note_modal, edit_modal, taken_modal, whole_modal
 from bot.slack.token import Token
 
@@ -155,8 +156,8 @@ def test_any_content_fits_the_modals_and_the_home(request_: ApprovalRequest, pag
     judge_view(taken_modal(shown, BOB, request_.proposal))
     if isinstance(request_.proposal, dict):
         judge_view(edit_modal(token, shown, thread()))
-    entry = Entry(shown, thread())
-    view = home(HomeView(waiting=(entry,) * 30, asked=(entry,) * 30, recent=(entry,) * 30, now=NOW))
+    item = Item(shown, thread())
+    view = home(Inbox(waiting=(item,) * 30, asked=(item,) * 30, recent=(item,) * 30, now=NOW), {})
     judge_view(view)
     assert mentions(Drawn("x", view["blocks"])) <= OURS
 

@@ -23,17 +23,18 @@ from slack_rows import (
 
 from bot.approvals.digest import TOPICS, Digest, Line
 from bot.approvals.request import ApprovalRequest
+from bot.postgres.inbox import Inbox, Item
+from bot.slack.command import Startable, help_text, lists, not_started, started
 from bot.slack.digest_page import pages
-from bot.slack.home import Entry, HomeView, home
-from bot.slack.inbox import Startable, help_text, inbox, not_started, started
+from bot.slack.home import home
 
 LINK = "https://slack.example/archives/C1/p1"
-OPEN = Entry(approval(), thread(), (vote(BOB),), LINK)
-SETTLED = Entry(decided(decision()), thread(status="done"), (), LINK)
+OPEN = Item(approval(), thread(), (vote(BOB),), LINK)
+SETTLED = Item(decided(decision()), thread(status="done"), (), LINK)
 
 
 def test_home_shows_what_waits_with_the_same_buttons_as_the_card() -> None:
-    view = home(HomeView(waiting=(OPEN,), asked=(OPEN,), recent=(SETTLED,), now=NOW, groups=GROUPS))
+    view = home(Inbox(waiting=(OPEN,), asked=(OPEN,), recent=(SETTLED,), now=NOW), GROUPS)
 
     judge_view(view)
     shown = read(view)
@@ -48,7 +49,7 @@ def test_home_shows_what_waits_with_the_same_buttons_as_the_card() -> None:
 
 
 def test_an_empty_home_teaches() -> None:
-    view = home(HomeView(now=NOW))
+    view = home(Inbox(now=NOW), {})
 
     judge_view(view)
     assert "Nothing waits for you" in read(view)
@@ -56,7 +57,7 @@ def test_an_empty_home_teaches() -> None:
 
 
 def test_a_full_home_fits_and_counts_what_it_leaves_out() -> None:
-    view = home(HomeView(waiting=(OPEN,) * 40, asked=(OPEN,) * 40, recent=(SETTLED,) * 40, now=NOW))
+    view = home(Inbox(waiting=(OPEN,) * 40, asked=(OPEN,) * 40, recent=(SETTLED,) * 40, now=NOW), {})
 
     judge_view(view)
     assert "And 28 more approvals" in read(view)
@@ -65,13 +66,13 @@ def test_a_full_home_fits_and_counts_what_it_leaves_out() -> None:
 
 
 def test_home_offers_everything_where_it_showed_only_a_part() -> None:
-    long = Entry(approval(ApprovalRequest(title="Read", summary="x " * 1000)), thread())
+    long = Item(approval(ApprovalRequest(title="Read", summary="x " * 1000)), thread())
 
-    assert "signoff.whole" in actions(home(HomeView(waiting=(long,), now=NOW))["blocks"])
+    assert "signoff.whole" in actions(home(Inbox(waiting=(long,), now=NOW), {})["blocks"])
 
 
 def test_the_inbox_lists_both_sides_and_has_no_buttons() -> None:
-    answer = inbox([OPEN], [], NOW)
+    answer = lists(Inbox(waiting=(OPEN,), now=NOW))
 
     judge(answer.blocks)
     assert actions(answer.blocks) == []
@@ -81,16 +82,17 @@ def test_the_inbox_lists_both_sides_and_has_no_buttons() -> None:
 
 
 def test_a_long_inbox_fits_and_leads_to_the_home() -> None:
-    answer = inbox([OPEN] * 40, [OPEN] * 40, NOW)
+    answer = lists(Inbox(waiting=(OPEN,) * 40, asked=(OPEN,) * 40, now=NOW))
 
     judge(answer.blocks)
     assert "And 25 more; their cards are in their channels." in read(answer.blocks)
 
 
 def test_answers_in_any_script_are_short_enough_for_an_acknowledgement() -> None:
-    long = Entry(approval(ApprovalRequest(title="\u652f\u6255" * 1000)), thread(), permalink=LINK)
+    long = Item(approval(ApprovalRequest(title="\u652f\u6255" * 1000)), thread(), permalink=LINK)
     offers = [Startable("expense", "\u652f\u6255" * 1000, tuple(f"field_{n}" for n in range(30)))] * 20
-    answers = (inbox([long] * 40, [long] * 40, NOW), help_text(offers), not_started("\u652f" * 5000, offers))
+    full = Inbox(waiting=(long,) * 40, asked=(long,) * 40, now=NOW)
+    answers = (lists(full), help_text(offers), not_started("\u652f" * 5000, offers))
 
     for answer in answers:
         assert len(json.dumps([answer.text, answer.blocks])) < 16_000

@@ -1,114 +1,16 @@
-"""The App Home and `/approvals`: what waits for me, what I asked for, and how to start something."""
+"""The App Home: drawn when somebody opens it."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
-from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_bolt.async_app import AsyncApp
 
-from bot.approvals.errors import SignoffError
-from bot.postgres.inbox import inbox
-from bot.slack.drawn import Drawn
-from bot.slack.home_page import entries
-from bot.slack.inbox import Startable, help_text, not_started, started
-from bot.slack.inbox import inbox as inbox_answer
-from bot.slack.listeners.deadline import within
-from bot.slack.listeners.desk import DATABASE_SECONDS, UNSURE, DatabaseAway, Desk
-from bot.slack.text import unescaped
-
-UNSURE_START = (
-    "The database did not answer in time, so I cannot say that it was started. "
-    "Look with `/approvals` at what you asked for before you try again."
-)
+from bot.slack.listeners.desk import Desk
 
 
-@dataclass(frozen=True)
-class Intake:
-    """How threads are started from Slack: what there is, and a call that starts one for a user.
-
-    `start` takes the workflow, its input, the user, what stays the same when Slack repeats itself, and the
-    autonomy.
-    """
-
-    offers: Callable[[], Sequence[Startable]]
-    start: Callable[[str, dict[str, Any], str, str | None, str], Coroutine[Any, Any, str]]
-
-
-def register(app: AsyncApp, desk: Desk, intake: Intake) -> None:
+def register(app: AsyncApp, desk: Desk) -> None:
     @app.event("app_home_opened")
     async def on_home_opened(event: dict[str, Any]) -> None:
         if event.get("tab", "home") == "home":
             await desk.home_opened(event["user"])
-
-    @app.command("/approvals")
-    async def on_command(ack: AsyncAck, command: dict[str, Any]) -> None:
-        try:
-            answer = await _answer(desk, intake, command)
-        except DatabaseAway:
-            answer = Drawn(UNSURE, [])
-        await ack(response_type="ephemeral", text=answer.text, blocks=answer.blocks or None)
-
-
-async def _answer(desk: Desk, intake: Intake, command: dict[str, Any]) -> Drawn:
-    user = command["user_id"]
-    # Slack documents entities for messages and says nothing of commands; nobody types them by hand.
-    verb, rest = _word(unescaped(command.get("text", "")))
-    match verb:
-        case "":
-            lists = await desk.ask(lambda conn: inbox(conn, user))
-            waiting, asked = entries(lists.waiting), entries(lists.asked)
-            return inbox_answer(waiting, asked, lists.now, waits=lists.waits, asks=lists.asks)
-        case "start":
-            return await _start(intake, user, rest, command.get("trigger_id") or None)
-        case _:
-            return help_text(intake.offers())
-
-
-async def _start(intake: Intake, user: str, text: str, key: str | None) -> Drawn:
-    name, given = _word(text)
-    if not name:
-        return not_started("name a workflow", intake.offers())
-    autonomy, given = _autonomy(given)
-    try:
-        parsed = _parsed(given or "{}")
-    except ValueError as error:
-        return not_started(f"the input is not JSON: {error}")
-    except RecursionError:
-        return not_started("the input is nested too deep to be read as JSON")
-    if not isinstance(parsed, dict):
-        return not_started('the input must be a JSON object, such as {"amount": 5}')
-    try:
-        return started(name, await within(DATABASE_SECONDS, intake.start(name, parsed, user, key, autonomy)))
-    except DatabaseAway:
-        return Drawn(UNSURE_START, [])
-    except SignoffError as error:
-        offers = intake.offers()
-        return not_started(str(error), [one for one in offers if one.name == name] or offers)
-
-
-def _autonomy(given: str) -> tuple[str, str]:
-    """Take `--autonomy MODE` from before the input; what is no mode is refused with what is allowed."""
-    option = re.match("(--|\u2014|\u2013)autonomy", given)
-    return _word(given[option.end() :].lstrip(" =")) if option else ("on_action", given)
-
-
-def _parsed(given: str) -> Any:
-    """Read JSON; where it is none, with straight quotes for those that Macs and phones make of typed ones."""
-    try:
-        return json.loads(given)
-    except ValueError:
-        straight = re.sub("[\u201c\u201d\u201e]", '"', given)
-        with suppress(ValueError):
-            return json.loads(straight)
-        raise
-
-
-def _word(text: str) -> tuple[str, str]:
-    """Part the first word from the rest, which may begin on a line of its own."""
-    word, rest = [*text.split(maxsplit=1), "", ""][:2]
-    return word, rest.strip()

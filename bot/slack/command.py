@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.postgres.inbox import Inbox, Item
 from bot.slack.drawn import Drawn, drawn, fits_ack
-from bot.slack.home import Entry, row
-from bot.slack.text import Block, context, count, listing, plain, said, section
+from bot.slack.home import row
+from bot.slack.text import Block, context, count, header, listing, said, section
 
 _LISTED = 15
 
@@ -22,14 +23,10 @@ class Startable:
     fields: tuple[str, ...] = ()
 
 
-def inbox(
-    waiting: Sequence[Entry], asked: Sequence[Entry], now: datetime, *, waits: int = 0, asks: int = 0
-) -> Drawn:
-    """Answer `/approvals`, to one person; the buttons are on the cards and in the App Home.
-
-    `waits` and `asks` count what there is, where that is more than the lists hold.
-    """
-    waits, asks = max(waits, len(waiting)), max(asks, len(asked))
+def lists(inbox: Inbox) -> Drawn:
+    """Answer `/approvals`, to one person; the buttons are on the cards and in the App Home."""
+    waiting, asked, now = inbox.waiting, inbox.asked, inbox.now
+    waits, asks = max(inbox.waits, len(waiting)), max(inbox.asks, len(asked))
     none = "You have asked for nothing that is still open."
 
     def told(most: int) -> Drawn:
@@ -80,7 +77,7 @@ def _catalogue(workflows: Sequence[Startable], most: int) -> list[Block]:
     rows = [section(_offer(workflow)) for workflow in workflows[:most]]
     left = len(workflows) - most
     more = [context(f"And {count(left, 'more workflow')}.")] if left > 0 else []
-    return [_header("Workflows"), *rows, *more]
+    return [header("Workflows"), *rows, *more]
 
 
 def _offer(workflow: Startable) -> str:
@@ -90,13 +87,9 @@ def _offer(workflow: Startable) -> str:
 
 
 def _list(
-    heading: str, entries: Sequence[Entry], there_are: int, now: datetime, empty: str, *, own: bool
+    heading: str, items: Sequence[Item], there_are: int, now: datetime, empty: str, *, own: bool
 ) -> list[Block]:
-    rows = [section(row(entry, now, own=own)) for entry in entries] or ([] if there_are else [section(empty)])
-    left = there_are - len(entries)
+    rows = [section(row(item, now, own=own)) for item in items] or ([] if there_are else [section(empty)])
+    left = there_are - len(items)
     more = [context(f"And {left:,} more; their cards are in their channels.")] if left > 0 else []
-    return [_header(heading), *rows, *more]
-
-
-def _header(text: str) -> Block:
-    return {"type": "header", "text": plain(text, 150)}
+    return [header(heading), *rows, *more]
