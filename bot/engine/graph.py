@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -78,6 +78,7 @@ class GraphRun:
         self._nests = any(steps_into(graph, name) for name in graph.nodes)
         self._handles = any(node.error_handler_node for node in graph.nodes.values())
         self._refused = 0
+        self._known: frozenset[str] = frozenset()
         self._corrects = corrects
         self._version = self._read_version = state_version
         self._config: Any = {
@@ -100,6 +101,7 @@ class GraphRun:
             found, readable = self._pauses(asked), True
         except BadRequest:
             found, readable = (), False
+        self._known = _ids(found)
         # A worker may die when the last task of a step has written, but before the step's checkpoint: nothing
         # is next then, but the tasks are there, and the step after them is still to come.
         ended = not state.next and not state.tasks
@@ -203,7 +205,8 @@ class GraphRun:
         about.
         """
         values = dict(result) if isinstance(result, dict) else {"result": result}
-        found = self._pauses(values.pop(INTERRUPT, ()))
+        found = self._pauses(await self._in_order(values.pop(INTERRUPT, ())))
+        self._known = _ids(found)
         return Snapshot(
             started=True,
             unfinished=bool(found),
@@ -216,6 +219,17 @@ class GraphRun:
             updated=bool(found) and self._corrects and (await self._looked_into()).updated,
             returned=True,
         )
+
+    async def _in_order(self, interrupts: Sequence[Interrupt]) -> Sequence[Interrupt]:
+        """Return them as the graph has its tasks, which people read the cards in.
+
+        A run gives them as its nodes came to ask. Where it asks one thing anew, that needs no look.
+        """
+        if len({each.id for each in interrupts} - self._known) < 2:
+            return interrupts
+        state = await kept.read(self._graph, self._config)
+        place = {each.id: n for n, each in enumerate(state.interrupts)}
+        return sorted(interrupts, key=lambda each: place.get(each.id, len(place)))
 
     def _pauses(self, interrupts: Iterable[Interrupt]) -> tuple[Pause, ...]:
         """Read interrupts; raises `BadRequest` where one has no id (NodeInterrupt) or cannot be asked."""
@@ -279,3 +293,7 @@ class GraphRun:
 
 def has_id(interrupt: Interrupt) -> bool:
     return bool(_INTERRUPT_ID.fullmatch(interrupt.id))
+
+
+def _ids(pauses: Iterable[Pause]) -> frozenset[str]:
+    return frozenset(pause.interrupt_id for pause in pauses)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import operator
 import random
 from typing import Annotated, Any, TypedDict
@@ -89,6 +90,28 @@ async def test_parallel_pauses_are_asked_at_once_and_answered_in_any_order(datab
         await it.answer(still["first?"])
         assert sorted((await it.thread(thread_id)).result["log"]) == ["first:approve", "second:reject"]
         assert [a.revision for a in await it.approvals(thread_id)] == [1, 1]
+
+
+async def test_what_one_step_asks_is_posted_as_the_graph_has_its_nodes_whichever_comes_to_ask_first(database):
+    others_asked = asyncio.Event()
+
+    async def zoe(state):
+        await others_asked.wait()
+        return {"log": [asks("zoe").verdict]}
+
+    async def ann(state):
+        return {"log": [asks("ann").verdict]}
+
+    async def moe(state):
+        others_asked.set()
+        return {"log": [asks("moe").verdict]}
+
+    order = ["zoe", "ann", "moe"]
+    async with bench(database, flow(side_by_side(State, zoe, ann, moe))) as it:
+        await it.run()
+        posted = await it.rows(_CARDS)
+
+    assert [card["title"] for card in posted] == order
 
 
 async def test_twenty_pauses_of_one_step_each_get_their_own_answer(database):
@@ -218,3 +241,10 @@ async def test_a_thread_that_waits_or_ended_is_not_swept(database):
         await it.answer((await it.pending(thread_id))["first?"])
 
         assert await it.sweep() == 0
+
+
+_CARDS = """
+select request ->> 'title' as title
+from procrastinate_jobs join messages on message_id = args ->> 'message_id' join approvals using (approval_id)
+where kind = 'card' order by procrastinate_jobs.id
+"""
