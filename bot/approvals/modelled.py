@@ -37,6 +37,11 @@ def modelled(value: Any) -> Modelled | None:
         return None
 
 
+def schema_of(kind: type) -> dict[str, Any]:
+    """Return the JSON Schema of a model, or of another type that pydantic knows."""
+    return _of(kind).schema
+
+
 class _Titled(GenerateJsonSchema):
     """Says `paysTo` as "Pays To", where pydantic makes "Paysto" of it."""
 

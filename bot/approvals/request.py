@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date, time
+from decimal import Decimal
+from enum import Enum
 from typing import Any, Literal, Self
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -10,7 +14,7 @@ from bot.approvals.basis import LONGEST
 from bot.approvals.canonical import canonical
 from bot.approvals.circular import refuse_circular
 from bot.approvals.errors import BadRequest
-from bot.approvals.modelled import modelled
+from bot.approvals.modelled import modelled, schema_of
 from bot.approvals.policy import Policy
 from bot.approvals.sla import Sla
 
@@ -39,7 +43,7 @@ class ApprovalRequest(BaseModel):
     that it was made from: an answer is taken only while the node that asks still finds the same.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     signoff: Literal[1] = 1
     title: str = Field(min_length=1, max_length=2000)
@@ -66,6 +70,8 @@ class ApprovalRequest(BaseModel):
             data = {**data, "proposal": how.plain(data["proposal"])}
             if data.get("proposal_schema") is None:
                 data["proposal_schema"] = how.schema
+        if isinstance(data, dict) and isinstance(model := data.get("proposal_schema"), type):
+            data = {**data, "proposal_schema": schema_of(model)}
         return data
 
     @field_validator("title")
@@ -80,7 +86,7 @@ class ApprovalRequest(BaseModel):
     def _as_text(cls, fields: Any) -> Any:
         if not isinstance(fields, dict):
             return fields
-        return {key: str(v) if isinstance(v, int | float) else v for key, v in fields.items()}
+        return {key: _fact(value) for key, value in fields.items()}
 
     @field_validator("links")
     @classmethod
@@ -125,6 +131,18 @@ def parse_request(payload: Any) -> ApprovalRequest:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "request"
         raise BadRequest(f"The approval request is not valid: {where}: {first['msg']}.") from error
+
+
+def _fact(value: Any) -> Any:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case int() | float() | Decimal() | date() | time() | UUID():
+            return str(value)
+        case Enum():
+            return _fact(value.value)
+        case _:
+            return value
 
 
 def _default_actions(request: ApprovalRequest) -> tuple[Action, ...]:

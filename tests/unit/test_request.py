@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -22,6 +23,13 @@ LEAST = {"signoff": 1, "title": "Pay Acme"}
 class Payment(BaseModel):
     to: str
     amount: Decimal
+
+
+PAYMENT = Payment(to="Acme", amount=Decimal("12400.00"))
+
+
+class Colour(Enum):
+    RED = "red"
 
 
 def test_a_title_is_enough() -> None:
@@ -52,7 +60,7 @@ def test_what_is_no_request_is_refused_in_a_line_that_says_what_to_write() -> No
 
 
 def test_a_model_unfolds_into_plain_json_with_its_schema() -> None:
-    request = ApprovalRequest(title="Pay", proposal=Payment(to="Acme", amount=Decimal("12400.00")))
+    request = ApprovalRequest(title="Pay", proposal=PAYMENT)
     assert request.proposal == {"to": "Acme", "amount": "12400.00"}
     assert request.proposal_schema is not None
     assert set(request.proposal_schema["properties"]) == {"to", "amount"}
@@ -131,6 +139,34 @@ def test_a_dataclass_can_be_edited_as_a_model_can() -> None:
 def test_what_is_in_a_proposal_and_is_no_json_is_refused_by_its_name() -> None:
     with pytest.raises((BadRequest, ValueError), match="Event"):
         ApprovalRequest(title="Hold", proposal=Holder(threading.Event())).payload()
+
+
+def test_the_schema_of_plain_json_may_be_said_by_a_model() -> None:
+    request = ApprovalRequest(title="Pay", proposal={"to": "Acme"}, proposal_schema=Payment)
+    assert request.proposal_schema == ApprovalRequest(title="Pay", proposal=PAYMENT).proposal_schema
+
+
+def test_facts_are_written_as_a_person_reads_them() -> None:
+    facts = {
+        "Amount": Decimal("12.50"),
+        "Due": date(2026, 1, 12),
+        "Colour": Colour.RED,
+        "Paid": False,
+        "No": 3,
+    }
+    request = ApprovalRequest(title="Pay", fields=facts)
+    assert request.fields == {
+        "Amount": "12.50",
+        "Due": "2026-01-12",
+        "Colour": "red",
+        "Paid": "no",
+        "No": "3",
+    }
+
+
+def test_no_number_of_a_proposal_becomes_null_on_its_way_to_a_person() -> None:
+    with pytest.raises(BadRequest, match="NaN"):
+        ApprovalRequest(title="Pay", proposal={"score": float("nan")}).payload()
 
 
 def test_a_payload_reads_back_as_the_same_request() -> None:
