@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from bot.approvals.policy import is_group, is_user
+from bot.approvals.policy import known_approvers
 from bot.approvals.sla import Zone
 
 
@@ -86,7 +86,9 @@ class Settings(BaseSettings):
     )
     workflows: Names = Field(default=(), alias="SIGNOFF_WORKFLOWS")
     default_channel: str = Field(default="", alias="SIGNOFF_DEFAULT_CHANNEL")
-    default_approvers: Names = Field(default=(), alias="SIGNOFF_DEFAULT_APPROVERS")
+    default_approvers: Annotated[Names, AfterValidator(known_approvers)] = Field(
+        default=(), alias="SIGNOFF_DEFAULT_APPROVERS"
+    )
     default_reply: Literal["dict", "bool", "text"] | None = Field(default=None, alias="SIGNOFF_DEFAULT_REPLY")
     sweep_seconds: float = Field(default=1.0, alias="SIGNOFF_SWEEP_SECONDS", gt=0, le=3600)
     grace: Annotated[timedelta, WrapValidator(_grace)] = Field(
@@ -120,14 +122,6 @@ class Settings(BaseSettings):
         if wrong := [part for part in times if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", part)]:
             raise ValueError(f"{wrong[0]!r} is no time of day: write 09:00,17:00")
         return tuple(time.fromisoformat(part) for part in times)
-
-    @field_validator("default_approvers")
-    @classmethod
-    def _approvers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if not (is_user(name) or is_group(name)):
-                raise ValueError(f"{name!r} is no user id (U…), group id (S…) or group handle (@group)")
-        return names
 
     @field_validator("api_tokens", mode="before")
     @classmethod

@@ -26,13 +26,13 @@ class Measures:
 
     async def metrics(self, _: Request) -> Response:
         """Answer in Prometheus' text format; `signoff_database_up` is 0 where the rest of the gauges lack."""
-        text = generate_latest(_counted()) + generate_latest(_registry(Standing(await self._standing())))
+        text = generate_latest(_counted()) + generate_latest(_registry(Gauges(await self._standing())))
         return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _standing(self) -> Mapping[str, Any] | None:
         try:
             async with self._house.listening.connection() as conn:
-                found = await conn.execute(_STANDING)
+                found = await conn.execute(_AS_IT_STANDS)
                 row: Mapping[str, Any] | None = await found.fetchone()
         except DatabaseAway as error:
             log.warning("database_away", path="/metrics", why=str(error))
@@ -40,7 +40,7 @@ class Measures:
         return row
 
 
-class Standing:
+class Gauges:
     """The gauges of one scrape."""
 
     def __init__(self, row: Mapping[str, Any] | None) -> None:
@@ -86,9 +86,9 @@ def _counted() -> CollectorRegistry:
     return together
 
 
-def _registry(standing: Standing) -> CollectorRegistry:
+def _registry(gauges: Gauges) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(standing)
+    registry.register(gauges)
     return registry
 
 
@@ -104,7 +104,7 @@ def _labelled(name: str, help_text: str, label: str, values: Mapping[str, Any]) 
 
 
 # Each count is served by an index of what is open: an installation's past costs a scrape nothing.
-_STANDING = """
+_AS_IT_STANDS = """
 select (select count(*) from approvals where status = 'pending') as approvals_pending,
        (select count(*) from approvals where status = 'pending' and due_at <= signoff_now())
            as approvals_overdue,

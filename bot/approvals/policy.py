@@ -6,14 +6,33 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Verdict = Literal["approve", "reject", "respond", "choose"]
 
 _USER = re.compile(r"[UW][A-Z0-9]{5,20}")
 _GROUP = re.compile(r"S[A-Z0-9]{5,20}|@[a-z0-9][a-z0-9._-]{0,79}")
+
+
+def is_user(name: str) -> bool:
+    return _USER.fullmatch(name) is not None
+
+
+def is_group(name: str) -> bool:
+    return _GROUP.fullmatch(name) is not None
+
+
+def known_approvers(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names, each once; raises ValueError for what names nobody in Slack."""
+    for name in names:
+        if not (is_user(name) or is_group(name)):
+            raise ValueError(f"{name!r} is no user id (U…), group id (S…) or group handle (@group)")
+    return tuple(dict.fromkeys(names))
+
+
+Approvers = Annotated[Sequence[str], Field(max_length=200), AfterValidator(known_approvers)]
 
 
 class Policy(BaseModel):
@@ -29,18 +48,10 @@ class Policy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    approvers: Sequence[str] = Field(default=(), max_length=200)
+    approvers: Approvers = ()
     approvals: int = Field(default=1, ge=1, le=100)
     rejections: int = Field(default=1, ge=1, le=100)
     self_approval: bool = False
-
-    @field_validator("approvers")
-    @classmethod
-    def _known_forms(cls, approvers: Sequence[str]) -> tuple[str, ...]:
-        for name in approvers:
-            if not (is_user(name) or is_group(name)):
-                raise ValueError(f"{name!r} is no user id (U…), group id (S…) or group handle (@group)")
-        return tuple(dict.fromkeys(approvers))
 
     @property
     def users(self) -> tuple[str, ...]:
@@ -84,14 +95,6 @@ class Side:
     def decisive(self) -> Vote:
         """The vote that speaks for the side where it wins: the latest, and of noes and words a no."""
         return max(self.votes, key=lambda vote: (vote.verdict == "reject", vote.at))
-
-
-def is_user(name: str) -> bool:
-    return _USER.fullmatch(name) is not None
-
-
-def is_group(name: str) -> bool:
-    return _GROUP.fullmatch(name) is not None
 
 
 def winning(policy: Policy, votes: Iterable[Vote], *, takes_words: bool = False) -> Side | None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bot.approvals.errors import SignoffError
-from bot.approvals.policy import is_group, is_user
+from bot.approvals.policy import Approvers
 from bot.approvals.working_time import WorkingTime, public_holidays
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -53,13 +53,6 @@ def _known_holidays(code: str) -> str:
     return code
 
 
-def _known_approvers(names: Sequence[str]) -> tuple[str, ...]:
-    for name in names:
-        if not (is_user(name) or is_group(name)):
-            raise ValueError(f"{name!r} is no user id (U…), group id (S…) or group handle (@group)")
-    return tuple(dict.fromkeys(names))
-
-
 def _on_the_wall(value: time) -> time:
     if value.tzinfo is not None:
         raise ValueError("working hours are local: write 09:00 and name the zone in `timezone`")
@@ -67,7 +60,7 @@ def _on_the_wall(value: time) -> time:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_spelled_out), AfterValidator(_positive)]
-Approvers = Annotated[Sequence[str], Field(min_length=1, max_length=200), AfterValidator(_known_approvers)]
+Added = Annotated[Approvers, Field(min_length=1)]
 LocalTime = Annotated[time, AfterValidator(_on_the_wall)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 
@@ -126,7 +119,7 @@ class Sla(BaseModel):
     respond_within: Duration | None = None
     remind_after: Annotated[Sequence[Duration], Field(max_length=_MOST_STEPS), AfterValidator(tuple)] = ()
     escalate: Annotated[
-        Sequence[tuple[Duration, Approvers]], Field(max_length=_MOST_STEPS), AfterValidator(tuple)
+        Sequence[tuple[Duration, Added]], Field(max_length=_MOST_STEPS), AfterValidator(tuple)
     ] = ()
     calendar: Literal["business"] | None = None
     timezone: Zone = "UTC"

@@ -10,8 +10,8 @@ import structlog
 
 from bot.approvals.states import ThreadStatus
 from bot.engine.result import as_text
-from bot.engine.standing import Standing
 from bot.engine.thread_row import ThreadRow
+from bot.engine.unsettled import Unsettled
 from bot.facts.messages import to_ops
 from bot.facts.settle import call_off, close
 from bot.postgres.fact import Fact
@@ -23,7 +23,7 @@ MOST_SAID = 1000
 log = structlog.get_logger("signoff.engine")
 
 
-async def hold_misfit(recorded: Fact, row: ThreadRow, rows: Standing, problem: str) -> None:
+async def hold_misfit(recorded: Fact, row: ThreadRow, rows: Unsettled, problem: str) -> None:
     """Leave a thread whose state does not fit for code that fits it; nothing is sent, nothing fails."""
     kept = why_held(problem)
     if row.thread.error != kept:
@@ -56,7 +56,12 @@ async def orphan(recorded: Fact, row: ThreadRow, approval: Approval, now: dateti
 
 
 async def stop(
-    recorded: Fact, row: ThreadRow, rows: Standing, status: ThreadStatus, why: str, details: str | None = None
+    recorded: Fact,
+    row: ThreadRow,
+    rows: Unsettled,
+    status: ThreadStatus,
+    why: str,
+    details: str | None = None,
 ) -> None:
     """End before the graph has: what is still open closes, and its cards say why."""
     reason = why if status == "cancelled" else f"the workflow failed: {why}"

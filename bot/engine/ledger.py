@@ -35,8 +35,8 @@ from bot.engine.plan import (
     next_move,
 )
 from bot.engine.raised import gives_up, line, trace
-from bot.engine.standing import Standing, mark_applied, standing
 from bot.engine.thread_row import RECOVERED, ThreadRow
+from bot.engine.unsettled import Unsettled, mark_applied, unsettled
 from bot.facts.registering import register, revise
 from bot.facts.supersede import supersede
 from bot.postgres.fact import Fact, fact_in_one
@@ -51,7 +51,7 @@ class Ledger:
 
     def __init__(self, conn: AsyncConnection[Any], queue: Wakes, thread: Thread) -> None:
         self._conn = conn
-        self._known: Standing | None = None
+        self._known: Unsettled | None = None
         self._queue = queue
         self._journey = Journey(thread.thread_id)
         self.row = ThreadRow(conn, thread)
@@ -62,13 +62,13 @@ class Ledger:
         return self.row.thread
 
     @asynccontextmanager
-    async def _fact(self, known: Standing | None = None) -> AsyncIterator[tuple[Fact, Standing]]:
+    async def _fact(self, known: Unsettled | None = None) -> AsyncIterator[tuple[Fact, Unsettled]]:
         """Open a transaction with the thread's rows as they stand, in as few round trips as can be."""
         self._known = None
         async with fact_in_one(self._conn, self._queue) as recorded:
-            yield recorded, known or await standing(self._conn, self.thread.thread_id)
+            yield recorded, known or await unsettled(self._conn, self.thread.thread_id)
 
-    def _still_true(self, snapshot: Snapshot) -> Standing | None:
+    def _still_true(self, snapshot: Snapshot) -> Unsettled | None:
         """Return how the rows stood when answers were sent, where that says all that follows from the end.
 
         Only the holder of the lock adds approvals and sends answers, so whatever was not sent is all that
@@ -104,7 +104,7 @@ class Ledger:
             return move
 
     async def _record(
-        self, recorded: Fact, move: Move, snapshot: Snapshot, rows: Standing, workflow: Workflow
+        self, recorded: Fact, move: Move, snapshot: Snapshot, rows: Unsettled, workflow: Workflow
     ) -> Move:
         """Write down the move before it is made; returns it with what it takes along, or the end instead."""
         match move:
@@ -173,7 +173,7 @@ class Ledger:
                 await stop(recorded, self.row, rows, "failed", line(error), trace(error))
 
     async def _follow_pauses(
-        self, recorded: Fact, snapshot: Snapshot, rows: Standing, workflow: Workflow
+        self, recorded: Fact, snapshot: Snapshot, rows: Unsettled, workflow: Workflow
     ) -> tuple[Approval, ...]:
         changes = follow(snapshot, rows.approvals)
         self._journey.missed(recorded, snapshot, changes.applied)
@@ -198,7 +198,7 @@ class Ledger:
             for before, pause in asked
         ]
         if any(decided) or changes.vanished or changes.superseded:
-            return (await standing(self._conn, self.thread.thread_id)).approvals
+            return (await unsettled(self._conn, self.thread.thread_id)).approvals
         return tuple(a for a in rows.approvals if a not in changes.applied)
 
     async def _settle_applied(self, recorded: Fact, changes: Changes, now: datetime) -> None:
@@ -208,7 +208,7 @@ class Ledger:
         for approval in changes.applied:
             recorded.redraw_cards(approval.approval_id)
 
-    async def _send(self, recorded: Fact, send: Send, rows: Standing, workflow: Workflow) -> Move:
+    async def _send(self, recorded: Fact, send: Send, rows: Unsettled, workflow: Workflow) -> Move:
         """Write the mark that proves an answer was sent; or end where the answer must not be sent at all."""
         said = answers(send, workflow)
         if isinstance(said, End):
@@ -218,7 +218,7 @@ class Ledger:
         return replace(send, answers=said)
 
     async def _step(
-        self, recorded: Fact, step: Step, snapshot: Snapshot, rows: Standing, workflow: Workflow
+        self, recorded: Fact, step: Step, snapshot: Snapshot, rows: Unsettled, workflow: Workflow
     ) -> Move:
         """Write the mark before the state is changed and the graph run past its breakpoints; or end there."""
         said = writes(step, snapshot, workflow)
@@ -233,6 +233,6 @@ class Ledger:
             await self.row.runs()
         return replace(step, writes=said)
 
-    async def _recover(self, recorded: Fact, rows: Standing) -> None:
+    async def _recover(self, recorded: Fact, rows: Unsettled) -> None:
         deaths = await self.row.recovers(rows.now)
         recorded.audit(self.thread.thread_id, RECOVERED, "signoff", {"deaths": deaths})

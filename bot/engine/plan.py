@@ -217,7 +217,7 @@ def _was_sent(approval: Approval, snapshot: Snapshot) -> bool:
 
 
 def _differs(approval: Approval | None, pause: Pause) -> bool:
-    return approval is not None and approval.payload_hash != pause.digest
+    return approval is not None and approval.payload_hash != pause.payload_hash
 
 
 def _stands(approval: Approval, pause: Pause) -> bool:

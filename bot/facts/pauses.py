@@ -27,7 +27,7 @@ class Pause:
     interrupt_id: str
     asked: Asked
     payload: dict[str, Any]
-    digest: str
+    payload_hash: str
 
     @classmethod
     def of(cls, interrupt_id: str, value: Any, response_schema: dict[str, Any] | None = None) -> Pause:
@@ -61,7 +61,7 @@ def found(
         revision=follows.revision + 1 if follows else 1,
         dialect=pause.asked.dialect,
         asked=pause.payload,
-        payload_hash=pause.digest,
+        payload_hash=pause.payload_hash,
         proposal=request.proposal,
         edited_by=None,
         policy=policy,
@@ -95,7 +95,7 @@ def revised(approval: Approval, pause: Pause, workflow: Workflow) -> Approval:
         dialect=pause.asked.dialect,
         answering=Answering.to(pause.asked, workflow.reply),
         asked=pause.payload,
-        payload_hash=pause.digest,
+        payload_hash=pause.payload_hash,
         proposal=request.proposal,
         edited_by=None,
         policy=policy.with_approvers(approval.escalated),

@@ -72,7 +72,7 @@ def _audit(fact: Fact, thread: Thread, approval: Approval, pause: Pause) -> None
         {
             "approval_id": approval.approval_id,
             "interrupt_id": pause.interrupt_id,
-            "payload_hash": pause.digest,
+            "payload_hash": pause.payload_hash,
             "request": pause.payload,
             "policy": approval.policy.model_dump(mode="json"),
             "refused": list(approval.notices),

@@ -185,11 +185,11 @@ async def test_without_a_database_the_counters_are_still_served(house, client):
 
 
 async def test_a_scrape_reads_what_is_open_by_index(house):
-    from bot.api.measures import _STANDING
+    from bot.api.measures import _AS_IT_STANDS
 
     async with house.house.work.connection() as conn, conn.transaction():
         await conn.execute("set local enable_seqscan = off")
-        plan = await (await conn.execute("explain " + _STANDING)).fetchall()
+        plan = await (await conn.execute("explain " + _AS_IT_STANDS)).fetchall()
     text = "\n".join(line["QUERY PLAN"] for line in plan)
     for table in ("approvals", "messages", "threads"):
         assert f"Seq Scan on {table}" not in text, text

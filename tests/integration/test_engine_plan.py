@@ -34,7 +34,7 @@ class Row:
     interrupt_id: str = ID
     status: str = "pending"
     dialect: str = "plain"
-    payload_hash: str = PAUSE.digest
+    payload_hash: str = PAUSE.payload_hash
     applying_at: datetime | None = None
     applied_at: datetime | None = None
 
@@ -133,7 +133,7 @@ def test_what_was_applied_or_superseded_is_of_no_more_concern():
 
 
 STOP = Pause.asking("b" * 32, Asked(breakpoint_request("send", "before", {}), "breakpoint"))
-AT_STOP = Row("b" * 32, dialect="breakpoint", payload_hash=STOP.digest)
+AT_STOP = Row("b" * 32, dialect="breakpoint", payload_hash=STOP.payload_hash)
 
 
 def test_no_answer_and_no_retry_runs_a_graph_past_a_breakpoint_that_is_not_decided():
@@ -168,7 +168,7 @@ def test_a_breakpoint_that_vanished_undecided_orphans_its_thread_wherever_the_gr
 
 def test_a_nodes_nameless_interrupt_is_answered_after_everything_else():
     nameless = Pause.asking("d" * 32, Asked(STOP.asked.request, "node_interrupt"))
-    row = Row("d" * 32, status="decided", dialect="node_interrupt", payload_hash=nameless.digest)
+    row = Row("d" * 32, status="decided", dialect="node_interrupt", payload_hash=nameless.payload_hash)
     stops = {nameless.interrupt_id: None}
 
     assert next_move(paused(pauses=(PAUSE, nameless), stops=stops), (row, Row())) == Wait()

@@ -13,8 +13,8 @@ from psycopg import AsyncConnection
 
 from bot.approvals import Policy
 from bot.approvals.policy import Vote
-from bot.engine.standing import mark_applied
 from bot.engine.thread_row import ThreadRow
+from bot.engine.unsettled import mark_applied
 from bot.facts import claims, deliveries, sweeps, threads
 from bot.facts.deadlines import Reach
 from bot.facts.digests import EXPIRED

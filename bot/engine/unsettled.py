@@ -14,7 +14,7 @@ from bot.postgres.rows import Approval
 
 
 @dataclass(frozen=True)
-class Standing:
+class Unsettled:
     """The approvals that are not settled with the graph, oldest first; their rows are locked."""
 
     approvals: tuple[Approval, ...]
@@ -22,11 +22,11 @@ class Standing:
     now: datetime
     read_at: float = field(default_factory=time.monotonic)
 
-    def aged(self) -> Standing:
+    def aged(self) -> Unsettled:
         """Return the same as it stands by now, where nothing has changed it."""
         return replace(self, now=self.now + timedelta(seconds=time.monotonic() - self.read_at))
 
-    def sent(self, approval_ids: Collection[str]) -> Standing:
+    def sent(self, approval_ids: Collection[str]) -> Unsettled:
         """Return the same once the mark that these were sent is written."""
         marked = tuple(
             replace(a, applying_at=self.now) if a.approval_id in approval_ids else a for a in self.approvals
@@ -39,13 +39,13 @@ class Standing:
         return tuple(approval for approval in self.approvals if approval.status == "pending")
 
 
-async def standing(conn: AsyncConnection[Any], thread_id: str) -> Standing:
+async def unsettled(conn: AsyncConnection[Any], thread_id: str) -> Unsettled:
     """Read and lock, so that no vote comes between what is read here and what follows from it."""
     await conn.execute(_LOCK, {"id": thread_id})
-    found = await conn.execute(_STANDING, {"id": thread_id})
+    found = await conn.execute(_UNSETTLED, {"id": thread_id})
     rows = await found.fetchall()
     approvals = tuple(Approval.of(row) for row in rows if row["approval_id"] is not None)
-    return Standing(approvals, rows[0]["cancel_reason"], rows[0]["now"])
+    return Unsettled(approvals, rows[0]["cancel_reason"], rows[0]["now"])
 
 
 async def mark_applied(conn: AsyncConnection[Any], approvals: Iterable[Approval], at: datetime) -> None:
@@ -61,7 +61,7 @@ where thread_id = %(id)s and status <> 'superseded' and applied_at is null
 order by created_at, approval_id for no key update
 """
 
-_STANDING = """
+_UNSETTLED = """
 select thread.*, a.*
 from (select cancel_reason, signoff_now() as now from threads where thread_id = %(id)s) thread
 left join approvals a on a.thread_id = %(id)s and a.status <> 'superseded' and a.applied_at is null
