@@ -17,7 +17,7 @@ from psycopg.rows import DictRow, dict_row
 
 from bot.approvals.errors import SignoffError
 
-CODE_VERSION = 2
+CODE_VERSION = 3
 """What the header of a migration, `-- oldest code: N`, is compared with. Raise it with what a file needs."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -120,11 +120,7 @@ def pending(migrations: Iterable[Migration], applied: dict[str, Applied]) -> tup
     Raises DatabaseTooNew where an applied migration wants newer code, MigrationChanged where one of ours
     was edited after it was applied.
     """
-    oldest = max((each.oldest_code for each in applied.values()), default=0)
-    if oldest > CODE_VERSION:
-        raise DatabaseTooNew(
-            f"the database needs code version {oldest} or newer, and this is {CODE_VERSION}: upgrade Signoff"
-        )
+    _refuse_outgrown(applied)
     missing = []
     for migration in migrations:
         if migration.name not in applied:
@@ -134,6 +130,14 @@ def pending(migrations: Iterable[Migration], applied: dict[str, Applied]) -> tup
                 f"{migration.name} was changed after it was applied: restore it, add a new file"
             )
     return tuple(missing)
+
+
+def _refuse_outgrown(applied: dict[str, Applied]) -> None:
+    oldest = max((each.oldest_code for each in applied.values()), default=0)
+    if oldest > CODE_VERSION:
+        raise DatabaseTooNew(
+            f"the database needs code version {oldest} or newer, and this is {CODE_VERSION}: upgrade Signoff"
+        )
 
 
 async def migrate(dsn: str, folder: Path = MIGRATIONS) -> list[str]:
@@ -160,6 +164,11 @@ async def check(connection: AsyncConnection[object]) -> None:
         raise NotMigrated(
             f"the database lacks {len(missing)} migrations ({missing[-1].name}): run signoff migrate"
         )
+
+
+async def check_outgrown(connection: AsyncConnection[object]) -> None:
+    """Raise DatabaseTooNew where a newer Signoff has migrated the database past this code, which runs."""
+    _refuse_outgrown(await _applied(connection))
 
 
 async def refuse_pooler(dsn: str) -> None:

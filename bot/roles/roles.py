@@ -18,6 +18,7 @@ from bot.house import House, opened
 from bot.roles.child import keep_worker
 from bot.roles.http import bound, serve
 from bot.roles.loop import spare_what_stays
+from bot.roles.outgrown import outgrown
 from bot.roles.slack import listen, proven
 from bot.settings import Settings
 from workflows import effects
@@ -84,14 +85,16 @@ async def _at_work(
 ) -> AsyncIterator[tuple[House, asyncio.TaskGroup]]:
     """Open the house, and leave it when its parts have ended.
 
-    Slack may be away meanwhile. Raises what `proven` returns where Slack, once it answers, will not have us.
+    Slack may be away meanwhile. Raises what `proven` returns where Slack, once it answers, will not have us,
+    and what `outgrown` does where a newer Signoff has migrated the database past this one.
     """
     async with opened(settings, database.dsn, pooled=database.pooled) as house:
         spare_what_stays()
         async with asyncio.TaskGroup() as parts:
             proving = parts.create_task(proven(house.badge, stop))
+            watching = parts.create_task(outgrown(house.work, stop))
             yield house, parts
-        if (refusal := proving.result()) is not None:
+        if (refusal := proving.result() or watching.result()) is not None:
             raise refusal
 
 

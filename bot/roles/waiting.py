@@ -23,7 +23,7 @@ async def until(
     """
     wait = FIRST_WAIT
     while not stop.is_set():
-        why = await _asked(away, stop)
+        why = await asked(away, stop)
         if why is None:
             return not stop.is_set()
         log.warning(event, why=why, tries_again_in=wait)
@@ -32,7 +32,7 @@ async def until(
     return False
 
 
-async def _asked(away: Callable[[], Awaitable[str | None]], stop: asyncio.Event) -> str | None:
+async def asked(away: Callable[[], Awaitable[str | None]], stop: asyncio.Event) -> str | None:
     """Ask, but let go of the question when it is time to stop."""
     asking, stopping = asyncio.ensure_future(away()), asyncio.ensure_future(stop.wait())
     try:

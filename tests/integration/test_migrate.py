@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import psycopg
@@ -24,6 +25,8 @@ from bot.postgres.migrate import (
     queue_migrations,
     refuse_pooler,
 )
+from bot.postgres.pools import queue_pool
+from bot.roles.outgrown import LOOK_SECONDS, outgrown
 
 FIRST = Migration("0001_first.sql", b"-- oldest code: 1\n", 1)
 SECOND = Migration("0002_second.sql", b"-- oldest code: 1\nselect 2", 1)
@@ -175,6 +178,38 @@ async def test_newer_code_has_been_here_and_this_one_neither_runs_nor_migrates(d
         await checked(database)
     with pytest.raises(DatabaseTooNew):
         await migrate(database)
+
+
+async def test_a_role_that_runs_ends_once_a_newer_signoff_has_migrated_the_database_past_it(database):
+    stop, rests = asyncio.Event(), []
+
+    async def rest(stop: asyncio.Event, seconds: float) -> None:
+        rests.append(seconds)
+        if len(rests) == 2:
+            await query(database, "insert into signoff_migrations values ('0999_later.sql', '', 999)")
+
+    async with queue_pool(database) as pool:
+        refusal = await outgrown(pool, stop, rest)
+
+    assert isinstance(refusal, DatabaseTooNew)
+    assert stop.is_set()
+    assert rests == [LOOK_SECONDS] * 2
+
+
+async def test_a_role_that_is_told_to_stop_does_not_wait_for_a_database_that_does_not_answer():
+    stop, asked = asyncio.Event(), asyncio.Event()
+
+    class Silent:
+        @asynccontextmanager
+        async def connection(self):
+            asked.set()
+            yield await asyncio.Event().wait()
+
+    looking = asyncio.create_task(outgrown(Silent(), stop))
+    await asked.wait()
+    stop.set()
+
+    assert await looking is None
 
 
 async def test_postgres_itself_is_not_taken_for_a_pooler(database):
