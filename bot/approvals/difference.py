@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby, islice
 from typing import Any
 
@@ -50,6 +50,27 @@ def worded(told: Told) -> str:
             return f"{path}: {_json(told['before'])} → (nothing)"
         case _:
             return f"{path}: {_json(told['before'])} → {_json(told['after'])}"
+
+
+def done(changes: Iterable[Told]) -> dict[str, str]:
+    """Say what each changed field is now, under its path."""
+    return {told["path"] or "and": _now(told) for told in changes}
+
+
+def _now(told: Told) -> str:
+    match told["kind"]:
+        case "more":
+            return f"{told['count']} more changes"
+        case "removed":
+            return "(nothing any more)"
+        case "appended":
+            return f"+{told['count']} {_plainly(told['after'])}"
+        case _:
+            return _plainly(told["after"])
+
+
+def _plainly(value: Any) -> str:
+    return value if isinstance(value, str) else _json(value)
 
 
 def _grouped(found: tuple[Change, ...]) -> Iterator[tuple[str | None, list[Change]]]:

@@ -33,9 +33,14 @@ class Departure:
     values: Any
     answered: tuple[Approval, ...] = ()
 
-    def until(self, snapshot: Snapshot, workflow: Workflow) -> list[Told]:
-        """Return what has changed since, with the workflow's secrets masked."""
-        before, after = _fields(self.values), _fields(snapshot.values)
+    async def until(self, values: Any, workflow: Workflow) -> list[Told]:
+        """Return what has changed in `values` since, with the workflow's secrets masked."""
+        if _is_small(self.values) and _is_small(values):
+            return self._until(values, workflow)
+        return await asyncio.to_thread(self._until, values, workflow)
+
+    def _until(self, values: Any, workflow: Workflow) -> list[Told]:
+        before, after = _fields(self.values), _fields(values)
         keys = dict.fromkeys((*before, *after))
         plain = {key: (_plain(before, key), _plain(after, key)) for key in keys}
         differ = {key: sides for key, sides in plain.items() if sides[0] != sides[1]}
@@ -71,14 +76,10 @@ class Journey:
                 self._departed = None
 
     async def compare(self, snapshot: Snapshot, workflow: Workflow) -> None:
-        """See what the run since the last move has changed, which may take too long for a transaction."""
+        """See what the run since the last move has changed; that may take too long for a transaction."""
         departed, self._changes = self._departed, []
-        if departed is None:
-            return
-        if _is_small(departed.values) and _is_small(snapshot.values):
-            self._changes = departed.until(snapshot, workflow)
-        else:
-            self._changes = await asyncio.to_thread(departed.until, snapshot, workflow)
+        if departed is not None:
+            self._changes = await departed.until(snapshot.values, workflow)
 
     def arrives(self, recorded: Fact, snapshot: Snapshot) -> None:
         """Keep what the run since the last move has changed; one that took an answer always says so."""

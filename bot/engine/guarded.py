@@ -19,6 +19,7 @@ from langgraph.types import PregelTask, StateSnapshot
 
 from bot.approvals.workflow import Workflow
 from bot.engine import kept
+from bot.engine.difference import Departure
 from bot.engine.graph import GraphRun, has_id
 from bot.engine.plan import Snapshot, StoppedSilently
 from bot.engine.stepping import EVERY, stepping, steps_into
@@ -104,14 +105,18 @@ class GuardedRun(GraphRun):
         if not before and not level.after:
             return None
         origin = await self._origin(state)
-        ran, after = await self._just_ran(level, origin)
+        since = await self._step_before(origin)
+        ran, after = _just_ran(level, origin, since)
         if before:
             return self._stop_at(level, origin, ran, before=before)
         if not after:
             return None
         own = _guarded(level.graph, level.graph.interrupt_after_nodes, list(after))
         stop = self._stop_at(level, origin, ran, after=own or after)
-        return replace(stop, stepped=not own and self._every_step)
+        if own or not self._every_step:
+            return stop
+        done = await Departure(since.values).until(origin.values, self._workflow) if since else []
+        return replace(stop, stepped=True, done=tuple(done))
 
     async def _raised(self, level: Level) -> list[Stop]:
         """Find legacy NodeInterrupts, which have no id, where they were raised."""
@@ -125,7 +130,7 @@ class GuardedRun(GraphRun):
         if not found:
             return []
         origin = await self._origin(level.state)
-        ran, _ = await self._just_ran(level, origin)
+        ran, _ = _just_ran(level, origin, await self._step_before(origin))
         at = self._stop_at(level, level.state, ran)
         return [
             replace(at, interrupt_id=interrupt_id(at.interrupt_id, str(n)), raised=raised)
@@ -160,18 +165,9 @@ class GuardedRun(GraphRun):
             ended=not namespace and not state.tasks,
         )
 
-    async def _just_ran(self, level: Level, origin: StateSnapshot) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the nodes of the step that led here, and which of them are guarded after.
-
-        Where that step is not kept any more, any guarded node may have run in it.
-        """
-        if (origin.metadata or {}).get("source") == "input":
-            return (), ()
-        before = await self._parent(origin)
-        if before is None:
-            return (), ("a step",) if level.after == EVERY else tuple(level.after)
-        ran = [task.name for task in before.tasks]
-        return tuple(ran), tuple(dict.fromkeys(_guarded(level.graph, level.after, ran)))
+    async def _step_before(self, origin: StateSnapshot) -> StateSnapshot | None:
+        """Return the state before the step that led here; None before the first, and where it is not kept."""
+        return None if _is_input(origin) else await self._parent(origin)
 
     async def _origin(self, state: StateSnapshot) -> StateSnapshot:
         """Find the step that others' updates of the state came on top of: it is the same breakpoint still."""
@@ -187,6 +183,25 @@ class GuardedRun(GraphRun):
             return None
         parent = await self._graph.aget_state(state.parent_config)
         return parent if parent.created_at is not None else None
+
+
+def _just_ran(
+    level: Level, origin: StateSnapshot, since: StateSnapshot | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the nodes of the step that led here, and which of them are guarded after.
+
+    Where that step is not kept any more, any guarded node may have run in it.
+    """
+    if _is_input(origin):
+        return (), ()
+    if since is None:
+        return (), ("a step",) if level.after == EVERY else tuple(level.after)
+    ran = [task.name for task in since.tasks]
+    return tuple(ran), tuple(dict.fromkeys(_guarded(level.graph, level.after, ran)))
+
+
+def _is_input(state: StateSnapshot) -> bool:
+    return (state.metadata or {}).get("source") == "input"
 
 
 def _levels(graph: Any, state: StateSnapshot, *, every_step: bool = False) -> Iterator[Level]:

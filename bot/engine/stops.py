@@ -25,6 +25,7 @@ from bot.approvals.dialects import (
     breakpoint_request,
     read,
 )
+from bot.approvals.difference import Told, done
 from bot.approvals.errors import BadAnswer, BadRequest
 from bot.approvals.workflow import Workflow
 from bot.engine.result import as_json
@@ -51,7 +52,8 @@ class Stop:
     `before` are the guarded nodes that are next, or else `after` those that have just run; all that ran then
     are in `ran`, and where that cannot be told any more it is empty, and the state cannot be edited.
     `routed` says that a conditional edge chose what is next, `sends` that a `Send` did. `stepped`
-    says that the run stops there and not the graph, so that nothing but what to show is declared for it.
+    says that the run stops there and not the graph, so
+    that nothing but what to show is declared for it; `done` is what the step has changed in the state.
     """
 
     interrupt_id: str
@@ -66,6 +68,7 @@ class Stop:
     sends: bool = False
     ended: bool = False
     stepped: bool = False
+    done: tuple[Told, ...] = ()
     raised: Raised | None = None
 
     @property
@@ -116,6 +119,8 @@ def asked(stop: Stop, workflow: Workflow) -> Asked:
         names, upcoming = _named(stop.after or stop.before), _named(stop.upcoming) if stop.after else ""
         when: When = "after" if stop.after else "before"
         request = breakpoint_request(names, when, part, declared.schema, upcoming)
+        if stop.stepped:
+            request = request.model_copy(update={"fields": done(stop.done)})
     if declared.answered is None and not stop.editable:
         request = request.model_copy(update={"allow": tuple(a for a in request.allow if a != "edit")})
     return Asked(request, "breakpoint", Original(as_json(request.proposal)))

@@ -100,8 +100,21 @@ def test_step_by_step_asks_after_every_node(signoff):
 
     run = signoff.start(paying(flow(draft, book)), {"amount": "5"}, autonomy="step_by_step")
     assert (run.status, run.state["log"]) == ("waiting", ["drafted"])
+    assert run.card.fields == {"log": '+1 ["drafted"]'}
     assert (run.approve().status, run.state["log"]) == ("waiting", ["drafted", "booked"])
+    assert run.card.fields == {"log": '+1 ["booked"]'}
     assert run.approve().status == "done"
+
+
+def test_a_card_between_steps_tells_what_the_last_one_did_without_its_secrets(signoff):
+    def draft(state: Any) -> dict[str, Any]:
+        return {"amount": "7" * 300, "log": [{"token": "abc", "to": "Acme"}]}
+
+    run = signoff.start(paying(flow(draft)), {"amount": "5"}, autonomy="step_by_step")
+    assert run.card.fields == {
+        "amount": f"{'7' * 200}… (300 characters)",
+        "log": '+1 [{"token": "•••", "to": "Acme"}]',
+    }
 
 
 def test_a_state_that_does_not_fit_what_is_deployed_holds_the_run_until_it_does(signoff):
