@@ -1,14 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import get_args
 from uuid import UUID, uuid4
 
 import pytest
 from fixtures_house import BUILDER, FINANCE, GWEN, LENA, MAYA, ROSA, TOKEN, XENO, api_client, running_house
 from jsonschema import validate
 
+from bot.api.approvals import Approvals
+from bot.api.threads import NewThread, Threads
+from bot.approvals.states import ApprovalStatus, DeliveryStatus, ThreadStatus
 from workflows.expense import samples
+from workflows.expenses.claim import ExpenseClaim
 
 TOKENS = f"ci:{TOKEN},nightly:another-token-of-the-tests,abroad:schlüssel"
 
@@ -370,6 +377,22 @@ async def test_addresses_and_methods_that_are_not_there_are_refused_in_the_same_
         response = await api.request(method, f"/v1/{path}")
         assert refusal(response) == (405, "method_not_allowed", None)
         assert set(response.headers["Allow"].split(", ")) == allowed
+
+
+def test_the_page_tells_each_route_key_and_status_and_its_example_fits():
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    routes = [*Threads(None, None).routes(), *Approvals(None).routes()]
+    methods = {(route.path, method) for route in routes for method in route.methods - {"HEAD"}}
+    assert {f"`{method} /v1{path}`" for path, method in methods} <= set(
+        re.findall(r"`[A-Z]+ /v1/[^`]*`", page)
+    )
+
+    example = NewThread.model_validate_json(re.search(r"```json\n(.*?)```", page, re.DOTALL)[1])
+    ExpenseClaim.model_validate(example.input)
+    keys = {*NewThread.model_fields, *THREAD["properties"], *APPROVAL["properties"]}
+    assert {key for key in keys if f"`{key}`" not in page} == set()
+    states = {*get_args(ThreadStatus), *get_args(ApprovalStatus), *get_args(DeliveryStatus)}
+    assert {state for state in states if f"`{state}`" not in page} == set()
 
 
 async def test_only_a_known_token_comes_in(running):
