@@ -19,8 +19,6 @@ from bot.slack.client import Client
 from bot.slack.listeners import clicks, command, home, items, modals, submissions
 from bot.slack.listeners.command import Intake
 from bot.slack.listeners.desk import Desk, NotDone, person_of
-from bot.slack.modals import refusal_view
-from bot.slack.refusals import refusal
 
 log = structlog.get_logger("signoff.slack")
 
@@ -102,8 +100,8 @@ def bolt_app(desk: Desk, intake: Intake, badge: Badge, signing_secret: str | Non
         await clicks.answer_unknown(desk, ack, person_of(body))
 
     @app.view(re.compile(".*"))
-    async def on_unknown_form(ack: AsyncAck) -> None:
-        await ack(response_action="update", view=refusal_view(refusal("unknown")))
+    async def on_unknown_form(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await submissions.answer_unknown_form(desk, ack, body["view"])
 
     @app.error
     async def on_error(error: Exception) -> BoltResponse:

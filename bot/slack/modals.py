@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from bot.postgres.rows import Approval, Thread
@@ -13,8 +13,8 @@ from bot.slack.drawn import VIEW_BLOCKS, numbered
 from bot.slack.editing import Editing
 from bot.slack.form import UNTOUCHED, Draft, Item, form
 from bot.slack.manner import Manner, manner
-from bot.slack.paging import json_blocks, whole_pages
-from bot.slack.refusals import refusal
+from bot.slack.paging import to_copy, whole_pages
+from bot.slack.refusals import refusal, titled
 from bot.slack.text import Block, clean, context, mention, plain, said, section
 from bot.slack.token import Token
 
@@ -38,6 +38,9 @@ _EDITING: Final[dict[Manner, tuple[str, str, str]]] = {
 WORDS_BLOCK: Final = "words"
 """The block id of the one text of the reason, note and answer modals."""
 WORDS_ACTION: Final = "value"
+
+_FIRST: Final = {"pending": "Changed meanwhile", "decided": "Already decided", "expired": "Too late"}
+"""How a form is headed whose approval has that status by now."""
 
 _PROBLEM = "problem"
 """The block id of what is wrong with a form that has no field to say it at."""
@@ -140,20 +143,23 @@ def whole_modal(approval: Approval, page: int = 0) -> Block:
     return _modal(WHOLE_VIEW, "Everything", None, token, blocks)
 
 
-def taken_modal(approval: Approval, by: str | None, typed: Any = None) -> Block:
-    """Say that somebody was first, `by` whom where it is an edit, and keep what was typed in sight.
+def taken_modal(
+    approval: Approval,
+    by: str | None,
+    typed: Mapping[str, Any] | None = None,
+    thread: Thread | None = None,
+) -> Block:
+    """Say that somebody or something was first, `by` whom where it is an edit, and keep what was typed.
 
-    `approval` is the row as it stands now; `typed` is text or JSON, and is not saved anywhere.
+    `approval` is the row as it stands now; `typed` is by label, and is not saved anywhere.
     """
-    text = refusal("settled", approval)
+    text = refusal("settled", approval, thread=thread)
     if approval.status == "pending":
         corrected = approval.correction is not None and approval.correction.by is not None
         who = mention(by) if by and not corrected else "Somebody"  # which of the two came last is not kept
         text = f"{who} changed this while you were typing. Nothing of yours was recorded; open it again."
-    blocks = [section(f"*{said(approval.request.title, 300)}*\n{text}")]
-    if typed:
-        blocks += json_blocks("What you typed, to copy", typed)[:40]
-    return _modal(TOLD_VIEW, "Somebody was first", None, token_of(approval), blocks)
+    blocks = [section(titled(approval, text)), *_kept(typed)]
+    return _modal(TOLD_VIEW, _FIRST.get(approval.status, "No longer open"), None, token_of(approval), blocks)
 
 
 def on_top(view: Block) -> Block:
@@ -163,9 +169,13 @@ def on_top(view: Block) -> Block:
     return _modal(TOLD_VIEW, view["title"]["text"], None, None, blocks)
 
 
-def refusal_view(text: str) -> Block:
-    """Put a refusal (mrkdwn) in place of a modal, for `response_action: update`."""
-    return _modal(TOLD_VIEW, "Nothing was changed", None, None, [section(text)])
+def refusal_view(text: str, typed: Mapping[str, Any] | None = None) -> Block:
+    """Put a refusal (mrkdwn) in place of a modal, with what was typed in it."""
+    return _modal(TOLD_VIEW, "Nothing was changed", None, None, [section(text), *_kept(typed)])
+
+
+def _kept(typed: Mapping[str, Any] | None) -> list[Block]:
+    return list(to_copy("What you typed, to copy", typed)) if typed else []
 
 
 def _modal(

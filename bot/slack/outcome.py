@@ -206,6 +206,12 @@ def _expired(approval: Approval, thread: Thread) -> str:
     return f"⏱️ *Timed out*: {heard}, so it ran unapproved, as its workflow declares."
 
 
+def clock_did(approval: Approval, thread: Thread) -> str:
+    """Say as a sentence of its own what the clock did with an approval that timed out."""
+    told = _expired(approval, thread).removeprefix("⏱️ ").removeprefix("*Timed out*").lstrip(",: ")
+    return _capital(told)
+
+
 def _heard(decision: Decision | None) -> str:
     """Say who had answered by then: nobody, or too few."""
     users = dict.fromkeys(vote.user for vote in decision.votes) if decision else {}

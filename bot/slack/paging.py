@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bot.postgres.rows import Approval
 from bot.slack.rich import paragraph, preformatted, rich_text, words
@@ -44,10 +45,33 @@ def slices(text: str, limit: int = _SLICE) -> Iterator[str]:
         at = end
 
 
-def json_blocks(heading: str, value: object) -> list[Block]:
-    """Show a JSON value, or text, whole."""
-    exact = not isinstance(value, str)
-    return list(_blocks(Part(heading, pretty(value) if exact else str(value), exact)))
+def to_copy(heading: str, typed: Mapping[str, Any]) -> Iterator[Block]:
+    """Show what somebody filled in, whole and as they wrote it, under the labels of its fields."""
+    elements, room = [paragraph(words(heading, bold=True))], _SLICE
+    for label, value in typed.items():
+        text = clean(_filled_in(value))
+        for n, piece in enumerate(slices(text)):
+            called = f"{label}:" + ("\n" if "\n" in text else " ") if n == 0 else ""
+            if elements and units(called + piece) > room:
+                yield rich_text(*elements)
+                elements, room = [], _SLICE
+            named = [words(called, bold=True)] if called else []
+            elements.append(paragraph(*named, words(piece)))
+            room -= units(called + piece)
+    yield rich_text(*elements)
+
+
+def _filled_in(value: Any) -> str:
+    """Say what stood in a field; a list or an object stays JSON."""
+    match value:
+        case None | "" | []:
+            return "(empty)"
+        case str():
+            return value
+        case [*items] if all(isinstance(item, str) for item in items):
+            return "\n".join(items)
+        case _:
+            return pretty(value)
 
 
 def _blocks(part: Part) -> Iterator[Block]:

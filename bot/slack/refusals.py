@@ -7,12 +7,14 @@ from typing import assert_never
 
 from bot.approvals.standing import NoStanding
 from bot.facts.judging import Refusal
-from bot.postgres.rows import Approval
-from bot.slack.asking import approvers
-from bot.slack.outcome import by_whom, verdict
-from bot.slack.text import said, when
+from bot.postgres.rows import Approval, Thread
+from bot.slack.outcome import by_whom, clock_did, verdict
+from bot.slack.text import listing, mention_approver, said, when
 
-_UNKNOWN = "I do not know this button; it may come from an older version. Nothing was changed."
+_UNKNOWN = (
+    "I do not know this button; it may come from an older version, or what it was for has been deleted. "
+    "Nothing was changed."
+)
 _NOT_ALLOWED = "This request cannot be answered that way. Nothing was changed."
 _UNFIT = "So it was not recorded: the workflow could not have taken it. Another answer may fit."
 _VOTERS_UNCHECKED = (
@@ -27,14 +29,18 @@ def refusal(
     groups: Mapping[str, str] | None = None,
     permalink: str | None = None,
     wrong: str = "",
+    *,
+    user: str | None = None,
+    thread: Thread | None = None,
 ) -> str:
-    """Word a refusal as mrkdwn, for one person.
+    """Word a refusal as mrkdwn, for one person (`user`).
 
-    `groups` knows the Slack id of each `@handle`; `wrong` says what an unfit answer is wrong in.
+    `groups` knows the Slack id of each `@handle`; `wrong` says what an unfit answer is wrong in. With its
+    `thread` it says also why something is closed.
     """
     match kind:
         case "settled":
-            text = _settled(approval)
+            text = _settled(approval, thread)
         case "outdated":
             text = f"This card is out of date: what it asks has changed since. {_live(permalink)}"
         case "unknown":
@@ -48,7 +54,7 @@ def refusal(
         case "voters_unchecked":
             text = _VOTERS_UNCHECKED
         case _:
-            text = f"{_no_standing(kind)} {_who_may(approval, groups or {})}".strip()
+            text = f"{_no_standing(kind)} {_who_may(approval, groups or {}, user)}".strip()
     return text
 
 
@@ -75,15 +81,17 @@ def _no_standing(kind: NoStanding) -> str:
     return f"{why} Nothing was changed."
 
 
-def _who_may(approval: Approval | None, groups: Mapping[str, str]) -> str:
-    if approval is None:
+def _who_may(approval: Approval | None, groups: Mapping[str, str], user: str | None) -> str:
+    """Say who may; never the person who just heard that they may not."""
+    if approval is None or approval.status != "pending":
         return ""
-    if not approval.policy.approvers:
-        return "Its policy names nobody who may."
-    return f"Only {approvers(approval.policy, groups, 30)} can decide it."
+    names = [name for name in approval.policy.approvers if name != user]
+    if not names:
+        return f"Its policy names nobody {'else ' if approval.policy.approvers else ''}who may."
+    return f"Only {listing((mention_approver(name, groups) for name in names), 30, last='or')} can decide it."
 
 
-def _settled(approval: Approval | None) -> str:
+def _settled(approval: Approval | None, thread: Thread | None) -> str:
     if approval is None or approval.status == "pending":
         return "This has been settled meanwhile. Nothing was changed."
     decision, at = approval.decision, approval.decided_at
@@ -91,14 +99,27 @@ def _settled(approval: Approval | None) -> str:
     if approval.status == "decided" and decision:
         return f"This was already {verdict(approval)} by {by_whom(approval)}{stamp}. Nothing was changed."
     if approval.status == "expired":
-        return f"This timed out{stamp}, before your click. Nothing was changed."
+        did = f" {clock_did(approval, thread)}" if thread else ""
+        return f"This timed out{stamp}.{did} Nothing of yours was recorded."
     why = {
-        "superseded": "what it asks has changed, and a new card asks about it",
-        "cancelled": "the workflow was ended",
+        "superseded": "a new card asks about it, as it stands now",
+        "cancelled": _ended(thread),
         "orphaned": "the workflow no longer waits for it",
     }.get(approval.status, "it is settled")
-    return f"This is closed{stamp}: {why}. Nothing was changed."
+    return f"This is closed{stamp}: {why.rstrip('.')}. Nothing was changed."
+
+
+def _ended(thread: Thread | None) -> str:
+    if thread is not None and thread.status == "failed":
+        return f"the workflow failed: {said(thread.error or 'no reason given', 300)}"
+    why = said(thread.cancel_reason or "", 300) if thread else ""
+    return f"the workflow was ended: {why}" if why else "the workflow was ended"
 
 
 def _live(permalink: str | None) -> str:
     return f"Please use <{permalink}|the live card>." if permalink else "Please use the live card."
+
+
+def titled(approval: Approval, text: str) -> str:
+    """Name what a refusal is about, for a place without its card."""
+    return f"*{said(approval.request.title, 200)}*\n{text}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from bot.approvals.canonical import canonical
@@ -12,7 +13,7 @@ from bot.postgres.rows import Approval
 from bot.slack import modals
 from bot.slack.editing import Editing
 from bot.slack.form import BETWEEN, UNTOUCHED, Errors, block_of, item_at, read, read_item
-from bot.slack.text import cut, line, unescaped
+from bot.slack.text import cut, line, unescaped, when_plain
 
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -124,9 +125,11 @@ def _lists(view: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown(element: dict[str, Any]) -> Any:
-    for key in ("value", "selected_date", "selected_date_time", "selected_time"):
+    for key in ("value", "selected_date", "selected_time"):
         if element.get(key) is not None:
             return element[key]
+    if element.get("selected_date_time") is not None:
+        return when_plain(datetime.fromtimestamp(element["selected_date_time"], UTC))
     chosen = element.get("selected_option")
     many = element.get("selected_options")
     if chosen:

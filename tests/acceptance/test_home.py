@@ -178,7 +178,9 @@ async def test_a_home_that_is_out_of_date_is_told_directly_and_drawn_again(house
 
     assert ack.acked
     await house.slack.until(lambda: house.slack.messages(MAYA))
-    assert f"already approved by <@{FINN}>" in house.slack.messages(MAYA)[-1]["text"]
+    told = house.slack.messages(MAYA)[-1]["text"]
+    assert f"already approved by <@{FINN}>" in told
+    assert told.startswith("*Pay Acme 12,400.00 USD*\n"), "there is no card beside it"
     assert listed(await shown(house, MAYA))["Waiting for you"] == []
 
 

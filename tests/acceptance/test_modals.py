@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -330,10 +331,11 @@ async def test_a_form_of_nobody_knows_what_is_answered_and_changes_nothing(
     view = copy.deepcopy(await desk.open(MAYA, "signoff.reject"))
     view["private_metadata"] = metadata
 
-    ack = await submit_raw(house, MAYA, view, reason="no")
+    ack = await submit_raw(house, MAYA, view, reason="typed in vain")
 
     assert ack.acked
     assert "do not know this button" in shown(house.slack.views(MAYA)[-1])
+    assert "typed in vain" in shown(house.slack.views(MAYA)[-1])
     assert (await desk.approval()).status == "pending"
 
 
@@ -342,23 +344,43 @@ async def test_a_form_of_another_version_is_never_closed_in_silence(house: Runni
     view = copy.deepcopy(await desk.open(MAYA, "signoff.reject"))
     view["callback_id"] = "signoff.form.from_the_future"
 
-    ack = await submit_raw(house, MAYA, view, reason="no")
+    ack = await submit_raw(house, MAYA, view, reason="typed in vain")
 
     assert ack.body["response_action"] == "update"
     assert "do not know" in shown(ack.body)
+    assert "typed in vain" in shown(ack.body)
 
 
 async def test_somebody_who_may_not_decide_cannot_submit_a_form_either(house: Running) -> None:
     desk = await asking(house, MAYA)
     view = await desk.open(MAYA, "signoff.reject")
     slack = house.slack.state
-    state = {"words": {"value": {"type": "plain_text_input", "value": "no"}}}
+    state = {"words": {"value": {"type": "plain_text_input", "value": "typed in vain"}}}
     payload = payloads.submission(slack, OTTO, view, state, slack.screens.issue(OTTO, slack.now()))
 
     ack = await house.slack.deliver(payload)
 
     assert "not among those" in shown(ack.body)
+    assert "Pay Acme" in shown(ack.body), "the form is gone that named it"
+    assert "typed in vain" in shown(ack.body)
     assert await desk.refusals() == [(OTTO, "not_listed")]
+
+
+async def test_a_form_stays_as_it_is_while_slack_does_not_say_that_its_person_may_decide(
+    house: Running,
+) -> None:
+    desk = await asking(house, MAYA)
+    view = await desk.open(MAYA, "signoff.reject")
+    await house.pass_time(timedelta(minutes=16))
+    house.slack.fault("users.info", "dropped", times=5)
+
+    first = await house.slack.submit(MAYA, view, {"words": "too dear"})
+    house.slack.faults.clear()
+    await house.slack.submit(MAYA, view, {"words": "too dear"})
+
+    assert "could not check with Slack" in first.field_errors["words"]
+    assert await desk.refusals() == [(MAYA, "unchecked")]
+    assert (await desk.approval()).decision.comment == "too dear"
 
 
 # Opening

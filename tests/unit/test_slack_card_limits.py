@@ -153,7 +153,7 @@ def test_any_content_fits_the_modals_and_the_home(request_: ApprovalRequest, pag
     shown, token = approval(request_), Token("a1", 1)
     judge_view(whole_modal(shown, page))
     judge_view(approve_note_modal(token, shown, thread()))
-    judge_view(taken_modal(shown, BOB, request_.proposal))
+    judge_view(taken_modal(shown, BOB, {"Proposal": request_.proposal}))
     if isinstance(request_.proposal, dict):
         judge_view(edit_modal(token, shown, thread()))
     item = Item(shown, thread())

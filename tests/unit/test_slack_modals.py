@@ -168,7 +168,7 @@ def test_what_was_typed_is_told_under_its_heading_with_what_was_done_to_lists() 
 
     assert typed(view | {"state": {"values": state}}) == {
         "Window \u203a Hours": "7",
-        "Steps": ["item 1 as it was", {"item 2 with": {"tries": 9}}, {"added": {"host": "c"}}],
+        "Steps": ["item 1 as it was", "item 2 with:\n  tries: 9", "added:\n  host: c"],
     }
 
 
@@ -210,18 +210,62 @@ def test_slices_lose_nothing_and_fit(text: str, limit: int) -> None:
     assert all(0 < units(part) <= limit for part in parts)
 
 
-def test_who_was_first_is_said_and_what_was_typed_stays_in_sight() -> None:
-    taken = taken_modal(decided(decision()), None, {"amount": 9000, "why": "cheaper"})
+def test_who_was_first_is_said_and_what_was_typed_stays_in_sight_as_it_was_typed() -> None:
+    said = 'cheaper,\nand "better"'
+    taken = taken_modal(decided(decision()), None, {"Amount": "9000", "Why": said, "Note": None, "Days": []})
 
     judge_view(taken)
     assert f"already approved by <@{BOB}> (<!date^" in read(taken)
-    assert '"amount": 9000' in read(taken)
+    written = "".join(texts(taken["blocks"]))
+    assert f"Amount: 9000Why:\n{said}Note: (empty)Days: (empty)" in written
     assert "submit" not in taken
 
 
-def test_an_edit_by_somebody_else_meanwhile_is_named() -> None:
-    taken = taken_modal(replace(approval(), revision=2), BOB, "my words")
+def test_whatever_was_typed_is_shown_whole_over_blocks_that_fit() -> None:
+    filled = {f"Field {n}": f"{n} " + "word " * (560 * (n % 3)) for n in range(20)}
+    taken = taken_modal(decided(decision()), None, filled)
 
+    judge_view(taken)
+    written = "".join(texts(taken["blocks"]))
+    assert all(text in written for text in filled.values() if len(text) < 2800)
+    assert written.count("word ") == sum(text.count("word ") for text in filled.values())
+
+
+@pytest.mark.parametrize(
+    ("state", "heading"),
+    [
+        ("approved", "Already decided"),
+        ("by policy", "Already decided"),
+        ("timed out", "Too late"),
+        ("cancelled", "No longer open"),
+        ("superseded", "No longer open"),
+    ],
+)
+def test_a_form_that_came_too_late_is_headed_by_what_is_so(state: str, heading: str) -> None:
+    assert taken_modal(states()[state], None)["title"]["text"] == heading
+
+
+@pytest.mark.parametrize(
+    ("state", "ended", "words"),
+    [
+        ("timed out", {}, "). Nobody answered. I did not run it. Nothing of yours was recorded."),
+        ("timed out, as drafted", {}, "). Went out as drafted (forced). Nothing of yours"),
+        ("cancelled", {"cancel_reason": "no longer needed."}, "was ended: no longer needed. Nothing"),
+        (
+            "cancelled",
+            {"status": "failed", "error": "no account"},
+            "the workflow failed: no account. Nothing",
+        ),
+    ],
+)
+def test_who_is_too_late_hears_what_came_of_it(state: str, ended: dict[str, Any], words: str) -> None:
+    assert words in refusal("settled", states()[state], thread=replace(thread(), **ended))
+
+
+def test_an_edit_by_somebody_else_meanwhile_is_named() -> None:
+    taken = taken_modal(replace(approval(), revision=2), BOB, {"Reason": "my words"})
+
+    assert taken["title"]["text"] == "Changed meanwhile"
     assert f"<@{BOB}> changed this while you were typing" in read(taken)
     assert "my words" in read(taken)
 
@@ -265,7 +309,15 @@ def test_every_refusal_says_why_and_what_to_do(kind: Any, words: str) -> None:
 def test_a_policy_without_approvers_is_said_to_name_nobody() -> None:
     alone = approval(policy=approval().policy.model_copy(update={"approvers": ()}))
 
-    assert "names nobody" in refusal("not_listed", alone)
+    assert "names nobody who may." in refusal("not_listed", alone)
+
+
+def test_nobody_who_hears_that_they_may_not_decide_is_named_among_those_who_can() -> None:
+    alone = approval(policy=approval().policy.model_copy(update={"approvers": (BOB,)}))
+
+    assert refusal("guest", approval(), GROUPS, user=BOB).endswith("Only <!subteam^S01FINMGR> can decide it.")
+    assert refusal("own", alone, user=BOB).endswith("Its policy names nobody else who may.")
+    assert "can decide it" not in refusal("foreign", decided(decision()), GROUPS), "nobody can any more"
 
 
 @pytest.mark.parametrize(

@@ -41,13 +41,14 @@ class Row:
             return before
         return {k: v for k, v in {**before, **self.changed}.items() if k not in self.dropped}
 
-    def words(self) -> Any:
+    def words(self) -> str:
         """Tell what was done to it, for a person to copy."""
-        if self.number < 0:
-            return {"added": dict(self.changed)}
-        name = f"item {self.number + 1}"
-        new = {**self.changed, **dict.fromkeys(self.dropped, "(nothing)")}
-        return {f"{name} with": new} if new else f"{name} as it was"
+        name = "added" if self.number < 0 else f"item {self.number + 1}"
+        new = {**self.changed, **dict.fromkeys(self.dropped)}
+        lines = [f"  {key}: {_said(value)}" for key, value in new.items()]
+        if not lines and self.number >= 0:
+            return f"{name} as it was"
+        return "\n".join([f"{name}{' with' if self.number >= 0 else ''}:", *lines])
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,13 @@ class Draft:
 
 UNTOUCHED: Final = Draft()
 """Nothing has been done to any list."""
+
+
+def _said(value: Any) -> str:
+    """Say a value as it was typed; what was emptied, or is no text, as what it is."""
+    if value is None or value == "":
+        return "(empty)"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _row_json(row: Row) -> Any:

@@ -27,7 +27,7 @@ from bot.slack.asking import lapsed, progress
 from bot.slack.directory import LOOK_UP_SECONDS, Directory, Unreachable, handles
 from bot.slack.failures import read_failure
 from bot.slack.listeners.deadline import within
-from bot.slack.refusals import refusal
+from bot.slack.refusals import refusal, titled
 from bot.slack.render import permalink
 from bot.slack.showing import Showing
 
@@ -165,26 +165,34 @@ class Desk:
     async def tell_why(self, person: Person, outcome: NotRecorded) -> None:
         """Tell one person why nothing was recorded. Never raises."""
         with unraised("not_told_why", user=person.user):
-            await self.whisper(person, await self.wording(outcome))
+            await self.whisper(person, await self.wording(person, outcome), outcome.approval)
 
     async def tell_lapsed(self, person: Person, recorded: Recorded) -> None:
         """Tell one person that theirs settled nothing, since earlier votes count no longer. Never raises."""
         if not recorded.lapsed:
             return
         stands = " ".join(progress(recorded.approval, recorded.votes))
-        await self.whisper(person, f"Recorded. {lapsed(recorded.lapsed)} {stands}")
+        text = f"Recorded. {lapsed(recorded.lapsed)} {stands}"
+        await self.whisper(person, text, recorded.approval)
 
-    async def wording(self, outcome: NotRecorded) -> str:
+    async def wording(self, person: Person, outcome: NotRecorded) -> str:
         """Word why nothing was recorded, with who may and where the live card is."""
         groups, link = await self.ask(lambda conn: _mentions(conn, outcome.approval))
-        return refusal(outcome.why, outcome.approval, groups, link, str(outcome.wrong or ""))
+        wrong = str(outcome.wrong or "")
+        return refusal(
+            outcome.why, outcome.approval, groups, link, wrong, user=person.user, thread=outcome.thread
+        )
 
-    async def whisper(self, person: Person, text: str) -> None:
-        """Tell one person privately, directly where they cannot be told in the channel. Never raises."""
+    async def whisper(self, person: Person, text: str, about: Approval | None = None) -> None:
+        """Tell one person privately, directly where they cannot be told in the channel. Never raises.
+
+        What is told directly names what it is `about`: there is no card beside it.
+        """
         with unraised("whisper_failed", user=person.user):
             if person.channel and await self._ephemeral(person, text):
                 return
-            call = self.client.chat_postMessage(channel=person.user, text=text)
+            named = titled(about, text) if about else text
+            call = self.client.chat_postMessage(channel=person.user, text=named)
             await metrics.called("chat.postMessage", call)
 
     async def _ephemeral(self, person: Person, text: str) -> bool:

@@ -101,7 +101,7 @@ async def _keep(desk: Desk, person: Person, view: View) -> View | None:
     editing = Editing.parse(view.get("private_metadata"))
     case = await desk.case(editing.token.approval_id, person.user) if editing else None
     if editing is None or case is None:
-        return refusal_view(refusal("unknown"))
+        return refusal_view(refusal("unknown"), typed(view))
     if _passed(case, editing):
         return _taken(case, view)
     kept = await asyncio.to_thread(kept_item, case.approval, editing, view)
@@ -116,4 +116,4 @@ def _passed(case: Case, editing: Editing) -> bool:
 
 
 def _taken(case: Case, view: View) -> View:
-    return taken_modal(case.approval, case.approval.edited_by, typed(view))
+    return taken_modal(case.approval, case.approval.edited_by, typed(view), case.thread)

@@ -14,7 +14,7 @@ from bot.slack import modals
 from bot.slack.drawn import fits_ack
 from bot.slack.editing import Editing
 from bot.slack.listeners.desk import UNSURE, DatabaseAway, Desk, Person, person_of
-from bot.slack.refusals import refusal
+from bot.slack.refusals import refusal, titled
 from bot.slack.submitted import (
     Mistyped,
     corrected_state,
@@ -26,10 +26,13 @@ from bot.slack.submitted import (
 )
 from bot.slack.token import Token
 
-_TAKEN = (
-    "This was decided or changed meanwhile, and nothing of yours was recorded. "
-    "Copy what you want to keep; the card says who was first."
+_REFUSED = (
+    "Nothing of yours was recorded, and Slack did not let me say here why. "
+    "Copy what you want to keep; the card says how it stands."
 )
+
+_FOR_NOW = ("unchecked", "voters_unchecked")
+"""Why something was not recorded that may be in a moment, as it stands."""
 
 Reading = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -50,6 +53,11 @@ def register(app: AsyncApp, desk: Desk) -> None:
     @app.view(modals.CORRECT_FORM)
     async def on_correct(ack: AsyncAck, body: dict[str, Any]) -> None:
         await _submit(desk, ack, body, None)
+
+
+async def answer_unknown_form(desk: Desk, ack: AsyncAck, view: dict[str, Any]) -> None:
+    """A form of another version, or nobody's: it is not closed in silence, nor with what was typed in it."""
+    await put(desk, ack, view, modals.refusal_view(refusal("unknown"), typed(view)))
 
 
 def _submission(desk: Desk, reading: Reading) -> Callable[..., Any]:
@@ -102,7 +110,7 @@ async def put(desk: Desk, ack: AsyncAck, view: dict[str, Any], answer: dict[str,
     elif await desk.redrawn(view["id"], answer):
         await ack(response_action="push", view=modals.on_top(answer))
     else:
-        await keep_open(ack, view, {first_input(view): _TAKEN})
+        await keep_open(ack, view, {first_input(view): _REFUSED})
 
 
 async def _record(
@@ -110,7 +118,7 @@ async def _record(
 ) -> dict[str, Any] | Recorded | Approval:
     """Cast the vote; returns what was recorded, or the view that says why it was not."""
     if token is None:
-        return modals.refusal_view(refusal("unknown"))
+        return modals.refusal_view(refusal("unknown"), typed(view))
     if view["callback_id"] == modals.CORRECT_FORM:
         outcome: Recorded | Approval | NotRecorded = await _corrected(desk, person, token, view)
     elif reading is None:
@@ -124,8 +132,11 @@ async def _record(
     if outcome.approval is not None and outcome.wrong is not None:
         raise misfit(outcome.approval, view, outcome.wrong)
     if outcome.approval is not None and outcome.why in ("settled", "outdated"):
-        return modals.taken_modal(outcome.approval, outcome.approval.edited_by, typed(view))
-    return modals.refusal_view(await desk.wording(outcome))
+        return modals.taken_modal(outcome.approval, outcome.approval.edited_by, typed(view), outcome.thread)
+    if outcome.why in _FOR_NOW:
+        raise Mistyped({first_input(view): refusal(outcome.why)})
+    text = await desk.wording(person, outcome)
+    return modals.refusal_view(titled(outcome.approval, text) if outcome.approval else text, typed(view))
 
 
 def _click(person: Person, token: Token, said: dict[str, Any]) -> Click:
