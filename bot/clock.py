@@ -28,6 +28,8 @@ log = structlog.get_logger("signoff.clock")
 PROBE_SECONDS = 10
 UPKEEP_SECONDS = 30
 WATCH_SECONDS = 5
+DRAIN_SECONDS = 5
+"""How long a sweep that is under way may take to end when the clock is stopped."""
 ASLEEP_SECONDS = 60
 """After so long without a tick (a suspended machine, a database that was away) the clock looks at Slack
 before it lets anything expire."""
@@ -146,23 +148,30 @@ class Clock:
 
 
 async def run_clock(house: House, stop: asyncio.Event) -> None:
-    """Tick until `stop` is set. Any number of clocks may run at once."""
+    """Tick until `stop` is set, and let what is under way finish. Any number of clocks may run at once."""
     clock = Clock(house)
     scheduler = AsyncIOScheduler(
         timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
     )
+    under_way: set[asyncio.Future[None]] = set()
     await _guarded(clock.probe)()
-    scheduler.add_job(_guarded(clock.tick), "interval", seconds=house.settings.sweep_seconds)
-    scheduler.add_job(_guarded(clock.probe), "interval", seconds=PROBE_SECONDS)
-    scheduler.add_job(_guarded(clock.upkeep), "interval", seconds=UPKEEP_SECONDS)
+    for sweep, seconds in (
+        (clock.tick, house.settings.sweep_seconds),
+        (clock.probe, PROBE_SECONDS),
+        (clock.upkeep, UPKEEP_SECONDS),
+    ):
+        scheduler.add_job(_noted(_guarded(sweep), under_way), "interval", seconds=seconds)
     scheduler.start()
     try:
         while not stop.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), WATCH_SECONDS)
             go_on(scheduler, datetime.now(UTC))
+        scheduler.pause()
+        if under_way:
+            await asyncio.wait(under_way, timeout=DRAIN_SECONDS)
     finally:
-        scheduler.shutdown(wait=False)
+        scheduler.shutdown(wait=False)  # it cancels what it still runs
 
 
 def go_on(scheduler: AsyncIOScheduler, now: datetime) -> None:
@@ -184,6 +193,22 @@ def _guarded(sweep: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[Non
             log.warning("database_away", sweep=sweep.__name__, why=str(error))
         except Exception:
             log.exception("sweep_failed", sweep=sweep.__name__)
+
+    return run
+
+
+def _noted(
+    sweep: Callable[[], Awaitable[None]], under_way: set[asyncio.Future[None]]
+) -> Callable[[], Awaitable[None]]:
+    """Keep in `under_way` the sweeps that run: the scheduler itself waits for none."""
+
+    async def run() -> None:
+        task = asyncio.ensure_future(sweep())
+        under_way.add(task)
+        try:
+            await task
+        finally:
+            under_way.discard(task)
 
     return run
 

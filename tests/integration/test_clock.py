@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from bot.clock import go_on
+from bot.clock import Clock, go_on, run_clock
+from bot.settings import Settings
 
 HOUR = timedelta(hours=1)
 
@@ -46,3 +49,26 @@ async def test_what_waits_for_its_time_goes_on_waiting(scheduler: AsyncIOSchedul
     go_on(scheduler, now)
 
     assert waits(scheduler, now) == before
+
+
+async def test_a_clock_that_is_told_to_stop_lets_a_sweep_that_is_under_way_finish(monkeypatch) -> None:
+    stop, begun, finished = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def tick(_: Clock) -> None:
+        begun.set()
+        await stop.wait()
+        for _turn in range(20):  # as many as it takes to ask a database something
+            await asyncio.sleep(0)
+        finished.set()
+
+    async def probe(_: Clock) -> None: ...
+
+    monkeypatch.setattr(Clock, "tick", tick)
+    monkeypatch.setattr(Clock, "probe", probe)
+    house = SimpleNamespace(settings=Settings(sweep_seconds=0.01))
+    ticking = asyncio.create_task(run_clock(house, stop))
+    await begun.wait()
+    stop.set()
+    await ticking
+
+    assert finished.is_set()
