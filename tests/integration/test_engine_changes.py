@@ -529,6 +529,7 @@ async def test_whoever_an_escalation_added_stays_added_when_something_else_is_as
         before = (await it.pending(thread_id))["pay?"]
         await it.execute(
             "update approvals set delivered_at = signoff_now() - interval '2 hours', steps_done = 1, "
+            "escalated = '{U03DANA}', "
             "policy = jsonb_set(policy, '{approvers}', '[\"U01MAYA\", \"U03DANA\"]') where approval_id = %s",
             before.approval_id,
         )
