@@ -89,7 +89,7 @@ async def claim(conn: AsyncConnection[Any], message_id: str, ops_channel: str) -
     return Claim(
         lease=row["lease"],
         rate=row["rate"],
-        message=Message.of(row),
+        message=Message.of(row | {"wanted": row["shows"]}),
         unknown_since=row["unknown_since"],
         approval=approval,
         thread=Thread.of(row["thread"]) if row["thread"] else None,
@@ -111,6 +111,8 @@ def approval_of(row: dict[str, Any]) -> Approval:
     return Approval.of(row | moments)
 
 
+# One that waits for the row gets it as it is, and all else as it was before whoever held it: what is drawn
+# then is the version of that time (`shows`), and it is drawn once more.
 _CLAIM = """
 with ready as (
     select message_id, posting_since,
@@ -140,7 +142,7 @@ with ready as (
                                                         and r.not_before > signoff_now() - %(paced)s))
     returning m.*, ready.posting_since as unknown_since, ready.rate
 )
-select c.*, signoff_now() as now, to_json(a) as approval, to_jsonb(t) as thread, w.url,
+select c.*, seen.wanted as shows, signoff_now() as now, to_json(a) as approval, to_jsonb(t) as thread, w.url,
        parent.channel_id as parent_channel, parent.ts as parent_ts, parent.error as parent_error,
        card.channel_id as card_channel, card.ts as card_ts,
        c.kind = 'stray' and exists (
@@ -158,4 +160,5 @@ left join messages card on card.message_id = coalesce(
      where c.kind = 'stray' and d.approval_id = c.approval_id and d.kind = 'direct_card'
        and d.channel_id = c.target limit 1),
     'card:' || c.approval_id)
+join messages seen on seen.message_id = c.message_id
 """

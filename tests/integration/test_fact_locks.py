@@ -163,6 +163,29 @@ async def test_a_card_that_was_on_its_way_when_its_thread_ended_says_so(book: Bo
         assert await deliveries.drawn(conn, book.queue, claimed, "C1", "1.1")
 
 
+async def test_a_card_that_was_claimed_while_somebody_decided_is_drawn_once_more(book: Book) -> None:
+    """Whoever waits for the card's row gets it as it is, and with it the approval as it was before."""
+    approval = await book.ask(Policy(approvers=(MAYA,)))
+    card = f"card:{approval.approval_id}"
+    async with book.pool.connection() as drawing, book.pool.connection() as other:
+        async with other.transaction():
+            await other.execute("update messages set wanted = wanted + 1 where message_id = %s", (card,))
+            claiming = asyncio.create_task(claims.claim(drawing, card, ""))
+            await blocked(book)
+            await other.execute("update approvals set status = 'decided', decided_at = signoff_now()")
+        claimed = await claiming
+        assert claimed is not None
+        assert claimed.approval is not None
+        assert claimed.approval.status == "pending"
+
+        assert await deliveries.drawn(drawing, book.queue, claimed, "C1", "1.1")
+        again = await claims.claim(drawing, card, "")
+
+    assert again is not None
+    assert again.approval is not None
+    assert again.approval.status == "decided"
+
+
 async def refer(conn: AsyncConnection[Any], approval: Approval) -> None:
     await conn.execute("set local lock_timeout = '2s'")
     await conn.execute(
