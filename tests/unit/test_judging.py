@@ -13,6 +13,7 @@ from bot.approvals import Policy
 from bot.approvals.correction import Correction
 from bot.approvals.standing import Person, Standing
 from bot.facts.case import Case
+from bot.facts.counting import with_vote
 from bot.facts.deadlines import Reach
 from bot.facts.judging import Click, doubted, judge, lapsed
 
@@ -89,6 +90,8 @@ def test_somebody_of_another_workspace_learns_nothing_of_the_approval() -> None:
     decided = of_approval(status="decided")
     assert judge(replace(decided, person=replace(PERSON, team_id="T2")), click(team="T2")) == "foreign"
     assert judge(replace(decided, person=None), click(team="T2")) == "unchecked"
+    known_long_ago = replace(PERSON, fetched_at=LONG)
+    assert judge(replace(decided, person=known_long_ago), click(team="T2")) == "unchecked"
 
 
 def test_who_is_in_several_workspaces_is_not_of_another_because_the_click_names_it() -> None:
@@ -184,3 +187,22 @@ def test_earlier_voters_are_judged_by_the_rule_that_clicks_are_judged_by() -> No
 
 def test_a_vote_is_lost_by_what_is_known_and_not_by_what_is_unknown() -> None:
     assert lapsed({BOB: "unchecked", EVE: "deactivated"}) == {EVE: "deactivated"}
+
+
+def test_an_edit_leaves_no_vote_but_its_own() -> None:
+    first = vote(EVE)
+    held = case(votes=(first,), voters=(replace(PERSON, user_id=EVE),))
+    same = with_vote(held, CLICK, Standing("named"))
+    assert same.approval.status == "decided"
+    assert same.votes[0] == first
+    edited = with_vote(held, click(proposal={"amount": 9.0, "to": "Acme"}), Standing("named"))
+    assert (edited.approval.status, edited.approval.revision) == ("pending", 4)
+    assert edited.votes == (edited.vote,)
+
+
+def test_what_is_decided_is_what_was_edited() -> None:
+    after = {"amount": 9.0, "to": "Acme"}
+    alone = of_approval(policy=Policy(approvers=(BOB,)))
+    decision = with_vote(alone, click(proposal=after), Standing("named")).approval.decision
+    assert decision is not None
+    assert (decision.proposal, decision.edited) == (after, ("amount",))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
 from psycopg import AsyncConnection, Error
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot import manifest
 from bot.commands.checkup.finding import Finding, fine, note, problem
 from bot.settings import Settings
 from bot.slack.badge import not_a_bots
@@ -51,7 +51,7 @@ async def examine(client: AsyncWebClient, settings: Settings, dsn: str | None) -
         return
     yield fine(PART, f"The bot is {said['user']} in {said['team']} ({said['team_id']})")
     granted = frozenset(filter(None, said.headers.get("x-oauth-scopes", "").replace(" ", "").split(",")))
-    for finding in scopes(granted, _manifest()):
+    for finding in scopes(granted, *manifest.scopes()):
         yield finding
     if settings.slack_app_token is not None:
         yield await _app_token(client, settings.slack_app_token.get_secret_value())
@@ -61,15 +61,12 @@ async def examine(client: AsyncWebClient, settings: Settings, dsn: str | None) -
         )
 
 
-def scopes(granted: frozenset[str], manifest: dict[str, Any]) -> Iterator[Finding]:
-    """Compare what the token may do with what the manifest asks for, its optional scopes apart."""
+def scopes(granted: frozenset[str], needed: frozenset[str], optional: frozenset[str]) -> Iterator[Finding]:
+    """Compare what the token may do with what the manifest asks for."""
     if not granted:
         yield note(PART, "Slack does not say which scopes the token has")
         return
-    asked = manifest["oauth_config"]["scopes"]
-    optional = frozenset(asked.get("bot_optional", ()))
-    missing = sorted(frozenset(asked["bot"]) - optional - granted)
-    if missing:
+    if missing := sorted(needed - granted):
         yield problem(
             PART, f"The token lacks the scopes {', '.join(missing)}", "Reinstall the app by the manifest."
         )
@@ -104,9 +101,3 @@ async def _team(dsn: str) -> str | None:
     except Error:  # what is wrong with the database has been said
         return None
     return str(row[0]) if row and row[0] else None
-
-
-def _manifest() -> dict[str, Any]:
-    from bot.manifest import manifest
-
-    return manifest(None)
