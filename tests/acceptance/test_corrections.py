@@ -160,6 +160,9 @@ async def test_a_list_of_objects_is_corrected_an_item_at_a_time_and_lands_whole(
 
 async def test_a_correction_makes_earlier_votes_void_and_tells_who_cast_them(house: Running) -> None:
     desk = await booking(house, approvals=2)
+    await desk.click(MAYA)
+    await house.drain()
+    await correct(desk, MAYA, cost_centre="4713")  # whose own vote it was knows what they did
     await desk.click(FINN)
     await house.drain()
     await correct(desk, MAYA, cost_centre="4712")

@@ -202,6 +202,18 @@ async def test_the_last_vote_and_the_clock_at_once_take_a_vote_away_once(book: B
         await book.execute(BAR, "false", MAYA)
 
 
+async def test_votes_that_made_a_decision_stay_whatever_becomes_of_their_voters(book: Book) -> None:
+    approval = await book.ask(TWO)
+    for user in (MAYA, FINN):
+        await book.cast(approval, user)
+    await book.execute(BAR, "true", MAYA)
+
+    async with book.pool.connection() as conn:
+        assert await recheck_votes(conn, book.queue, approval.approval_id) == ()
+
+    assert len(await book.rows("select from votes")) == 2
+
+
 BAR = "update people set profile = jsonb_set(profile, '{is_deactivated}', %s::jsonb) where user_id = %s"
 
 
