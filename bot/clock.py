@@ -16,7 +16,6 @@ from psycopg_pool import PoolTimeout
 
 from bot.engine.worker import STALLED_SECONDS
 from bot.facts import dead_jobs, digests, homes, sweeps, voters
-from bot.facts.deadlines import Reach
 from bot.house import House
 from bot.postgres.fact import NewMessage, fact
 from bot.slack.digest_page import pages
@@ -49,7 +48,8 @@ class Clock:
         if self._ticked_at is not None and self._wall() - self._ticked_at > ASLEEP_SECONDS:
             await self.probe()
         async with house.work.connection() as conn:
-            await sweeps.deadlines(conn, house.queue, await self._reach())
+            reach = await sweeps.reach(conn, house.settings.grace)
+            await sweeps.deadlines(conn, house.queue, reach)
             await sweeps.threads_behind(conn, house.queue)
             await homes.behind(conn)
             await sweeps.messages_behind(conn, house.queue)
@@ -99,12 +99,6 @@ class Clock:
             for message_id, page in zip(ids, pages(digest, ids), strict=True):
                 body = {"text": page.text, "blocks": page.blocks, "metadata": page.metadata}
                 recorded.post(NewMessage(message_id, "digest", target="", body=body))
-
-    async def _reach(self) -> Reach:
-        async with self._house.work.connection() as conn:
-            found = await conn.execute(_OK_SINCE)
-            row = await found.fetchone()
-        return Reach(row["ok_since"] if row else None, self._house.settings.grace)
 
     async def _refresh_groups(self) -> None:
         async with self._house.work.connection() as conn:
@@ -212,11 +206,6 @@ def _noted(
 
     return run
 
-
-_OK_SINCE = """
-select case when checked_at > signoff_now() - interval '1 minute' then ok_since end as ok_since
-from slack_workspace
-"""
 
 _GROUPS_OLD = """
 select exists (select 1 from approvals where status = 'pending')
