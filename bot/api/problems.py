@@ -62,6 +62,13 @@ def too_large(most: int) -> Problem:
     return Problem(413, "too_large", f"The body is larger than {most:,} bytes.")
 
 
+def too_slow(seconds: float) -> Problem:
+    """Return the answer to a body that is not waited for any longer, on a connection that ends with it."""
+    return Problem(
+        408, "too_slow", f"The body took longer than {seconds:g} seconds.", headers={"Connection": "close"}
+    )
+
+
 async def on_problem(_: Request, problem: Exception) -> Response:
     assert isinstance(problem, Problem)  # noqa: S101  registered for it
     return problem.response()

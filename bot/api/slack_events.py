@@ -40,7 +40,7 @@ class SlackEvents:
         try:
             body = await read(request)
         except Problem as problem:
-            return _refused(problem.status, problem.message)
+            return _refused(problem.status, problem.message, problem.headers)
         if not signed(self._secret, request.headers, body, time.time()):
             return _refused(401, "The signature or its timestamp is missing, stale or wrong.")
         try:
@@ -81,9 +81,9 @@ def signed(secret: bytes, headers: Mapping[str, str], body: bytes, now: float) -
     return hmac.compare_digest(f"v0={digest}".encode(), given)
 
 
-def _refused(status: int, why: str) -> Response:
+def _refused(status: int, why: str, headers: Mapping[str, str] | None = None) -> Response:
     log.info("slack_request_refused", status=status, why=why)
-    return Response(why, status, media_type="text/plain")
+    return Response(why, status, headers, media_type="text/plain")
 
 
 def _malformed(why: str) -> Response:

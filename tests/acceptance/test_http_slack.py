@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 import uvicorn
-from fixtures_house import FINANCE, FINN, MAYA, OTTO, ROSA, api_client, running_house
+from fixtures_house import FINANCE, FINN, MAYA, OTTO, ROSA, TOKEN, api_client, running_house
 
+from bot.api import bodies
 from bot.api.app import http_app
 from bot.emulator import Emulator
 from bot.emulator.delivery import encoded, signed
@@ -41,7 +42,7 @@ async def web(database):
     """A house that Slack reaches over signed HTTP alone, and the address of its web role."""
     async with (
         Emulator(rate_limits=False, delivery="http") as slack,
-        running_house(database, socket=False, slack=slack) as running,
+        running_house(database, socket=False, slack=slack, SIGNOFF_API_TOKENS=f"tests:{TOKEN}") as running,
         served(http_app(running.house)) as url,
     ):
         slack.delivery.request_url = f"{url}/slack/events"
@@ -206,6 +207,22 @@ async def test_a_body_that_does_not_say_how_long_it_is_is_read_no_further_than_a
     async with api_client(web, token=None) as client:
         assert (await client.post("/slack/events", content=endless())).status_code == 413
     assert sent <= 1_200_000
+
+
+@pytest.mark.parametrize("path", ["/slack/events", "/v1/threads"])
+async def test_a_body_that_comes_too_slowly_is_waited_for_no_longer_than_allowed(web, monkeypatch, path):
+    monkeypatch.setattr(bodies, "MOST_SECONDS", 0.05, raising=False)
+    at = httpx.URL(web.slack.delivery.request_url)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 9\r\n\r\n"
+    reader, writer = await asyncio.open_connection(at.host, at.port)
+    writer.write(head.encode() + b"{")
+    try:
+        async with asyncio.timeout(5):
+            answer = await reader.read()  # to the end: the connection is closed
+    finally:
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
 
 
 async def test_without_a_signing_secret_nothing_from_slack_is_taken(database):
