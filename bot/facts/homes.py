@@ -50,6 +50,11 @@ async def behind(conn: AsyncConnection[Any]) -> int:
     return found.rowcount
 
 
+async def regrouped(conn: AsyncConnection[Any], people: list[str]) -> None:
+    """Want the Homes drawn of those who came to a group or left it: other things wait for them now."""
+    await conn.execute(_REGROUPED, {"people": people, "kept": KEPT, "spacing": SPACING})
+
+
 def _home_id(user: str) -> str:
     return f"home:{user}"
 
@@ -98,4 +103,10 @@ with homes as (
 update messages m
 set wanted = m.wanted + 1, retry_at = greatest(signoff_now(), m.woken_at + %(spacing)s, m.retry_at)
 from concerned where m.message_id = concerned.message_id
+"""
+
+_REGROUPED = """
+update messages
+set wanted = wanted + 1, retry_at = greatest(signoff_now(), woken_at + %(spacing)s, retry_at)
+where kind = 'home' and verified_at > signoff_now() - %(kept)s and target = any(%(people)s)
 """

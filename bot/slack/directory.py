@@ -18,6 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.approvals.policy import is_user
 from bot.approvals.standing import STALE_AFTER
+from bot.facts import homes
 from bot.slack.failures import RATES, code_of
 
 LOOK_UP_SECONDS = 1.0
@@ -156,8 +157,11 @@ class Directory:
                 }
                 for group in said["usergroups"]
             ]
-            async with self._pool.connection() as conn:
-                await conn.execute(_KEEP_GROUPS, {"rows": Jsonb(rows)})
+            async with self._pool.connection() as conn, conn.transaction():
+                found = await conn.execute(_KEEP_GROUPS, {"rows": Jsonb(rows)})
+                moved = [row["member"] for row in await found.fetchall()]
+                if moved:
+                    await homes.regrouped(conn, moved)
 
     async def audience(self, approvers: Iterable[str], channel_id: str) -> Audience:
         """Say who may decide, groups unfolded, and who of them is not in the channel.
@@ -324,15 +328,28 @@ from (select %(channel)s::text as wanted) w
 left join channels c on c.name = w.wanted and signoff_now() - c.fetched_at < %(kept)s
 """
 
+# Returns who came to a group or left it; those of one that has another handle did both.
 _KEEP_GROUPS = """
 with said as (
     select * from jsonb_to_recordset(%(rows)s) as g (group_id text, handle text, name text, members text[])
 ), gone as (
     delete from user_groups where group_id not in (select group_id from said)
+), kept as (
+    insert into user_groups select group_id, handle, name, members, signoff_now() from said
+    on conflict (group_id) do update set handle = excluded.handle, name = excluded.name,
+                                         members = excluded.members, fetched_at = excluded.fetched_at
+), changed as (
+    select group_id, g.handle as old_handle, g.members as old, s.handle, s.members
+    from user_groups g full join said s using (group_id)
+    where (g.handle, g.members) is distinct from (s.handle, s.members)
+), was as (
+    select group_id, old_handle as handle, unnest(old) as member from changed
+), becomes as (
+    select group_id, handle, unnest(members) as member from changed
 )
-insert into user_groups select group_id, handle, name, members, signoff_now() from said
-on conflict (group_id) do update set handle = excluded.handle, name = excluded.name,
-                                     members = excluded.members, fetched_at = excluded.fetched_at
+select member from (table was except table becomes) as lost
+union
+select member from (table becomes except table was) as gained
 """
 
 _KEEP_CHANNEL = """

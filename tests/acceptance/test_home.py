@@ -237,6 +237,29 @@ async def test_an_open_home_is_drawn_again_when_something_new_comes_for_its_pers
     assert published(house) == before + 2  # it is none of Otto's business
 
 
+async def test_an_open_home_is_drawn_again_when_its_person_comes_to_a_group_or_leaves_it(
+    house: Running,
+) -> None:
+    await house.house.directory.refresh_groups()
+    await asking(house, "@finance-managers", title="For managers")
+    for user in (MAYA, FINN, ROSA, OTTO):
+        await home_of(house, user)
+    assert listed(house.slack.home(MAYA))["Waiting for you"] == ["For managers"]
+    await later(house)
+    before = published(house)
+
+    house.slack.state.set_group("S01FINMGR", OTTO, FINN)
+    await house.house.directory.refresh_groups()
+    await later(house)
+
+    assert listed(house.slack.home(OTTO))["Waiting for you"] == ["For managers"]
+    assert listed(house.slack.home(MAYA))["Waiting for you"] == []
+    assert published(house) == before + 2  # Finn has stayed, and Rosa is in none
+    await house.house.directory.refresh_groups()
+    await later(house)
+    assert published(house) == before + 2
+
+
 async def test_many_changes_draw_an_open_home_once(house: Running) -> None:
     await home_of(house, MAYA)
     await later(house)
