@@ -16,6 +16,7 @@ from psycopg_pool import PoolTimeout
 
 from bot.engine.worker import STALLED_SECONDS
 from bot.facts import dead_jobs, digests, homes, sweeps, voters
+from bot.facts.threads import moment
 from bot.house import House
 from bot.postgres.fact import NewMessage, fact
 from bot.slack.digest_page import pages
@@ -87,11 +88,7 @@ class Clock:
         if not times:
             return
         async with house.work.connection() as conn, fact(conn, house.queue) as recorded:
-            found = await conn.execute("select signoff_now() as now")
-            row = await found.fetchone()
-            if row is None:
-                return
-            key = digests.slot(row["now"], times, ZoneInfo(house.settings.timezone))
+            key = digests.slot(await moment(conn), times, ZoneInfo(house.settings.timezone))
             digest = await digests.make(recorded, key)
             if digest is None:
                 return

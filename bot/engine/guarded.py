@@ -19,8 +19,8 @@ from langgraph.types import PregelTask, StateSnapshot
 
 from bot.approvals.workflow import Workflow
 from bot.engine import kept
-from bot.engine.difference import Departure
 from bot.engine.graph import GraphRun, has_id
+from bot.engine.journey import Departure
 from bot.engine.plan import Snapshot, StoppedSilently
 from bot.engine.stepping import EVERY, stepping, steps_into
 from bot.engine.stops import ACTED, PASSED, Raised, Stop, asked, interrupt_id

@@ -18,8 +18,8 @@ from bot.engine.answers import answers, writes
 from bot.engine.contract import fitted
 from bot.engine.correcting import close as close_corrections
 from bot.engine.correcting import correctable
-from bot.engine.difference import Journey
 from bot.engine.ending import end, hold_misfit, orphan, stop, tell_ops
+from bot.engine.journey import Journey
 from bot.engine.plan import (
     Begin,
     Changes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -140,11 +141,14 @@ async def load(conn: AsyncConnection[Any], thread_id: str) -> Thread:
     return Thread.of(row)
 
 
-async def moment(conn: AsyncConnection[Any]) -> Any:
+async def moment(conn: AsyncConnection[Any]) -> datetime:
     """Return the time by the one clock that counts."""
     found = await conn.execute("select signoff_now() as now")
     row = await found.fetchone()
-    return row and row["now"]
+    if row is None:
+        raise LookupError("signoff_now")
+    now: datetime = row["now"]
+    return now
 
 
 async def _same(conn: AsyncConnection[Any], begin: Start) -> str:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, SecretStr
 
 from bot.approvals import ApprovalRequest, Workflow, ask
 from bot.commands.story import read, tell
-from bot.engine.difference import Journey
+from bot.engine.journey import Journey
 from bot.engine.plan import Drive, Snapshot
 from bot.facts import threads
 from bot.intake import begin

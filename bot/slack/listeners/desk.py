@@ -210,18 +210,17 @@ class Desk:
 
     async def open(self, person: Person, view: dict[str, Any]) -> None:
         """Open a modal with the click's trigger (3 seconds, one use), or say that Slack did not."""
-        try:
-            call = self.client.views_open(trigger_id=person.trigger_id or "", view=view)
-            await metrics.called("views.open", call)
-        except Unreachable as error:
-            log.warning("modal_failed", user=person.user, error=str(error))
-            await self.whisper(person, "Slack did not let me open the form; please click again.")
+        call = self.client.views_open(trigger_id=person.trigger_id or "", view=view)
+        await self._opened(person, "views.open", call)
 
     async def push(self, person: Person, view: dict[str, Any]) -> None:
         """Open a modal on top of the one that was clicked in, or say that Slack did not."""
+        call = self.client.views_push(trigger_id=person.trigger_id or "", view=view)
+        await self._opened(person, "views.push", call)
+
+    async def _opened(self, person: Person, method: str, call: Awaitable[Any]) -> None:
         try:
-            call = self.client.views_push(trigger_id=person.trigger_id or "", view=view)
-            await metrics.called("views.push", call)
+            await metrics.called(method, call)
         except Unreachable as error:
             log.warning("modal_failed", user=person.user, error=str(error))
             await self.whisper(person, "Slack did not let me open the form; please click again.")
