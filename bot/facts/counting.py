@@ -27,7 +27,7 @@ from bot.postgres.rows import Approval, Thread
 class Recorded:
     """The vote stands; `decided` where it was the one that the policy waited for.
 
-    `lapsed` are those whose earlier vote was taken away on that occasion.
+    `lapsed` are those whose earlier vote was taken away on that occasion. `repeated` where it stood already.
     """
 
     approval: Approval
@@ -35,6 +35,7 @@ class Recorded:
     votes: tuple[Vote, ...]
     decided: bool
     lapsed: tuple[str, ...] = ()
+    repeated: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -33,7 +34,11 @@ __all__ = [
     "cast",
     "may_begin",
     "read_case",
+    "unread",
 ]
+
+
+_UNPRINTED = re.compile("[^ -~]")
 
 
 class Unchecked(Exception):
@@ -76,7 +81,7 @@ async def cast(
             return found
         case = found.case
         if found.by is None:
-            return Recorded(case.approval, case.thread, case.votes, decided=False)
+            return Recorded(case.approval, case.thread, case.votes, decided=False, repeated=True)
         counted = with_vote(case, found.click, found.by)
         if counted.unchecked and not looked_up:
             raise Unchecked
@@ -133,6 +138,13 @@ def _unknown(recorded: Fact, click: Click) -> NotRecorded:
     about = {"approval_id": click.approval_id, "verdict": click.act, "why": "unknown", "team": click.team}
     recorded.audit("system", "approval.refused", click.user, about)
     return NotRecorded("unknown")
+
+
+async def unread(conn: AsyncConnection[Any], queue: Queue, user: str, team: str | None, act: str) -> None:
+    """Keep in the audit that somebody used what stands for nothing here, `act` being its id."""
+    async with fact_in_one(conn, queue) as recorded:
+        about = {"action": _UNPRINTED.sub("?", act)[:100], "why": "unknown", "team": team}
+        recorded.audit("system", "approval.refused", user, about)
 
 
 def _refused(

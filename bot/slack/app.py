@@ -97,11 +97,11 @@ def bolt_app(desk: Desk, intake: Intake, badge: Badge, signing_secret: str | Non
 
     @app.action(re.compile(".*"))
     async def on_unknown(ack: AsyncAck, body: dict[str, Any]) -> None:
-        await clicks.answer_unknown(desk, ack, person_of(body))
+        await clicks.refuse_unknown(desk, ack, person_of(body), body)
 
     @app.view(re.compile(".*"))
     async def on_unknown_form(ack: AsyncAck, body: dict[str, Any]) -> None:
-        await submissions.answer_unknown_form(desk, ack, body["view"])
+        await submissions.answer_unknown_form(desk, ack, body)
 
     @app.error
     async def on_error(error: Exception) -> BoltResponse:

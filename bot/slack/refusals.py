@@ -106,14 +106,14 @@ def _settled(approval: Approval | None, thread: Thread | None) -> str:
         "cancelled": _ended(thread),
         "orphaned": "the workflow no longer waits for it",
     }.get(approval.status, "it is settled")
-    return f"This is closed{stamp}: {why.rstrip('.')}. Nothing was changed."
+    return f"This is closed{stamp}: {why}. Nothing was changed."
 
 
 def _ended(thread: Thread | None) -> str:
     if thread is not None and thread.status == "failed":
-        return f"the workflow failed: {said(thread.error or 'no reason given', 300)}"
+        return f"the workflow failed ({said(thread.error or 'no reason given', 300)})"
     why = said(thread.cancel_reason or "", 300) if thread else ""
-    return f"the workflow was ended: {why}" if why else "the workflow was ended"
+    return f"the workflow was ended ({why})" if why else "the workflow was ended"
 
 
 def _live(permalink: str | None) -> str:

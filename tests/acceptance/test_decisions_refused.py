@@ -24,6 +24,8 @@ from fixtures_house import (
     running_house,
 )
 
+from bot.roles.slack import drained
+
 
 @pytest.fixture
 async def house(database: str) -> AsyncIterator[Running]:
@@ -228,6 +230,9 @@ async def test_a_button_of_an_older_version_is_answered_and_changes_nothing(hous
         assert ack.acked
     assert "do not know this button" in await desk.told(MAYA, 7)
     assert (await desk.approval()).status == "pending"
+    await drained()
+    attempts = [(event["actor"], event["data"]) for event in await house.audit("system")]
+    assert attempts == [(MAYA, {"action": "signoff.approve", "team": "T00DEMO", "why": "unknown"})] * 7
 
 
 async def test_an_approval_that_does_not_exist_is_answered_and_audited(house: Running) -> None:

@@ -98,6 +98,10 @@ async def test_saying_the_same_again_leaves_no_second_note_and_no_second_audit_r
 
     await desk.click(MAYA, times=3)
     await desk.click(MAYA)
+
+    assert await desk.told(MAYA, 3) == (
+        f"You have said so already, and it counts once. Approved by <@{MAYA}> · 1 of 2 needed"
+    )
     await house.drain()
 
     assert [event["event"] for event in await desk.events()].count("approval.vote") == 1

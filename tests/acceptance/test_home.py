@@ -18,7 +18,7 @@ from bot.facts import homes
 from bot.postgres import inbox as inbox_module
 from bot.roles.slack import drained
 from bot.slack.listeners.command import UNSURE_START
-from bot.slack.listeners.desk import UNSURE
+from bot.slack.listeners.desk import NOT_SHOWN
 
 
 @pytest.fixture
@@ -469,7 +469,7 @@ async def test_with_the_database_away_a_list_says_so_and_a_start_promises_nothin
     async with await psycopg.AsyncConnection.connect(house.dsn) as other:
         await other.execute("lock table threads, approvals in access exclusive mode")
 
-        assert (await answer(house, ROSA))["text"] == UNSURE
+        assert (await answer(house, ROSA))["text"] == NOT_SHOWN
         assert (await answer(house, ROSA, 'start asked {"request": {}}'))["text"] == UNSURE_START
 
 

@@ -456,6 +456,36 @@ async def test_everything_can_be_read_page_by_page_by_whoever_sees_the_card(hous
     assert await desk.refusals() == []
 
 
+async def test_a_page_that_cannot_be_turned_is_said(house: Running) -> None:
+    desk = await asking(house, MAYA, summary="word " * 12_000)
+    view = await desk.open(OTTO, "signoff.whole")
+    payload = copy.deepcopy(house.slack.click_payload(OTTO, view, "signoff.page.next"))
+    house.slack.fault("views.update", "server_error")
+    assert (await house.slack.deliver(payload)).acked
+    for value in ("s9.x.1#p1", "s1.0123456789abcdef.1#p1"):
+        payload["actions"][0]["value"] = value
+        assert (await house.slack.deliver(payload)).acked
+
+    told = await house.slack.until(lambda: len(house.slack.messages(OTTO)) > 2 and house.slack.messages(OTTO))
+    assert sorted(one["text"].split(";")[0] for one in told) == [
+        "I do not know this button",
+        "I do not know this button",
+        "Slack did not let me show that",
+    ]
+
+
+async def test_an_entry_of_another_version_is_told_and_shows_nothing(house: Running) -> None:
+    desk = await asking(house, MAYA)
+    option = await menu_entry(desk, "note")
+    payload = desk.payload(MAYA, "signoff.more", option=option)
+    payload["actions"][0]["selected_option"]["value"] = option.replace("#note", "#later")
+
+    assert (await house.slack.deliver(payload)).acked
+
+    assert "do not know this button" in await desk.told(MAYA)
+    assert house.slack.views(MAYA) == []
+
+
 async def test_a_settled_card_can_still_be_read_whole(house: Running) -> None:
     desk = await asking(house, MAYA, summary="word " * 2_000)
     await desk.click(MAYA)

@@ -250,11 +250,11 @@ def test_a_form_that_came_too_late_is_headed_by_what_is_so(state: str, heading: 
     [
         ("timed out", {}, "). Nobody answered. I did not run it. Nothing of yours was recorded."),
         ("timed out, as drafted", {}, "). Went out as drafted (forced). Nothing of yours"),
-        ("cancelled", {"cancel_reason": "no longer needed."}, "was ended: no longer needed. Nothing"),
+        ("cancelled", {"cancel_reason": "not needed."}, "the workflow was ended (not needed.). Nothing"),
         (
             "cancelled",
             {"status": "failed", "error": "no account"},
-            "the workflow failed: no account. Nothing",
+            "the workflow failed (no account). Nothing",
         ),
     ],
 )

@@ -30,7 +30,7 @@ async def _decide(desk: Desk, ack: AsyncAck, body: dict[str, Any], verdict: Verd
     person = person_of(body)
     token, option = token_and_option(body["actions"][0])
     if token is None:
-        await answer_unknown(desk, ack, person)
+        await refuse_unknown(desk, ack, person, body)
         return
     async with desk.answering(person):
         outcome = await desk.cast(click_of(body, person, token, verdict, option=option))
@@ -38,13 +38,19 @@ async def _decide(desk: Desk, ack: AsyncAck, body: dict[str, Any], verdict: Verd
     if isinstance(outcome, NotRecorded):
         await desk.tell_why(person, outcome)
     else:
-        await desk.tell_lapsed(person, outcome)
+        await desk.tell_recorded(person, outcome)
     if (body.get("view") or {}).get("type") == "home":
         await desk.home_changed(person.user)
 
 
+async def refuse_unknown(desk: Desk, ack: AsyncAck, person: Person, body: dict[str, Any]) -> None:
+    """A button of another version, or nobody's, that may be meant to decide: answered, and in the audit."""
+    await answer_unknown(desk, ack, person)
+    await desk.unread(person, body["actions"][0]["action_id"])
+
+
 async def answer_unknown(desk: Desk, ack: AsyncAck, person: Person) -> None:
-    """A button of an older version, or nobody's: never silent, and it changes nothing."""
+    """A button that nobody knows: never silent, and it changes nothing."""
     await ack()
     await desk.whisper(person, refusal("unknown"))
 

@@ -16,7 +16,7 @@ from bot.postgres.inbox import inbox
 from bot.slack.command import Startable, help_text, lists, not_started, started
 from bot.slack.drawn import Drawn
 from bot.slack.listeners.deadline import within
-from bot.slack.listeners.desk import DATABASE_SECONDS, UNSURE, DatabaseAway, Desk
+from bot.slack.listeners.desk import DATABASE_SECONDS, NOT_SHOWN, DatabaseAway, Desk
 from bot.slack.text import unescaped
 
 UNSURE_START = (
@@ -43,7 +43,7 @@ def register(app: AsyncApp, desk: Desk, intake: Intake) -> None:
         try:
             answer = await _answer(desk, intake, command)
         except DatabaseAway:
-            answer = Drawn(UNSURE, [])
+            answer = Drawn(NOT_SHOWN, [])
         await ack(response_type="ephemeral", text=answer.text, blocks=answer.blocks or None)
 
 

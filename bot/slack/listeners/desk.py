@@ -19,13 +19,23 @@ from bot import metrics
 from bot.facts import homes
 from bot.facts.correcting import correct
 from bot.facts.messages import card_id
-from bot.facts.votes import Case, Click, NotRecorded, Recorded, Unchecked, cast, may_begin, read_case
+from bot.facts.votes import (
+    Case,
+    Click,
+    NotRecorded,
+    Recorded,
+    Unchecked,
+    cast,
+    may_begin,
+    read_case,
+    unread,
+)
 from bot.postgres.errands import Errands
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval
 from bot.slack.asking import lapsed, progress
 from bot.slack.directory import LOOK_UP_SECONDS, Directory, Unreachable, handles
-from bot.slack.failures import read_failure
+from bot.slack.failures import code_of, read_failure
 from bot.slack.listeners.deadline import within
 from bot.slack.refusals import refusal, titled
 from bot.slack.render import permalink
@@ -45,11 +55,16 @@ ANSWER_SECONDS = 2.7
 DatabaseAway = (OperationalError, PoolTimeout, TimeoutError)
 """How a slow or absent database shows within a listener's deadline."""
 
+NOT_SHOWN = "The database did not answer in time, so I could not show that. Please try again in a moment."
+"""What is true of a click that only shows something."""
+
 UNSURE = (
     "The database did not answer in time, so I cannot say that this was recorded. "
     "Please try again in a moment: nothing counts twice, and I will say so if it is settled."
 )
 """What is true of a commit that was never confirmed, and of a connection that was never got."""
+
+REPEATED = "You have said so already, and it counts once."
 
 Result = TypeVar("Result")
 Work = Callable[[AsyncConnection[Any]], Awaitable[Result]]
@@ -154,12 +169,12 @@ class Desk:
             log.warning("not_looked_up", user=click.user, why=str(error))
 
     @asynccontextmanager
-    async def answering(self, person: Person) -> AsyncIterator[None]:
-        """Run what comes before an ack; where the database is away, say so and raise `NotDone`."""
+    async def answering(self, person: Person, away: str = UNSURE) -> AsyncIterator[None]:
+        """Run what comes before an ack; where the database is `away`, say so and raise `NotDone`."""
         try:
             yield
         except DatabaseAway as error:
-            await self.whisper(person, UNSURE)
+            await self.whisper(person, away)
             raise NotDone from error
 
     async def tell_why(self, person: Person, outcome: NotRecorded) -> None:
@@ -167,13 +182,18 @@ class Desk:
         with unraised("not_told_why", user=person.user):
             await self.whisper(person, await self.wording(person, outcome), outcome.approval)
 
-    async def tell_lapsed(self, person: Person, recorded: Recorded) -> None:
-        """Tell one person that theirs settled nothing, since earlier votes count no longer. Never raises."""
-        if not recorded.lapsed:
+    async def tell_recorded(self, person: Person, recorded: Recorded) -> None:
+        """Tell one person what the card does not: theirs stood already, or whose is lost. Never raises."""
+        if not (recorded.lapsed or recorded.repeated):
             return
         stands = " ".join(progress(recorded.approval, recorded.votes))
-        text = f"Recorded. {lapsed(recorded.lapsed)} {stands}"
-        await self.whisper(person, text, recorded.approval)
+        happened = f"Recorded. {lapsed(recorded.lapsed)}" if recorded.lapsed else REPEATED
+        await self.whisper(person, f"{happened} {stands}", recorded.approval)
+
+    async def unread(self, person: Person, act: str) -> None:
+        """Keep in the audit that somebody used what stands for nothing here. Never raises."""
+        with unraised("unknown_not_audited", user=person.user):
+            await self.ask(lambda conn: unread(conn, self.queue, person.user, person.team, act))
 
     async def wording(self, person: Person, outcome: NotRecorded) -> str:
         """Word why nothing was recorded, with who may and where the live card is."""
@@ -235,11 +255,15 @@ class Desk:
             return False
         return True
 
-    async def turn(self, view: dict[str, Any], page: dict[str, Any]) -> None:
-        """Put another page into an open modal. Never raises."""
-        with unraised("page_not_turned"):
+    async def turn(self, person: Person, view: dict[str, Any], page: dict[str, Any]) -> None:
+        """Put another page into an open modal, unless it is another by now, or closed. Never raises."""
+        try:
             call = self.client.views_update(view_id=view["id"], hash=view.get("hash"), view=page)
             await metrics.called("views.update", call)
+        except Unreachable as error:
+            log.warning("page_not_turned", user=person.user, error=str(error))
+            if not (isinstance(error, SlackApiError) and code_of(error) in ("hash_conflict", "not_found")):
+                await self.whisper(person, "Slack did not let me show that; please click again.")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from bot.slack import modals
 from bot.slack.editing import Editing
 from bot.slack.form import ACTION, Spot, item_at, rows_at, spot_of
 from bot.slack.listeners.clicks import answer_unknown
-from bot.slack.listeners.desk import DatabaseAway, Desk, Person, person_of, unraised
+from bot.slack.listeners.desk import NOT_SHOWN, DatabaseAway, Desk, Person, person_of, unraised
 from bot.slack.listeners.submissions import keep_open, put
 from bot.slack.modals import correct_modal, edit_modal, item_modal, refusal_view, taken_modal
 from bot.slack.refusals import refusal
@@ -40,7 +40,7 @@ async def _row(desk: Desk, ack: AsyncAck, body: dict[str, Any]) -> None:
     """Do what a row's button says, by what the view itself remembers: a repeated click does it once."""
     person, view, action = person_of(body), body.get("view") or {}, body["actions"][0]
     editing, spot = Editing.parse(view.get("private_metadata")), spot_of(action["block_id"])
-    async with desk.answering(person):
+    async with desk.answering(person, NOT_SHOWN):
         case = await desk.case(editing.token.approval_id, person.user) if editing and spot else None
     if editing is None or spot is None or case is None:
         await answer_unknown(desk, ack, person)
@@ -48,9 +48,9 @@ async def _row(desk: Desk, ack: AsyncAck, body: dict[str, Any]) -> None:
     await ack()
     with unraised("row_not_drawn", user=person.user):
         if _passed(case, editing):
-            await desk.turn(view, _taken(case, view))
+            await desk.turn(person, view, _taken(case, view))
         elif action["action_id"] == f"{ACTION}.remove":
-            await desk.turn(view, _without(case, editing, spot, view))
+            await desk.turn(person, view, _without(case, editing, spot, view))
         else:
             added = action["action_id"] == f"{ACTION}.add"
             await _open(desk, person, case, editing, spot, added=added)

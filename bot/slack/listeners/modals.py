@@ -11,8 +11,8 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from bot.facts.votes import NotRecorded
 from bot.postgres.rows import Approval, Thread
 from bot.slack import token as ids
-from bot.slack.listeners.clicks import answer_unknown, click_of
-from bot.slack.listeners.desk import Desk, person_of, unraised
+from bot.slack.listeners.clicks import answer_unknown, click_of, refuse_unknown
+from bot.slack.listeners.desk import NOT_SHOWN, Desk, person_of, unraised
 from bot.slack.modals import (
     approve_note_modal,
     correct_modal,
@@ -45,8 +45,10 @@ def register(app: AsyncApp, desk: Desk) -> None:
             await _open(desk, ack, body, token, NOTE)
         elif wanted == ids.CORRECT:
             await _open(desk, ack, body, token, CORRECT)
-        else:
+        elif wanted == ids.ALL:
             await _show(desk, ack, body, token)
+        else:
+            await refuse_unknown(desk, ack, person_of(body), body)
 
     @app.action(ids.WHOLE)
     async def on_whole(ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -73,9 +75,9 @@ async def _open(desk: Desk, ack: AsyncAck, body: dict[str, Any], token: Token | 
     person = person_of(body)
     modal, verdict = intent
     if token is None:
-        await answer_unknown(desk, ack, person)
+        await refuse_unknown(desk, ack, person, body)
         return
-    async with desk.answering(person):
+    async with desk.answering(person, NOT_SHOWN):
         case = await desk.may_begin(click_of(body, person, token, **verdict))
     # Acknowledged before the modal is there: Slack may be slow to open it, and nothing rests on it.
     await ack()
@@ -89,7 +91,7 @@ async def _open(desk: Desk, ack: AsyncAck, body: dict[str, Any], token: Token | 
 async def _show(desk: Desk, ack: AsyncAck, body: dict[str, Any], token: Token | None) -> None:
     """Show everything to whoever sees the card: that is no decision, and settled cards have it too."""
     person = person_of(body)
-    async with desk.answering(person):
+    async with desk.answering(person, NOT_SHOWN):
         case = await desk.case(token.approval_id, person.user) if token else None
     if case is None:
         await answer_unknown(desk, ack, person)
@@ -101,10 +103,12 @@ async def _show(desk: Desk, ack: AsyncAck, body: dict[str, Any], token: Token | 
 
 async def _turn(desk: Desk, ack: AsyncAck, body: dict[str, Any]) -> None:
     person, found = person_of(body), read_value(body["actions"][0].get("value"))
-    async with desk.answering(person):
+    async with desk.answering(person, NOT_SHOWN):
         case = await desk.case(found[0].approval_id, person.user) if found else None
-    await ack()
     page = found[1].removeprefix("p") if found else ""
-    if case is not None and page.isdigit():
-        with unraised("modal_not_drawn", user=person.user):
-            await desk.turn(body["view"], whole_modal(case.approval, int(page)))
+    if case is None or not page.isdigit():
+        await answer_unknown(desk, ack, person)
+        return
+    await ack()
+    with unraised("modal_not_drawn", user=person.user):
+        await desk.turn(person, body["view"], whole_modal(case.approval, int(page)))

@@ -55,9 +55,11 @@ def register(app: AsyncApp, desk: Desk) -> None:
         await _submit(desk, ack, body, None)
 
 
-async def answer_unknown_form(desk: Desk, ack: AsyncAck, view: dict[str, Any]) -> None:
+async def answer_unknown_form(desk: Desk, ack: AsyncAck, body: dict[str, Any]) -> None:
     """A form of another version, or nobody's: it is not closed in silence, nor with what was typed in it."""
+    view = body["view"]
     await put(desk, ack, view, modals.refusal_view(refusal("unknown"), typed(view)))
+    await desk.unread(person_of(body), view["callback_id"])
 
 
 def _submission(desk: Desk, reading: Reading) -> Callable[..., Any]:
@@ -71,9 +73,11 @@ async def _submit(desk: Desk, ack: AsyncAck, body: dict[str, Any], reading: Read
     """Record, then close the modal; or keep it, with what was typed and what is wrong or who was first."""
     person, view = person_of(body), body["view"]
     editing = Editing.parse(view.get("private_metadata"))
-    token = editing.token if editing else None
+    if editing is None:
+        await answer_unknown_form(desk, ack, body)
+        return
     try:
-        answer = await _record(desk, person, view, token, reading)
+        answer = await _record(desk, person, view, editing.token, reading)
     except Mistyped as wrong:
         await keep_open(ack, view, wrong.by_block)
     except DatabaseAway:
@@ -84,7 +88,7 @@ async def _submit(desk: Desk, ack: AsyncAck, body: dict[str, Any], reading: Read
             return
         await ack()
         if isinstance(answer, Recorded):
-            await desk.tell_lapsed(person, answer)
+            await desk.tell_recorded(person, answer)
         await desk.home_changed(person.user)
 
 
@@ -114,11 +118,9 @@ async def put(desk: Desk, ack: AsyncAck, view: dict[str, Any], answer: dict[str,
 
 
 async def _record(
-    desk: Desk, person: Person, view: dict[str, Any], token: Token | None, reading: Reading | None
+    desk: Desk, person: Person, view: dict[str, Any], token: Token, reading: Reading | None
 ) -> dict[str, Any] | Recorded | Approval:
     """Cast the vote; returns what was recorded, or the view that says why it was not."""
-    if token is None:
-        return modals.refusal_view(refusal("unknown"), typed(view))
     if view["callback_id"] == modals.CORRECT_FORM:
         outcome: Recorded | Approval | NotRecorded = await _corrected(desk, person, token, view)
     elif reading is None:
