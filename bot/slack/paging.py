@@ -7,27 +7,33 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.postgres.rows import Approval
-from bot.slack.rich import paragraph, preformatted, rich_text, words
-from bot.slack.text import Block, clean, duration, units, when_plain
+from bot.slack.rich import approver, markdown, moment, paragraph, preformatted, rich_text, words
+from bot.slack.text import Block, clean, duration, units
 from bot.slack.values import pretty
 
 _SLICE = 2800
+_MARKED_LINES = 100
 _PER_PAGE = 12
 """Slices a page: with every character escaped in JSON they stay under the 250 kB a view may have."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One thing to show: plain text, or `exact` where spaces and lines matter."""
+    """One thing to show: plain text, or `exact` where spaces and lines matter.
+
+    What is `marked` up is shown as on its card where that fits one slice, and as it was written where not.
+    """
 
     heading: str
     text: str
     exact: bool = False
+    marked: bool = False
 
 
 def whole_pages(approval: Approval) -> list[list[Block]]:
     """Return the blocks of every page; at least one page, at most `_PER_PAGE` blocks each."""
     blocks = [block for part in _parts(approval) if part.text for block in _blocks(part)]
+    blocks.append(rich_text(paragraph(words("Rules", bold=True)), paragraph(*_rules(approval))))
     return [blocks[n : n + _PER_PAGE] for n in range(0, len(blocks), _PER_PAGE)]
 
 
@@ -77,16 +83,21 @@ def _filled_in(value: Any) -> str:
 def _blocks(part: Part) -> Iterator[Block]:
     shown = list(slices(clean(part.text)))
     for n, text in enumerate(shown):
-        body = preformatted(text, _SLICE) if part.exact else paragraph(words(text))
         heading = part.heading if n == 0 else f"{part.heading} ({n + 1} of {len(shown)})"
-        yield rich_text(paragraph(words(heading, bold=True)), body)
+        if part.exact:
+            body = [preformatted(text, _SLICE)]
+        elif part.marked and len(shown) == 1 and text.count("\n") <= _MARKED_LINES:
+            body = markdown(text, _SLICE)
+        else:
+            body = [paragraph(words(text))]
+        yield rich_text(paragraph(words(heading, bold=True)), *body)
 
 
 def _parts(approval: Approval) -> Iterator[Part]:
     request = approval.request
     decision = approval.decision
     yield Part("What is asked", request.title)
-    yield Part("Summary", request.summary or "")
+    yield Part("Summary", request.summary or "", marked=True)
     yield Part("Facts", "\n".join(f"{name}: {value}" for name, value in request.fields.items()))
     yield Part("Links", "\n".join(f"{label}: {url}" for label, url in request.links.items()))
     yield Part("Options", "\n".join(f"{o.label}: {o.description or '-'}" for o in request.options))
@@ -99,19 +110,23 @@ def _parts(approval: Approval) -> Iterator[Part]:
         yield Part("Answer", decision.text or "")
         if decision.approved and decision.proposal != approval.proposal:
             yield Part("What was approved", pretty(decision.proposal), exact=True)
-    yield Part("Rules", "\n".join(_rules(approval)))
+    yield Part("Notes", "\n".join(approval.notices))
 
 
-def _rules(approval: Approval) -> Iterator[str]:
+def _rules(approval: Approval) -> Iterator[Block]:
     policy, sla = approval.policy, approval.sla
-    yield f"May decide: {', '.join(policy.approvers) or 'nobody'}"
-    yield f"Approvals needed: {policy.approvals}; rejections that end it: {policy.rejections}"
-    yield f"The requester may decide: {'yes' if policy.self_approval else 'no'}"
+    yield words("May decide: " if policy.approvers else "May decide: nobody")
+    for n, name in enumerate(policy.approvers):
+        if n:
+            yield words(", ")
+        yield approver(name)
+    yield words(f"\nApprovals needed: {policy.approvals}; rejections that end it: {policy.rejections}")
+    yield words(f"\nThe requester may decide: {'yes' if policy.self_approval else 'no'}")
     if approval.due_at:
-        yield f"Due: {when_plain(approval.due_at)}"
+        yield words("\nDue: ")
+        yield moment(approval.due_at)
     elif sla.respond_within:
-        yield f"Due: {duration(sla.respond_within)} after delivery"
+        yield words(f"\nDue: {duration(sla.respond_within)} after delivery")
     if sla.respond_within:
-        yield f"If nobody answers: {sla.fallback.kind.replace('_', ' ')}"
-    yield f"Revision: {approval.revision}"
-    yield from approval.notices
+        yield words(f"\nIf nobody answers: {sla.fallback.kind.replace('_', ' ')}")
+    yield words(f"\nRevision: {approval.revision}")

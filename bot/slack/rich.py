@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 
-from bot.slack.text import Block, brief, clean, cut, units
+from bot.approvals.policy import is_group, is_user
+from bot.slack.text import Block, brief, clean, cut, units, when_plain
 
 _HOST = re.compile(r"https?://(?:[^\s/?#@<>|\\\[\]]+@)?\w[\w.-]*(?::[0-9]{1,5})?(?:[/?#]|$)", re.IGNORECASE)
 _FENCE = re.compile(r"^ {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)$")
@@ -30,6 +32,21 @@ def words(text: str, **style: bool) -> Block:
 
 def person(user: str) -> Block:
     return {"type": "user", "user_id": user}
+
+
+def approver(name: str) -> Block:
+    """Name whom a policy names: people and groups as Slack shows them, an `@handle` as it is."""
+    if is_user(name):
+        return person(name)
+    if is_group(name) and not name.startswith("@"):
+        return {"type": "usergroup", "usergroup_id": name}
+    return words(name)
+
+
+def moment(at: datetime) -> Block:
+    """Return a moment that each reader sees in their own time zone."""
+    pattern = "{date_short_pretty} at {time}"
+    return {"type": "date", "timestamp": int(at.timestamp()), "format": pattern, "fallback": when_plain(at)}
 
 
 def paragraph(*parts: Block) -> Block:

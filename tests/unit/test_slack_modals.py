@@ -198,6 +198,19 @@ def test_paging_leads_from_the_first_page_to_the_last() -> None:
     assert turns(last) == turns(last + 50) == {"signoff.page.previous": f"s1.a1.1#p{last - 1}"}
 
 
+def test_everything_names_people_and_times_as_slack_does_and_shows_the_summary_as_its_card() -> None:
+    request = REQUEST.model_copy(update={"summary": "**Bold**\n```\n  code\n```"})
+    view = whole_modal(approval(request, due_at=NOW))
+
+    judge_view(view)
+    rules = {part["type"]: part for part in view["blocks"][-1]["elements"][1]["elements"]}
+    assert rules["user"]["user_id"] == BOB
+    assert rules["date"]["timestamp"] == int(NOW.timestamp())
+    assert "@finance-managers" in read(view)
+    assert "Bold" in texts(view["blocks"])
+    assert "```" not in read(view)
+
+
 def test_a_short_request_needs_no_paging() -> None:
     assert elements(whole_modal(approval())["blocks"]) == []
 
