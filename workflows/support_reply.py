@@ -102,7 +102,7 @@ def _how_it_went(decision: Decision | None) -> str:
     if decision is None:
         return "Sent: it breaks no rule."
     if decision.forced:
-        return f"Sent as drafted, unseen by an officer ({decision.reason}): nobody answered in time."
+        return "Sent as drafted, unseen by an officer: nobody answered in time."
     edited = ", after edits" if decision.edited else ""
     return f"Sent: approved by {deciders(decision)}{edited}."
 

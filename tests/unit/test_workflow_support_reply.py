@@ -130,7 +130,7 @@ def test_unanswered_the_draft_goes_out_marked_as_forced(started, ledger):
     run.time_out()
 
     assert (run.state["result"], run.state["escalated"]) == ("sent as drafted", False)
-    assert "unseen by an officer (sla_timeout)" in run.state["outcome"]
+    assert "unseen by an officer: nobody answered in time" in run.state["outcome"]
     sent = ledger.effects[0].data
     assert (sent["text"], sent["forced"], sent["reason"]) == (text, True, "sla_timeout")
 
