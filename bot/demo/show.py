@@ -29,6 +29,7 @@ from workflows.datasource_questions import data
 from workflows.pull_requests import branch, repository
 from workflows.releases import steps
 
+COMMANDS = frozenset({"/approvals"})
 SWEEP_SECONDS = "0.5"
 LOOK_SECONDS = 1.0
 CONNECT_SECONDS = 0.05
@@ -110,6 +111,7 @@ def environment(slack: Emulator, dsn: str, folder: Path) -> dict[str, str]:
 @asynccontextmanager
 async def _slack(folder: Path, port: int, clock: DemoClock) -> AsyncIterator[Emulator]:
     slack = Emulator(path=folder / "slack.sqlite", port=port, delivery="socket", clock=clock)
+    slack.line.commands = COMMANDS
     try:
         await slack.start()
     except OSError as error:

@@ -357,14 +357,19 @@ async def test_a_click_that_nobody_answers_says_so_until_one_is_answered(
 async def test_a_private_answer_is_seen_by_one_person_only(
     emulator: Emulator, client: AsyncWebClient, page: Page
 ) -> None:
+    ts = await post(client, text="line\n" * 80)
     await visit(page, emulator, user=OTTO)
+    await page.get_by_test_id(f"message-{ts}").hover()
+    await page.mouse.wheel(0, -900)
     await client.chat_postEphemeral(channel=CHANNEL, user=OTTO, text="You may not decide this.")
     await expect(page.get_by_test_id("ephemeral")).to_contain_text("Only visible to you")
+    await expect(page.get_by_test_id("ephemeral").get_by_text("You may not")).to_be_in_viewport()
 
     await page.get_by_test_id("user-switch").click()
     await page.get_by_test_id(f"user-{MAYA}").click()
 
     await expect(page.get_by_test_id("user-switch")).to_contain_text("Maya Ortiz")
+    await expect(page.get_by_test_id("user-switch")).to_be_focused()
     await expect(page.get_by_test_id("ephemeral")).to_have_count(0)
     assert f"user={MAYA}" in page.url
 
@@ -382,9 +387,13 @@ async def test_replies_and_commands_are_sent_as_the_person_at_the_page(
 
     await page.get_by_test_id(f"message-{ts}").hover()
     await page.get_by_test_id(f"reply-{ts}").click()
-    await page.get_by_test_id("thread-composer").fill("Looks <b>fine</b> & cheap")
+    await expect(page.get_by_test_id("thread-composer")).to_be_focused()
+    await page.keyboard.type("Looks <b>fine</b> & cheap")
     await page.keyboard.press("Enter")
     await expect(page.get_by_test_id("thread-pane")).to_contain_text("Looks <b>fine</b> & cheap")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_test_id("thread-pane")).to_be_hidden()
+    await expect(page.get_by_test_id(f"message-{ts}")).to_be_focused()
     await page.get_by_test_id("composer").fill("/approvals list mine")
     await page.keyboard.press("Enter")
 

@@ -178,6 +178,8 @@ def test_ops_watch_reminder_escalation_and_fallback_and_read_the_digest(visitor:
 
     visitor.go(DANA, OPS)
     visitor.move("next-working-day")
+    expect(visitor.page.get_by_test_id("panel-next-working-day")).to_be_focused()
+    expect(visitor.page.get_by_test_id("demo-now")).to_contain_text("New York")
     digest = visitor.card("Approvals digest").filter(has_text=ANSWER)
     expect(digest).to_contain_text("went out as drafted (forced)")
     story = re.search(r"signoff (show \S+)", digest.inner_text())

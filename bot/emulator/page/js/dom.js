@@ -71,17 +71,20 @@ function identity(node) {
 
 /**
  * Brings a list's children in line with `items` ({key, print, build}), reusing every node whose print is unchanged.
- * Who worked in a redrawn item keeps the focus there: on the same control, or on the item where that is gone.
+ * Who worked in a redrawn item keeps the focus there: on the same control, or on the item where that is gone;
+ * where the item is gone itself, on the one before it.
  */
 export function reconcile(list, items) {
   const known = new Map([...list.children].map((node) => [node.itemKey, node]));
   const active = document.activeElement;
-  const worked = [...list.children].find((node) => node.contains(active))?.itemKey;
+  const at = [...list.children].findIndex((node) => node.contains(active));
+  const worked = list.children[at]?.itemKey;
   const selector = worked && identity(active);
   const nodes = items.map((item) => reuse(known.get(item.key), item));
   place(list, nodes);
   if (!worked || list.contains(document.activeElement)) return;
-  const item = nodes.find((node) => node.itemKey === worked);
+  const before = () => nodes.slice(0, at).findLast((node) => node.hasAttribute("tabindex"));
+  const item = nodes.find((node) => node.itemKey === worked) ?? before();
   ((selector && item?.querySelector(selector)) || item)?.focus({ preventScroll: true });
 }
 

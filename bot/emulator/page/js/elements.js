@@ -164,8 +164,8 @@ const TROUBLE = {
   bad_response: "Signoff answered with something that Slack does not take.",
 };
 
-// Not `disabled`: that would drop the focus of who works by keyboard.
-function busy(node, on) {
+/** Marks a control while it waits. Not `disabled`: that would drop the focus of who works by keyboard. */
+export function busy(node, on) {
   node.classList.toggle("busy", on);
   node.setAttribute("aria-busy", String(on));
   node.setAttribute("aria-disabled", String(on));

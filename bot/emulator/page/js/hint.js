@@ -29,6 +29,7 @@ export function renderHint(container) {
 function putAway(container) {
   localStorage.setItem(KEY, "away");
   container.hidden = true;
+  document.getElementById("scroll").focus();
 }
 
 function suggestion() {

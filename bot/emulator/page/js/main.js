@@ -88,7 +88,7 @@ function renderChannel(scroll, channel) {
   const moved = swap(scroll, place, () => h("div", { class: "messages" }));
   if (moved) end.watch(scroll.firstChild);
   renderMessages(scroll.firstChild, channel);
-  announce(channel, moved);
+  hear(channel, moved);
   if (arrived(store.place.message, moved)) lead(store.place.message);
   if (!scroll.firstChild.childElementCount) scroll.firstChild.append(emptyRoom(name));
   if (room.unread && document.visibilityState === "visible") markRead(store.place.user, channel);
@@ -112,12 +112,14 @@ function arrived(message, moved) {
 
 let heard = "";
 
-/** Reads out what came into the open channel since the last drawing. */
-function announce(channel, moved) {
+/** Reads out what came into the open channel since the last drawing, and shows the reader what is theirs. */
+function hear(channel, moved) {
   const last = messagesOf(channel).filter(inChannel).at(-1);
-  const news = last && last.ts > heard && !moved && last.user !== store.place.user;
+  const news = last && last.ts > heard && !moved;
+  const own = last?.user === store.place.user;
   heard = last?.ts ?? "";
-  if (news) at("announcer").replaceChildren(`${displayName(findUser(last.user))}: `, spoken(last.text ?? ""));
+  if (news && (own || last.is_ephemeral)) end.follow();
+  if (news && !own) at("announcer").replaceChildren(`${displayName(findUser(last.user))}: `, spoken(last.text ?? ""));
 }
 
 /** The words of mrkdwn as they are shown: names for mentions, and times for dates. */

@@ -6,7 +6,7 @@ import { h, icon, reconcile } from "./dom.js";
 import { originKey } from "./elements.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { displayName, findUser, messagesOf, placeHash, store } from "./store.js";
-import { clockTime, dayLabel, fullTime, isoDay, now } from "./time.js";
+import { clockTime, dayLabel, fullTime, isoDay, now, pastTime } from "./time.js";
 import { dismissal, dismissed, toolbar } from "./tools.js";
 
 const TOGETHER = 300; // seconds within which one author's plain messages share a head
@@ -156,7 +156,7 @@ function threadLink(message, { channel }) {
   const faces = (message.reply_users ?? []).slice(0, 3).map((id) => avatar(findUser(id), "tiny"));
   const count = message.reply_count === 1 ? "1 reply" : `${message.reply_count} replies`;
   const last =
-    message.latest_reply && h("span", { class: "last-reply" }, `last at ${clockTime(Number(message.latest_reply))}`);
+    message.latest_reply && h("span", { class: "last-reply" }, `last ${pastTime(Number(message.latest_reply))}`);
   return h(
     "a",
     { class: "replies", href: placeHash({ channel, thread: message.ts }), "data-testid": `replies-${message.ts}` },

@@ -2,8 +2,9 @@
 
 import { runPanelAction } from "./api.js";
 import { h, icon, swap } from "./dom.js";
+import { busy } from "./elements.js";
 import { displayName, findUser, refresh, store } from "./store.js";
-import { clockFace, toSeconds } from "./time.js";
+import { clockFace, toSeconds, zoneCity } from "./time.js";
 
 const WIDE = window.matchMedia("(min-width: 1160px)");
 
@@ -47,6 +48,7 @@ function face(panel) {
     icon("clock"),
     h("span", { class: "clock-day" }, day),
     h("span", { class: "clock-time" }, time),
+    h("span", { class: "clock-zone", title: `${displayName(store.me())}'s time` }, zoneCity()),
   );
 }
 
@@ -58,11 +60,10 @@ const hasLedger = (panel) => Boolean(panel.sections?.length || actionsOf("start"
 function action({ id, label, hint }, look) {
   const run = async (event) => {
     const button = event.currentTarget;
-    button.disabled = true;
-    button.classList.add("busy");
+    if (button.classList.contains("busy")) return;
+    busy(button, true);
     await runPanelAction(id);
-    button.disabled = false;
-    button.classList.remove("busy");
+    busy(button, false);
     await refresh().catch(() => undefined);
   };
   return h(
@@ -79,6 +80,7 @@ const ledgerOpen = () => wanted ?? WIDE.matches;
 function toggleLedger() {
   wanted = !ledgerOpen();
   store.emit();
+  document.querySelector("[data-testid=ledger-toggle]").focus();
 }
 
 WIDE.addEventListener("change", () => store.state && store.emit());

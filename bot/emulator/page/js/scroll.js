@@ -20,6 +20,11 @@ export function keepAtEnd(scroll) {
       resized.observe(scroll);
       resized.observe(content);
     },
+    /** What came last is for the reader alone, or their own. */
+    follow() {
+      kept.atEnd = true;
+      settle();
+    },
     /** The reader was led somewhere else. */
     release() {
       kept.atEnd = false;

@@ -29,7 +29,7 @@ export function renderSwitcher(container) {
       icon("chevron"),
     );
     const close = menuBehaviour(toggle, menu, items);
-    menu.addEventListener("click", close);
+    menu.addEventListener("click", () => (close(), toggle.focus()));
     return h("div", { class: "menu-root" }, toggle, menu);
   });
 }

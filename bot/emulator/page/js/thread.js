@@ -8,13 +8,10 @@ import { channelName, findChannel, go, messagesOf, store } from "./store.js";
 export function renderThread(pane) {
   const { channel, thread } = store.place;
   const room = findChannel(channel);
-  pane.hidden = !thread || !room;
-  if (pane.hidden) {
-    pane.shownKey = null;
-    return;
-  }
+  if (!thread || !room) return close(pane);
+  pane.hidden = false;
   pane.dataset.testid = "thread-pane";
-  swap(pane, JSON.stringify([channel, thread, store.place.user]), () => [
+  const opened = swap(pane, JSON.stringify([channel, thread, store.place.user]), () => [
     h(
       "header",
       { class: "pane-head" },
@@ -36,6 +33,19 @@ export function renderThread(pane) {
     composer(channel, "Reply…", thread),
   ]);
   fill(pane.querySelector(".thread-list"), channel, thread);
+  // Whoever opened it from a message goes on in it; whoever came by a link stays at the top of the page.
+  if (opened && document.activeElement?.closest(".scroll")) pane.querySelector("textarea").focus();
+  pane.onkeydown = (event) => {
+    if (event.key === "Escape") go({});
+  };
+}
+
+/** Gives the focus back to the message whose replies were shown. */
+function close(pane) {
+  const [, thread] = JSON.parse(pane.shownKey ?? "[]");
+  if (pane.contains(document.activeElement)) document.getElementById(`m-${thread}`)?.focus({ preventScroll: true });
+  pane.hidden = true;
+  pane.shownKey = null;
 }
 
 function fill(list, channel, thread) {

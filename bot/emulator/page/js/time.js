@@ -45,6 +45,16 @@ function nearDay(seconds) {
   return near[day] ?? null;
 }
 
+/** "at 10:42" of today, "yesterday at 10:42", "on Friday 20 November at 10:42". */
+export function pastTime(seconds) {
+  const day = nearDay(seconds)?.toLowerCase() ?? `on ${longDay(seconds)}`;
+  return `${day === "today" ? "" : `${day} `}at ${clockTime(seconds)}`;
+}
+
+/** The city that names the viewer's time zone. */
+export const zoneCity = () =>
+  (zone() ?? Intl.DateTimeFormat().resolvedOptions().timeZone).split("/").at(-1).replaceAll("_", " ");
+
 export const dayLabel = (seconds) => nearDay(seconds) ?? longDay(seconds);
 
 const DATE_TOKENS = {
