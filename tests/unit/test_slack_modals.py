@@ -199,7 +199,7 @@ def test_paging_leads_from_the_first_page_to_the_last() -> None:
 
 
 def test_everything_names_people_and_times_as_slack_does_and_shows_the_summary_as_its_card() -> None:
-    request = REQUEST.model_copy(update={"summary": "**Bold**\n```\n  code\n```"})
+    request = ApprovalRequest(title="Read this", summary="**Bold**\n```\n  code\n```")
     view = whole_modal(approval(request, due_at=NOW))
 
     judge_view(view)
