@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from slack_rows import NOW, approval
+from slack_rows import NOW, OPTIONS, REQUEST, approval
 
 from bot.approvals import Fallback, Sla
 from bot.facts.deadlines import expired
@@ -34,3 +34,10 @@ def test_what_was_never_delivered_is_rejected_and_its_thread_goes_on_whatever_th
 @pytest.mark.parametrize("fallback", [Fallback.reject(), Fallback.approve(), Fallback.as_drafted()])
 def test_no_other_fallback_ends_the_thread(fallback: Fallback) -> None:
     assert expired(unanswered(fallback), NOW)[1] is None
+
+
+@pytest.mark.parametrize(("choice", "comes_to"), [("o1", ("choose", "o1")), ("o9", ("reject", None))])
+def test_an_option_that_is_not_on_offer_is_not_chosen(choice: str, comes_to: tuple[str, str | None]) -> None:
+    asked = REQUEST.model_copy(update={"options": OPTIONS}).payload()
+    decision, why = expired(unanswered(Fallback.choose(choice), asked=asked), NOW)
+    assert ((decision.verdict, decision.choice), why) == (comes_to, None)

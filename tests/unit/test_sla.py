@@ -61,6 +61,23 @@ def test_at_one_moment_a_reminder_comes_first_and_the_end_last():
     ]
 
 
+def test_a_step_that_a_clock_change_puts_after_the_deadline_is_left_out():
+    night = Sla(
+        respond_within=DAY,
+        remind_after=[7.5 * HOUR],  # of a working day of 8, from which the change takes one
+        calendar="business",
+        timezone="Europe/Berlin",
+        hours=(time(0), time(8)),
+        days=("sun", "mon"),
+    )
+
+    assert [step.kind for step in timetable(night, datetime(2026, 3, 22, 0, 30, tzinfo=BERLIN))] == [
+        "remind",
+        "expire",
+    ]
+    assert [step.kind for step in timetable(night, datetime(2026, 3, 29, 0, 30, tzinfo=BERLIN))] == ["expire"]
+
+
 def test_without_a_calendar_all_time_counts():
     assert Sla(respond_within=DAY).due(FRIDAY_AT_4) == FRIDAY_AT_4 + DAY
 
@@ -161,6 +178,15 @@ def test_an_earlier_deadline_drops_the_steps_that_would_come_after_it():
 def test_a_request_adds_reminders_and_takes_none_away():
     assert tighten(EXPENSE, Sla(remind_after=[2 * HOUR])).remind_after == (2 * HOUR, 4 * HOUR)
     assert tighten(EXPENSE, Sla(remind_after=[])).remind_after == EXPENSE.remind_after
+
+
+def test_no_more_reminders_are_added_than_a_workflow_may_declare():
+    hours = [n * HOUR for n in range(1, 25)]
+    base = Sla(respond_within=30 * HOUR, remind_after=hours[:12])
+    tight = tighten(base, Sla(remind_after=hours[4:]))
+
+    assert tight.remind_after == tuple(hours[:20])
+    Sla.model_validate_json(tight.model_dump_json())
 
 
 def test_a_request_may_set_the_first_deadline():

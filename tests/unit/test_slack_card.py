@@ -133,6 +133,13 @@ def test_edits_show_each_field_before_and_after() -> None:
     assert "amount :  12400.0  →  9000.0" in shown
 
 
+def test_an_edit_of_what_one_person_decides_voids_nothing() -> None:
+    shown = read(draw(replace(STATES["edited"], policy=Policy(approvers=(BOB,)))).blocks)
+
+    assert f"Revision 2, edited by <@{EVE}> " in shown
+    assert "void" not in shown
+
+
 def test_an_edit_inside_a_value_is_told_under_the_title_that_the_form_has_for_it() -> None:
     changed = changes({"2-args-to": ["ann"], "a.b": [1]}, {"2-args-to": ["bob"], "a.b": [2]})
 
@@ -203,7 +210,7 @@ def test_danger_and_confirmation_come_from_what_approving_does(
     approve = elements(draw(approval(REQUEST.model_copy(update=changes))).blocks)[0]
 
     assert approve["style"] == style
-    assert ("confirm" in approve) == confirms
+    assert approve.get("confirm", {}).get("style") == (style if confirms else None)
 
 
 def test_the_buttons_are_those_that_the_request_allows() -> None:
