@@ -17,6 +17,7 @@ from bot.slack.content import other_fields, proposal_now
 from bot.slack.drawn import Drawn, drawn, is_short
 from bot.slack.manner import ending, manner
 from bot.slack.outcome import aftermath, outcome
+from bot.slack.proposed import proposal
 from bot.slack.rich import markdown, paragraph, person, quote, rich_text, web_link, words
 from bot.slack.text import (
     HEADER,
@@ -33,7 +34,7 @@ from bot.slack.text import (
     section,
     units,
 )
-from bot.slack.values import Piece, edits, facts, proposal, titles
+from bot.slack.values import Piece, edits, facts, titles
 
 __all__ = ["CardView", "Drawn", "card"]
 

@@ -11,9 +11,10 @@ from bot.slack.buttons import decision_buttons
 from bot.slack.content import other_fields
 from bot.slack.drawn import VIEW_BLOCKS, numbered
 from bot.slack.outcome import aftermath, outcome
+from bot.slack.proposed import proposal
 from bot.slack.rich import markdown, rich_text
 from bot.slack.text import Block, context, count, header, said, section, units, when
-from bot.slack.values import Piece, facts, proposal, titles
+from bot.slack.values import Piece, facts, titles
 
 _WAITING = 12
 _LISTED = 10

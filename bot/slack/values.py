@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.approvals.changes import MISSING, Change
-from bot.slack.rich import paragraph, preformatted, quote, words
+from bot.slack.rich import paragraph, words
 from bot.slack.text import Block, brief, count, cut, line, spelled_out, units
 
 LINES = 25
@@ -87,28 +87,6 @@ def facts(pairs: Iterable[tuple[str, Any]], limit: int, *, struck: bool = False)
     return Piece([paragraph(*parts)] if parts else [], whole)
 
 
-def proposal(
-    value: Any, limit: int, *, struck: bool = False, called: Mapping[str, str] | None = None
-) -> Piece:
-    """Show what is proposed, cut to `limit` units; `struck` through where it will not happen.
-
-    `called` has the names that people know its keys by.
-    """
-    names = called or {}
-    if value is None or value == {}:
-        return Piece()
-    if isinstance(value, dict) and len(value) == 1 and _is_prose(*value.values()):
-        ((key, text),) = value.items()
-        heading = paragraph(words(cut(line(names.get(key, key)) or "(no name)", 100), bold=True))
-        return Piece([heading, quote(text, limit, struck=struck)], units(text) <= limit)
-    if isinstance(value, dict) and all(_is_short(item) for item in value.values()):
-        return facts(((names.get(key, key), item) for key, item in value.items()), limit, struck=struck)
-    if isinstance(value, str):
-        return Piece([paragraph(words(brief(value, limit), strike=struck))], units(value) <= limit)
-    text = pretty(value)
-    return Piece([preformatted(text, limit)], units(text) <= limit)
-
-
 def edits(changes: Sequence[Change], limit: int = 1500, called: Mapping[str, str] | None = None) -> Piece:
     """Show each changed field, before and after; `called` as in `proposal`."""
     names = called or {}
@@ -143,16 +121,5 @@ def _tells_all(value: Any, text: str) -> bool:
     return text == _said(value)
 
 
-def _is_prose(value: Any) -> bool:
-    """Whether it is a text of several lines, or of one that is no mere fact."""
-    return isinstance(value, str) and ("\n" in value.strip() or units(value) > 150)
-
-
 def is_scalar(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float)
-
-
-def _is_short(value: Any) -> bool:
-    if isinstance(value, list):
-        return len(value) <= 20 and all(is_scalar(item) and units(str(item)) <= 100 for item in value)
-    return is_scalar(value) and units(str(value)) <= 300

@@ -34,7 +34,8 @@ from bot.approvals.policy import Policy
 from bot.approvals.request import ApprovalRequest, Option
 from bot.approvals.sla import Fallback
 from bot.slack.card import CardView, Drawn, card
-from bot.slack.values import edits
+from bot.slack.proposed import proposal
+from bot.slack.values import Piece, edits
 
 STATES = states(REQUEST.model_copy(update={"options": OPTIONS}))
 
@@ -147,6 +148,32 @@ def test_an_edit_inside_a_value_is_told_under_the_title_that_the_form_has_for_it
 
     assert "'2. mail: to[0]'" in told
     assert '["a.b"][0]' in told
+
+
+def test_what_holds_more_than_facts_is_still_read_as_facts_where_it_can_be() -> None:
+    value = {
+        "to": "Acme",
+        "address": {"street": "Main St", "zip": "12345"},
+        "lines": [{"sku": "A1", "qty": 2}, {"sku": "B2", "qty": 1, "note": None}],
+        "terms": "Paid at once.\nNo discount.",
+        "where": {"id": {"lt": 5}},
+        "same": 1,
+    }
+    shown = proposal(value, 1500, called={"to": "Pay", "same": "Pay"})
+    assert told(shown) == (
+        "Pay: Acme\naddress \u203a street: Main St\naddress \u203a zip: 12345\n"
+        "lines 1: sku: A1 · qty: 2\nlines 2: sku: B2 · qty: 1 · note: (none)\nPay: 1"
+        "|terms|Paid at once.\nNo discount."
+        '|where|{\n  "id": {\n    "lt": 5\n  }\n}'
+    )
+    assert shown.whole
+    cut = proposal(value, 180)
+    assert told(cut).endswith("|… and 2 more values")
+    assert not cut.whole
+
+
+def told(piece: Piece) -> str:
+    return "|".join("".join(run["text"] for run in element["elements"]) for element in piece.elements)
 
 
 def test_what_was_refused_is_struck_through_and_what_was_approved_is_not() -> None:

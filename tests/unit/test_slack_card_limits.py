@@ -222,7 +222,9 @@ def test_an_address_without_a_host_is_shown_and_no_link(url: str) -> None:
 
 
 def test_what_cannot_be_seen_is_marked_or_escaped() -> None:
-    shown = approval(ApprovalRequest(title="Pay pay\u200bpal", proposal={"to": {"account": "12\u202e34"}}))
+    shown = approval(
+        ApprovalRequest(title="Pay pay\u200bpal", proposal={"to": {"in": {"account": "12\u202e34"}}})
+    )
     blocks = str(draw_card(shown).blocks)
 
     assert "Pay pay\ufffdpal" in blocks
