@@ -94,7 +94,13 @@ class Clock:
                 return
             ids = [f"digest:{key}:{n}" for n in range(len(pages(digest)))]
             for message_id, page in zip(ids, pages(digest, ids), strict=True):
-                body = {"text": page.text, "blocks": page.blocks, "metadata": page.metadata}
+                first = None if message_id == ids[0] else ids[0]
+                body = {
+                    "text": page.text,
+                    "blocks": page.blocks,
+                    "metadata": page.metadata,
+                    "first": first,
+                }
                 recorded.post(NewMessage(message_id, "digest", target="", body=body))
 
     async def _refresh_groups(self) -> None:

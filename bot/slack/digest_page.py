@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from bot.approvals.digest import TOPICS, Digest, Line, Topic
 from bot.slack.drawn import LONGEST, Drawn, drawn, weight
-from bot.slack.text import Block, context, header, said, section, when
+from bot.slack.text import Block, context, header, mrkdwn, said, section, when
 
 _HEADINGS: dict[Topic, str] = {
     "undeliverable": "Could not be delivered",
@@ -37,6 +38,13 @@ def pages(digest: Digest, message_ids: Sequence[str] = (), version: int = 1) -> 
         drawn(*_page(digest, chunk, f"page {n + 1} of {len(chunks)}" if chunks[1:] else ""), ids[n], version)
         for n, chunk in enumerate(chunks)
     )
+
+
+def continued(page: Drawn, first: str) -> Drawn:
+    """Lead from a further page back to the first, whose address is known once that is posted."""
+    *blocks, made = page.blocks
+    made = {**made, "elements": [*made["elements"], mrkdwn(f"<{first}|First page>")]}
+    return replace(page, blocks=[*blocks, made])
 
 
 def _page(digest: Digest, chunk: list[_Entry], number: str) -> tuple[str, list[Block]]:

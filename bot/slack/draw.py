@@ -227,7 +227,8 @@ def _obstacle(claimed: Claim) -> Failure | timedelta | None:
         if claimed.parent_error is None:
             return _backoff(claimed)
         return Failure("for_good", f"its card could not be delivered: {claimed.parent_error}")
-    if message.kind == "stray" and claimed.card is None and message.attempts < PATIENCE:
+    leads_to_another = message.kind == "stray" or bool(message.body.get("first"))
+    if leads_to_another and claimed.card is None and message.attempts < PATIENCE:
         return _backoff(claimed)
     if not message.target:
         mend = "Set SIGNOFF_OPS_CHANNEL to a channel that the bot is in."

@@ -8,6 +8,7 @@ from datetime import datetime
 from bot.facts.claims import Claim
 from bot.postgres.rows import Approval, MessageKind
 from bot.slack.card import CardView, card
+from bot.slack.digest_page import continued
 from bot.slack.drawn import Drawn
 from bot.slack.notes import note
 
@@ -31,7 +32,8 @@ def render(claimed: Claim) -> Drawn:
             )
         )
     if message.kind == "digest":
-        return Drawn(message.body["text"], message.body["blocks"], message.body.get("metadata"))
+        page = Drawn(message.body["text"], message.body["blocks"], message.body.get("metadata"))
+        return page if permalink is None else continued(page, permalink)
     linked = replace(message, body={"permalink": permalink, **message.body})
     return note(linked, claimed.approval, claimed.thread, groups=claimed.groups, now=claimed.now)
 
