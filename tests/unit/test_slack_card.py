@@ -98,6 +98,16 @@ def test_too_few_answers_are_not_told_as_none(fallback: Fallback) -> None:
     assert "· <!date^" in shown, "when"
 
 
+@pytest.mark.parametrize("fallback", [Fallback.approve(), Fallback.as_drafted()])
+def test_a_fallback_whose_workflow_was_ended_first_is_told_as_not_run(fallback: Fallback) -> None:
+    ended = thread(status="cancelled", cancel_reason="not needed")
+    shown = read(draw(expired(fallback), thread=ended).blocks)
+
+    assert "Its workflow was ended first, so I did not run it." in shown
+    applied = replace(expired(fallback), applied_at=NOW)
+    assert "ended first" not in read(draw(applied, thread=ended).blocks)
+
+
 @pytest.mark.parametrize("state", [name for name in STATES if name.startswith(("timed", "never"))])
 def test_silence_is_never_shown_as_a_persons_no(state: str) -> None:
     shown = read(draw(STATES[state]).blocks) + draw(STATES[state]).text
