@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from psycopg import AsyncConnection, AsyncTransaction, OperationalError
+from psycopg import AsyncConnection, AsyncTransaction, IsolationLevel, OperationalError
 from psycopg.abc import Buffer
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import DictRow, dict_row
@@ -25,6 +25,14 @@ RECONNECT_SECONDS = 3.0
 """How long psycopg tries to open a connection before it gives up."""
 
 _ASK_SECONDS = 0.1
+
+_SESSION = {
+    "plan_cache_mode": "force_generic_plan",
+    # Whatever the role or the database has by default: who waited for a row's lock reads it as it is then, and
+    # a run keeps its session, and its thread's lock, for as long as its graph is silent.
+    "default_transaction_isolation": "read committed",
+    "idle_session_timeout": "0",
+}
 
 _CONNECTING: dict[str, Any] = {
     "connect_timeout": 5,
@@ -49,7 +57,7 @@ class _Lent(AsyncConnection[DictRow]):
         outermost = self.info.transaction_status == TransactionStatus.IDLE
         async with super().transaction(savepoint_name, force_rollback) as transaction:
             if outermost and self.limits:
-                await _limit(self, self.limits, local=True)
+                await _set(self, _in_postgres_words(self.limits), local=True)
             yield transaction
 
 
@@ -65,9 +73,9 @@ class _InUtc(TimestamptzLoader):
 
 async def begin(connection: AsyncConnection[Any]) -> None:
     """Begin a transaction in a pipeline: `transaction()` would wait for the server several times in there."""
-    await connection.execute("begin")
+    await connection.execute("begin isolation level read committed")
     if isinstance(connection, _Lent) and connection.limits:
-        await _limit(connection, connection.limits, local=True)
+        await _set(connection, _in_postgres_words(connection.limits), local=True)
 
 
 def piped(connection: AsyncConnection[Any]) -> AbstractAsyncContextManager[Any]:
@@ -76,13 +84,17 @@ def piped(connection: AsyncConnection[Any]) -> AbstractAsyncContextManager[Any]:
     return connection.pipeline() if off else nullcontext()
 
 
-async def _limit(connection: AsyncConnection[Any], limits: Limits, *, local: bool) -> None:
-    """Set timeouts, for the transaction or for the session."""
-    values = [f"{int(seconds * 1000)}ms" for seconds in limits.values()]
+async def _set(connection: AsyncConnection[Any], settings: dict[str, str], *, local: bool) -> None:
+    """Set what this server knows of these, for the transaction or for the session."""
     await connection.execute(
-        "select set_config(name, value, %s) from unnest(%s::text[], %s::text[]) as given (name, value)",
-        [local, list(limits), values],
+        "select set_config(name, value, %s) from unnest(%s::text[], %s::text[]) as given (name, value)"
+        " where current_setting(name, true) is not null",
+        [local, list(settings), list(settings.values())],
     )
+
+
+def _in_postgres_words(limits: Limits) -> dict[str, str]:
+    return {name: f"{int(seconds * 1000)}ms" for name, seconds in limits.items()}
 
 
 def _pool(
@@ -131,9 +143,9 @@ async def _configure(connection: AsyncConnection[DictRow], limits: Limits) -> No
         connection.adapters.register_loader("timestamptz", _InUtc)
     if isinstance(connection, _Lent):
         connection.limits = limits
+        await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)  # of its transactions
     else:
-        await _limit(connection, limits, local=False)
-        await connection.execute("set plan_cache_mode = force_generic_plan")
+        await _set(connection, _SESSION | _in_postgres_words(limits), local=False)
 
 
 async def _for_those_who_wait(pool: Pool) -> None:

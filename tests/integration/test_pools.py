@@ -8,7 +8,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import PoolTimeout
 
 from bot.postgres import pools
-from bot.postgres.pools import listeners_pool, queue_pool, runs_pool
+from bot.postgres.pools import begin, listeners_pool, queue_pool, runs_pool
 
 
 async def test_connections_commit_by_themselves_and_give_dicts(database):
@@ -17,6 +17,30 @@ async def test_connections_commit_by_themselves_and_give_dicts(database):
 
         assert connection.autocommit
         assert row == {"one": 1}
+
+
+@pytest.mark.parametrize(
+    ("pool_of", "more"),
+    [(queue_pool, {}), (listeners_pool, {}), (runs_pool, {"max_size": 1}), (queue_pool, {"pooled": True})],
+)
+async def test_what_a_role_has_by_default_changes_neither_what_a_transaction_sees_nor_how_long_a_run_lasts(
+    database, pool_of, more
+):
+    strict = make_conninfo(
+        database, options="-c default_transaction_isolation=serializable -c idle_session_timeout=9s"
+    )
+    async with pool_of(strict, **more) as pool, pool.connection() as connection:
+        assert more.get("pooled") or await shown(connection, "idle_session_timeout") == "0"
+        async with connection.transaction():
+            assert await shown(connection, "transaction_isolation") == "read committed"
+        await begin(connection)
+        assert await shown(connection, "transaction_isolation") == "read committed"
+        await connection.rollback()
+
+
+async def shown(connection, setting):
+    row = await (await connection.execute(f"show {setting}")).fetchone()
+    return row[setting]
 
 
 async def test_a_pool_whose_server_dropped_its_connections_works_at_once(database):
