@@ -82,8 +82,9 @@ and ((a.policy -> 'self_approval')::boolean
      or (t.requester is distinct from %(user)s and t.starter <> 'slack:' || %(user)s))
 and not exists (select 1 from votes v where v.approval_id = a.approval_id and v.revision = a.revision
                 and v.user_id = %(user)s)
-and not exists (select 1 from people p where p.user_id = %(user)s
-                and ((p.profile -> 'is_guest')::boolean or (p.profile -> 'is_bot')::boolean
+and not exists (select 1 from people p, slack_workspace w where p.user_id = %(user)s
+                and (p.profile ->> 'team_id' is distinct from w.team_id
+                     or (p.profile -> 'is_guest')::boolean or (p.profile -> 'is_bot')::boolean
                      or (p.profile -> 'is_deactivated')::boolean))
 order by a.due_at nulls last, a.created_at limit %(most)s
 """

@@ -55,13 +55,15 @@ class Audience:
     """Whom a policy's approvers come to.
 
     `outside` are not in the card's channel; nobody, where Slack would not say who is. `unknown` are names of
-    groups that do not exist. `barred` are those who never may, as far as that was looked up.
+    groups that do not exist. `barred` are those who never may, as far as that was looked up; `unseen` those
+    who were not looked up, or were found barred too long ago.
     """
 
     people: frozenset[str]
     outside: frozenset[str]
     unknown: tuple[str, ...] = ()
     barred: frozenset[str] = frozenset()
+    unseen: frozenset[str] = frozenset()
 
 
 class Directory:
@@ -176,6 +178,7 @@ class Directory:
             known = await self._known(names, channel_id)
         people = frozenset(name for name in names if is_user(name)) | frozenset(known["people"] or ())
         unknown, barred = tuple(known["unknown"] or ()), frozenset(known["barred"] or ())
+        unseen = people - frozenset(known["seen"] or ())
         if not people:
             return Audience(people, frozenset(), unknown, barred)
         if known["fresh"]:
@@ -183,7 +186,7 @@ class Directory:
         else:
             members = (await self._keep_channel(channel_id, channel_id)).members
         outside = frozenset[str]() if members is None else people - frozenset(members)
-        return Audience(people, outside, unknown, barred)
+        return Audience(people, outside, unknown, barred, unseen)
 
     async def _known(self, names: list[str], channel_id: str) -> dict[str, Any]:
         wanted = {
@@ -191,6 +194,7 @@ class Directory:
             "groups": [name for name in names if not is_user(name)],
             "channel": channel_id,
             "kept": CHANNEL_KEPT,
+            "stale": STALE_AFTER,
         }
         async with self._pool.connection() as conn:
             found = await conn.execute(_AUDIENCE, wanted)
@@ -313,13 +317,18 @@ _AUDIENCE = """
 with joined as (
     select array_agg(member) as members from user_groups g, unnest(g.members) as member
     where g.group_id = any(%(groups)s) or '@' || g.handle = any(%(groups)s)
+), known as (
+    select p.user_id, p.fetched_at,
+           p.profile ->> 'team_id' is distinct from s.team_id
+           or (p.profile -> 'is_guest')::boolean or (p.profile -> 'is_bot')::boolean
+           or (p.profile -> 'is_deactivated')::boolean as barred
+    from people p, slack_workspace s
+    where p.user_id = any(array_cat(%(users)s::text[], (select members from joined)))
 )
 select (select members from joined) as people,
-       (select array_agg(p.user_id) from people p, slack_workspace s
-        where p.user_id = any(array_cat(%(users)s::text[], (select members from joined)))
-          and (p.profile ->> 'team_id' is distinct from s.team_id
-               or (p.profile -> 'is_guest')::boolean or (p.profile -> 'is_bot')::boolean
-               or (p.profile -> 'is_deactivated')::boolean)) as barred,
+       (select array_agg(user_id) from known where barred) as barred,
+       (select array_agg(user_id) from known
+        where not barred or signoff_now() - fetched_at < %(stale)s) as seen,
        (select array_agg(asked.named) from unnest(%(groups)s::text[]) as asked (named)
         where not exists (select 1 from user_groups g
                           where asked.named in (g.group_id, '@' || g.handle))) as unknown,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import structlog
@@ -34,16 +35,26 @@ class Outsiders:
         policy = approval.policy
         own: frozenset[str] = frozenset() if policy.self_approval else thread.own
         try:
-            audience = await self._directory.audience(policy.approvers, channel_id)
+            audience = await self._audience(policy, own, channel_id)
         except Unreachable as error:
             log.warning("outsiders_unknown", approval_id=approval.approval_id, why=str(error))
             return
-        people, problem = audience.outside - own, _problem(audience, own, policy)
+        people, problem = audience.outside - own - audience.barred, _problem(audience, own, policy)
         people = people if len(people) <= MOST_DIRECT else frozenset()
         if not people and problem is None:
             return
         async with self._pool.connection() as conn:
             await facts.tell(conn, self._queue, approval, sorted(people), problem)
+
+    async def _audience(self, policy: Policy, own: frozenset[str], channel_id: str) -> Audience:
+        """Return whom the approvers come to; who would get a copy is looked up before their first one."""
+        audience = await self._directory.audience(policy.approvers, channel_id)
+        unseen = (audience.outside - own) & audience.unseen
+        if not unseen or len(audience.outside - own) > MOST_DIRECT:
+            return audience
+        # Of whom Slack says nothing, nothing speaks against a copy: a click is judged again.
+        await asyncio.gather(*map(self._directory.look_up_person, sorted(unseen)), return_exceptions=True)
+        return await self._directory.audience(policy.approvers, channel_id)
 
 
 def _problem(audience: Audience, own: frozenset[str], policy: Policy) -> str | None:

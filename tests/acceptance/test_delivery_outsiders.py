@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from asking import asked, calls, offer, refuse, retried, told_ops, wait_out
-from fixtures_house import CLEO, DANA, FINANCE, FINN, MAYA, OKEY, OTTO, ROSA, SUPPORT, Running
+from fixtures_house import CLEO, DANA, FINANCE, FINN, GWEN, MAYA, OKEY, OTTO, ROSA, SUPPORT, Running
 
 from bot.approvals import Policy, Sla
 from bot.clock import Clock
@@ -63,6 +63,31 @@ async def test_who_asked_for_it_gets_no_copy_unless_they_may_decide(house: Runni
 
     await asked(house, workflow="lenient")
     assert len(house.slack.messages(ROSA)) == 1
+
+
+async def test_who_may_never_decide_gets_no_copy_that_says_they_may(house: Running) -> None:
+    offer(house, channel="#on-call", policy=Policy(approvers=(GWEN, OKEY)))
+    offer(house, "guests", channel="#on-call", policy=Policy(approvers=(GWEN,)))
+
+    await asked(house)
+    assert house.slack.messages(GWEN) == []
+    assert told_ops(house) == []
+
+    await asked(house, workflow="guests")
+    assert house.slack.messages(GWEN) == []
+    assert "only 0 may give one" in told_ops(house)[0]
+
+
+async def test_who_was_a_guest_gets_their_copy_once_they_may_decide(house: Running) -> None:
+    offer(house, channel="#on-call", policy=Policy(approvers=(GWEN, OKEY)))
+    await asked(house)
+    house.slack.state.set_user(replace(house.slack.state.users[GWEN], is_restricted=False))
+
+    await house.pass_time(timedelta(minutes=16))
+    await Clock(house.house).upkeep()
+    await house.drain()
+
+    assert len(house.slack.messages(GWEN)) == 1
 
 
 async def test_people_who_are_added_by_escalation_get_it_directly(house: Running) -> None:

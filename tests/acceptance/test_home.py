@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
@@ -95,10 +96,12 @@ async def test_what_one_has_voted_on_waits_again_only_after_an_edit(house: Runni
 
 
 async def test_nothing_waits_for_those_who_may_never_decide(house: Running) -> None:
-    await asking(house, GWEN, title="For a guest")
-    await house.house.directory.look_up_person(GWEN)
+    house.slack.state.set_user(replace(house.slack.state.users[OTTO], team_id="T99OTHER"))
+    await asking(house, GWEN, OTTO, title="For a guest, and for somebody from elsewhere")
+    for user in (GWEN, OTTO):
+        await house.house.directory.look_up_person(user)
 
-    assert listed(await home_of(house, GWEN))["Waiting for you"] == []
+        assert listed(await home_of(house, user))["Waiting for you"] == []
 
 
 async def test_many_of_ones_own_do_not_hide_what_waits(
