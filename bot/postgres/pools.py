@@ -28,7 +28,7 @@ _ASK_SECONDS = 0.1
 
 _SESSION = {
     "plan_cache_mode": "force_generic_plan",
-    # Whatever the role or the database has by default: who waited for a row's lock reads it as it is then, and
+    # Whatever the role or the database has by default: who waited for a row's lock reads it anew, and
     # a run keeps its session, and its thread's lock, for as long as its graph is silent.
     "default_transaction_isolation": "read committed",
     "idle_session_timeout": "0",
