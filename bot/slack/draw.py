@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 import structlog
@@ -22,7 +22,7 @@ from bot.postgres.jobs import Queue
 from bot.slack.directory import Directory, Unreachable, handles
 from bot.slack.drawn import Drawn
 from bot.slack.failures import Failure, fault, read_failure
-from bot.slack.found import StillUnknown, find_posted
+from bot.slack.found import StillUnknown, find_alone, find_posted
 from bot.slack.home import home
 from bot.slack.outsiders import Outsiders
 
@@ -114,7 +114,15 @@ class Delivery:
             found = await find_posted(self._client, self._directory, claimed, claimed.unknown_since)
             if found is not None:
                 return await self._update(claimed, *found)
+            if claimed.parent_ts is not None:
+                await self._take_back_unseen(claimed, claimed.unknown_since)
         return await self._post(claimed)
+
+    async def _take_back_unseen(self, claimed: Claim, since: datetime) -> None:
+        """Delete a reply that Slack put in the channel without our hearing of it."""
+        alone = await find_alone(self._client, self._directory, claimed, since)
+        if alone is not None:
+            await self._delete(alone)
 
     async def _post(self, claimed: Claim) -> Place:
         shown = self._render(claimed)
@@ -138,10 +146,13 @@ class Delivery:
 
         Raises what Slack says elsewhere of a thread that is gone.
         """
-        with suppress(*Unreachable):
-            await self._client.chat_delete(channel=place[0], ts=place[1])
+        await self._delete(place)
         gone = {"ok": False, "error": "thread_not_found"}
         raise SlackApiError("what it replies to is gone", gone)  # type: ignore[no-untyped-call]
+
+    async def _delete(self, place: Place) -> None:
+        with suppress(*Unreachable):
+            await self._client.chat_delete(channel=place[0], ts=place[1])
 
     async def _update(self, claimed: Claim, channel: str, ts: str) -> Place:
         shown = self._render(claimed)

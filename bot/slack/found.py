@@ -36,11 +36,24 @@ async def find_posted(
     Without the optional history scopes nothing can be known: then it is posted again, and a click on the
     unknown copy is refused and that copy rewritten.
     """
+    return await _found(client, directory, claimed, since, claimed.parent_ts)
+
+
+async def find_alone(
+    client: AsyncWebClient, directory: Directory, claimed: Claim, since: datetime
+) -> tuple[str, str] | None:
+    """Return where a reply stands in the channel, that came unnoted to a card which was gone by then."""
+    return await _found(client, directory, claimed, since, None)
+
+
+async def _found(
+    client: AsyncWebClient, directory: Directory, claimed: Claim, since: datetime, parent_ts: str | None
+) -> tuple[str, str] | None:
     sought = claimed.message.message_id
     oldest = f"{(since - SLACK_CLOCK).timestamp():.6f}"
     try:
         channel = await _channel(directory, claimed.channel)
-        async for posted in _said(client, channel, oldest, claimed.parent_ts):
+        async for posted in _said(client, channel, oldest, parent_ts):
             metadata = posted.get("metadata") or {}
             payload = metadata.get("event_payload") or {}
             if metadata.get("event_type") == EVENT_TYPE and payload.get("message_id") == sought:
