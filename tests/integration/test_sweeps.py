@@ -217,7 +217,7 @@ async def test_old_failures_of_the_queue_are_cleared_away(house: Running) -> Non
 
 
 async def test_what_changed_behind_an_open_home_is_found_by_indexes(house: Running) -> None:
-    await fill(house, 20_000, timedelta(hours=1), threads=20_000)
+    await fill(house, 4_000, timedelta(hours=1), threads=4_000)
     await house.execute("update messages set woken_at = signoff_now() - interval '1 hour'")
     async with house.house.work.connection() as conn:
         await homes.opened(conn, house.house.queue, "U01MAYA")
