@@ -61,6 +61,16 @@ def test_what_was_decided_or_expired_is_sent():
         assert next_move(paused(), (row,)) == Send(((row, PAUSE),))
 
 
+def test_of_an_agents_calls_one_is_answered_at_a_time_and_of_others_all_at_once():
+    first, second = (Pause.asking(c * 32, Asked(PAUSE.asked.request, "per_call")) for c in "cd")
+    rows = [Row(pause.interrupt_id, "decided", "per_call") for pause in (first, second)]
+    assert next_move(paused(pauses=(first, second)), (*rows,)) == Send(((rows[0], first),))
+
+    beside = Pause.of("e" * 32, "pay?")
+    both = Row(status="decided"), Row(beside.interrupt_id, "decided")
+    assert next_move(paused(pauses=(PAUSE, beside)), both) == Send(((both[0], PAUSE), (both[1], beside)))
+
+
 def test_what_may_have_been_sent_before_is_not_sent_again_before_the_graph_was_run_on():
     row = Row(status="decided", applying_at=AT)
 
