@@ -132,6 +132,11 @@ def _may(case: Case, person: Person | None) -> Standing | Refused:
     )
 
 
+def is_what_was_decided(case: Case, click: Click) -> bool:
+    """Say whether the click is one that the decision was made of; its acknowledgement was lost."""
+    return case.approval.status == "decided" and _is_their_vote(case, click)
+
+
 def _is_offered(request: ApprovalRequest, click: Click) -> bool:
     match click.verdict:
         case "choose":

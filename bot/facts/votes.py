@@ -16,7 +16,7 @@ from bot.approvals.standing import Standing
 from bot.facts.case import Case, read_case
 from bot.facts.counting import Counted, Recorded, count, misfit, with_vote
 from bot.facts.deadlines import catch_up
-from bot.facts.judging import Click, Refusal, judge
+from bot.facts.judging import Click, Refusal, is_what_was_decided, judge
 from bot.facts.messages import stray
 from bot.postgres.fact import Fact, fact_in_one
 from bot.postgres.jobs import Queue, Wakes
@@ -49,7 +49,8 @@ class Unchecked(Exception):
 class NotRecorded:
     """Nothing changed (but the audit), and why. `approval` is None where there is no such one.
 
-    `wrong` is what is wrong with an answer that is `unfit`.
+    `wrong` is what is wrong with an answer that is `unfit`. `stands` says of one that came too late that
+    exactly this was recorded before.
     """
 
     why: Refusal
@@ -57,6 +58,7 @@ class NotRecorded:
     thread: Thread | None = None
     votes: tuple[Vote, ...] = ()
     wrong: BadAnswer | None = None
+    stands: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,8 @@ def _refused(
     )
     if why == "stray" and click.channel and click.ts:
         recorded.post(stray(approval.approval_id, approval.thread_id, click.channel, click.ts))
-    return NotRecorded(why, approval, case.thread, case.votes, wrong)
+    stands = why == "settled" and is_what_was_decided(case, click)
+    return NotRecorded(why, approval, case.thread, case.votes, wrong, stands)
 
 
 async def _again(recorded: Fact, case: Case) -> Approval:

@@ -308,18 +308,36 @@ async def test_a_submission_that_slack_repeats_is_recorded_once(house: Running) 
     assert [e["event"] for e in await desk.events()].count("approval.vote") == 1
 
 
+@pytest.mark.parametrize(
+    ("action", "typed"), [("signoff.reject", {"words": "no"}), ("signoff.edit", {"seats": "30"})]
+)
+async def test_a_form_whose_acknowledgement_was_lost_closes_at_the_next_try_and_nobody_else_was_first(
+    house: Running, action: str, typed: Row
+) -> None:
+    desk = await asking(house, MAYA, **editable())
+    view = await desk.open(MAYA, action)
+    values = {block(view, label)["block_id"] if label == "seats" else label: typed[label] for label in typed}
+    house.slack.drop_acks()
+    assert not (await house.slack.submit(MAYA, view, values)).acked
+    before = (await desk.approval()).decision
+
+    ack = await house.slack.submit(MAYA, view, values)
+
+    assert (ack.acked, ack.body) == (True, None)
+    assert house.slack.views(MAYA) == []
+    assert (await desk.approval()).decision == before is not None
+
+
 async def test_a_submission_after_the_decision_changes_nothing(house: Running) -> None:
     desk = await asking(house, MAYA)
     view = await desk.open(MAYA, "signoff.reject")
-    slack = house.slack.state
-    state = {"words": {"value": {"type": "plain_text_input", "value": "no"}}}
-    payload = payloads.submission(slack, MAYA, view, state, slack.screens.issue(MAYA, slack.now()))
-    assert (await house.slack.deliver(payload)).acked
+    await house.slack.submit(MAYA, copy.deepcopy(view), {"words": "no"})
     before = (await desk.approval()).decision
 
-    ack = await house.slack.deliver(payload)
+    ack = await submit_raw(house, MAYA, view, reason="no, never")
 
     assert ack.body["response_action"] == "update"
+    assert f"already rejected by <@{MAYA}>" in shown(ack.body["view"])
     assert (await desk.approval()).decision == before
 
 

@@ -120,7 +120,7 @@ async def put(desk: Desk, ack: AsyncAck, view: dict[str, Any], answer: dict[str,
 async def _record(
     desk: Desk, person: Person, view: dict[str, Any], token: Token, reading: Reading | None
 ) -> dict[str, Any] | Recorded | Approval:
-    """Cast the vote; returns what was recorded, or the view that says why it was not."""
+    """Cast the vote; returns what was recorded, now or before, or the view that says why it was not."""
     if view["callback_id"] == modals.CORRECT_FORM:
         outcome: Recorded | Approval | NotRecorded = await _corrected(desk, person, token, view)
     elif reading is None:
@@ -133,6 +133,8 @@ async def _record(
         return outcome
     if outcome.approval is not None and outcome.wrong is not None:
         raise misfit(outcome.approval, view, outcome.wrong)
+    if outcome.approval is not None and outcome.stands:
+        return outcome.approval
     if outcome.approval is not None and outcome.why in ("settled", "outdated"):
         return modals.taken_modal(outcome.approval, outcome.approval.edited_by, typed(view), outcome.thread)
     if outcome.why in _FOR_NOW:
