@@ -23,7 +23,7 @@ function drop(id, shown) {
   shown.dialog.close();
   shown.dialog.remove();
   open.delete(id);
-  if (!open.size) shown.opener?.isConnected && shown.opener.focus();
+  if (!open.size) (shown.opener.isConnected ? shown.opener : document.getElementById(shown.row))?.focus();
 }
 
 function present(view, top) {
@@ -44,7 +44,10 @@ function create(view) {
     "data-view-id": view.id,
     "aria-labelledby": `${view.id}-title`,
   });
-  const shown = { dialog, print: null, fields: new Map(), opener: document.activeElement };
+  const [below] = open.values();
+  const opener = below?.opener ?? document.activeElement;
+  const row = below?.row ?? opener.closest(".message")?.id; // for an opener that its settled card has no more
+  const shown = { dialog, print: null, fields: new Map(), opener, row };
   dialog.addEventListener("cancel", (event) => {
     event.preventDefault();
     close(view.id);
