@@ -20,7 +20,7 @@ from bot.emulator.faults import Faults
 from bot.emulator.limits import Limits
 from bot.emulator.line import Line
 from bot.emulator.panel import Panel
-from bot.emulator.picture import first_person, picture
+from bot.emulator.picture import MESSAGES_SHOWN, first_person, picture
 from bot.emulator.sockets import Sockets
 from bot.emulator.webapi import WebApi
 from bot.emulator.workspace import Json
@@ -72,7 +72,7 @@ class Control:
         user = request.query.get("user") or first_person(self.line.slack)
         if user not in self.line.slack.users:
             return web.json_response({"ok": False, "error": "user_not_found"}, status=404)
-        shown = picture(self.line.slack, user)
+        shown = picture(self.line.slack, user, _number(request, "most", MESSAGES_SHOWN))
         shown["panel"] = await self.panel.state() if self.panel else None
         shown["connected"] = self._connected()
         shown["faults"] = {"down": self.faults.down, "lost_acks": self.faults.lost_acks}
@@ -110,8 +110,7 @@ class Control:
             return
 
     async def _calls(self, request: web.Request) -> web.Response:
-        asked = request.query.get("limit", "")
-        limit = int(asked) if asked.isdecimal() else CALLS_SHOWN
+        limit = _number(request, "limit", CALLS_SHOWN)
         calls = [
             {"method": one.method, "args": one.args, "at": one.at.isoformat(), "outcome": one.outcome}
             for one in list(self.api.calls)[-limit:]
@@ -210,6 +209,11 @@ def _act(act: Callable[[Json], Awaitable[Json]]) -> Callable[[web.Request], Awai
             return web.json_response({"ok": False, "error": f"malformed: {malformed!r}"}, status=400)
 
     return handle
+
+
+def _number(request: web.Request, name: str, default: int) -> int:
+    asked = request.query.get(name, "")
+    return int(asked) if asked.isdecimal() else default
 
 
 def _told(ack: Ack) -> Json:

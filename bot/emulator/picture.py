@@ -14,8 +14,8 @@ from bot.emulator.workspace import Group, Json
 MESSAGES_SHOWN = 200
 
 
-def picture(slack: Slack, user: str) -> Json:
-    """Team, people, the person's channels with their last 200 messages, and what they have open."""
+def picture(slack: Slack, user: str, most: int = MESSAGES_SHOWN) -> Json:
+    """Team, people, the person's channels with their last `most` messages, and what they have open."""
     workspace, now = slack.workspace, slack.clock()
     mine = [one for one in slack.conversations.values() if user in one.channel.members]
     return {
@@ -31,8 +31,8 @@ def picture(slack: Slack, user: str) -> Json:
         "user": user,
         "users": [shown_user(one, workspace, now) for one in slack.users.values()],
         "groups": [_group(group) for group in slack.groups.values()],
-        "channels": [_channel(slack, user, conversation) for conversation in mine],
-        "messages": {one.channel.id: _messages(slack, user, one) for one in mine},
+        "channels": [_channel(slack, user, conversation, most) for conversation in mine],
+        "messages": {one.channel.id: _messages(slack, user, one, most) for one in mine},
         "views": slack.screens.of(user),
         "home": slack.screens.homes.get(user),
     }
@@ -47,19 +47,23 @@ def _group(group: Group) -> Json:
     return {"id": group.id, "handle": group.handle, "name": group.name, "users": list(group.users)}
 
 
-def _channel(slack: Slack, user: str, conversation: Conversation) -> Json:
+def _channel(slack: Slack, user: str, conversation: Conversation, most: int) -> Json:
     channel = conversation.channel
     shown = shown_channel(channel, user)
-    return shown | {"members": sorted(channel.members), "unread": _unread(slack, user, conversation)}
+    return shown | {
+        "members": sorted(channel.members),
+        "unread": _unread(slack, user, conversation),
+        "earlier": max(0, len(conversation.messages) - most),
+    }
 
 
 def _unread(slack: Slack, user: str, conversation: Conversation) -> int:
     return conversation.count_after(slack.read.get(user, {}).get(conversation.channel.id, ""))
 
 
-def _messages(slack: Slack, user: str, conversation: Conversation) -> list[Json]:
+def _messages(slack: Slack, user: str, conversation: Conversation, most: int) -> list[Json]:
     """Messages and replies, with what was shown to this person alone, oldest first."""
-    newest = islice(reversed(conversation.messages.values()), MESSAGES_SHOWN)
+    newest = islice(reversed(conversation.messages.values()), most)
     seen = [messages.presented(conversation, message) for message in newest]
     channel_id = conversation.channel.id
     seen += [message for message in slack.whispers.get(user, []) if message["channel"] == channel_id]

@@ -405,7 +405,7 @@ async def test_replies_and_commands_are_sent_as_the_person_at_the_page(
     assert (reply["user"], reply["text"]) == (MAYA, "Looks &lt;b&gt;fine&lt;/b&gt; &amp; cheap")
 
 
-async def test_a_redrawn_card_settles_before_the_readers_eyes(
+async def test_a_redrawn_card_settles_before_the_readers_eyes_and_is_found_by_its_link_later(
     emulator: Emulator, client: AsyncWebClient, page: Page
 ) -> None:
     ts = await post(client, actions(button("Approve", "approve")))
@@ -417,6 +417,13 @@ async def test_a_redrawn_card_settles_before_the_readers_eyes(
 
     await expect(page.get_by_test_id(f"message-{ts}")).to_contain_text("✅ Approved by @Otto Brandt")
     await expect(page.get_by_role("button", name="Approve")).to_have_count(0)
+
+    channel = emulator.state.conversation(CHANNEL)
+    for n in range(210):
+        emulator.state.post(channel, {"type": "message", "user": OTTO, "text": f"{n}"})
+    await expect(page.get_by_test_id("earlier")).to_have_count(1)
+    await page.goto(f"{emulator.url}/#user={MAYA}&channel={CHANNEL}&message={ts}")
+    await expect(page.get_by_test_id(f"message-{ts}")).to_be_in_viewport()
 
 
 async def test_what_comes_is_read_out_in_the_words_that_are_shown(

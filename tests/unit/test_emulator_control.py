@@ -78,6 +78,8 @@ async def test_a_person_sees_their_channels_and_what_was_whispered_to_them(
     assert [message["text"] for message in maya["messages"][FINANCE]] == ["For all"]
     assert "metadata" not in maya["messages"][FINANCE][0]
     assert FINANCE not in okey["messages"]
+    latest = await read(http, f"state?user={OTTO}&most=0")
+    assert [one["earlier"] for one in latest["channels"] if one["id"] == FINANCE] == [1]
     assert otto["panel"]["note"] == "Friday"
 
 

@@ -13,9 +13,12 @@ async function post(path, body) {
   }
 }
 
-/** The workspace as one person sees it (the first one for an empty id); null for a person who is not there. */
-export async function fetchState(user) {
-  const response = await fetch(`/_emulator/state?user=${encodeURIComponent(user)}`);
+/**
+ * The workspace as one person sees it (the first one for an empty id), with the last `most` messages of each
+ * channel; null for a person who is not there.
+ */
+export async function fetchState(user, most) {
+  const response = await fetch(`/_emulator/state?user=${encodeURIComponent(user)}&most=${most}`);
   if (response.status === 404) return null;
   if (!response.ok) throw new Error(`state: ${response.status}`);
   return response.json();

@@ -11,7 +11,7 @@ import { renderLedger, renderPanel } from "./panel.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { keepAtEnd } from "./scroll.js";
 import { renderSidebar } from "./sidebar.js";
-import { channelName, displayName, findChannel, findUser, messagesOf, refresh, store } from "./store.js";
+import { channelName, displayName, findChannel, findUser, lookBack, messagesOf, refresh, store } from "./store.js";
 import { renderSwitcher } from "./switcher.js";
 import { renderThread } from "./thread.js";
 
@@ -59,7 +59,8 @@ let homeOpened = null;
 function renderHome(scroll) {
   at("composer").hidden = true;
   const { user } = store.place;
-  if (homeOpened !== user) {
+  const arrived = homeOpened !== user;
+  if (arrived) {
     homeOpened = user;
     openHome(user)
       .then(refresh)
@@ -75,6 +76,9 @@ function renderHome(scroll) {
         : h("p", { class: "nothing" }, "Signoff has not drawn this page yet."),
     ),
   );
+  if (!arrived) return;
+  end.release();
+  scroll.scrollTop = 0;
 }
 
 function renderChannel(scroll, channel) {
@@ -89,16 +93,19 @@ function renderChannel(scroll, channel) {
   if (moved) end.watch(scroll.firstChild);
   renderMessages(scroll.firstChild, channel);
   hear(channel, moved);
-  if (arrived(store.place.message, moved)) lead(store.place.message);
+  if (arrived(store.place.message, moved)) lead(store.place.message, room);
   if (!scroll.firstChild.childElementCount) scroll.firstChild.append(emptyRoom(name));
   if (room.unread && document.visibilityState === "visible") markRead(store.place.user, channel);
 }
 
 const emptyRoom = (name) => h("p", { class: "nothing" }, `Nothing has been said in ${name} yet.`);
 
-function lead(message) {
+function lead(message, room) {
   end.release();
   at(`m-${message}`)?.scrollIntoView({ block: "center" });
+  if (!room.earlier || messagesOf(room.id).some((one) => one.ts === message)) return;
+  linked = null; // led there once it is among what is fetched
+  lookBack().catch(() => undefined);
 }
 
 let linked = null;

@@ -5,7 +5,7 @@ import { blocks } from "./blocks.js";
 import { h, icon, reconcile } from "./dom.js";
 import { originKey } from "./elements.js";
 import { mrkdwn } from "./mrkdwn.js";
-import { displayName, findUser, messagesOf, placeHash, store } from "./store.js";
+import { displayName, findChannel, findUser, lookBack, messagesOf, placeHash, store } from "./store.js";
 import { clockTime, dayLabel, fullTime, isoDay, now, pastTime } from "./time.js";
 import { dismissal, dismissed, toolbar } from "./tools.js";
 
@@ -14,10 +14,28 @@ const TOGETHER = 300; // seconds within which one author's plain messages share 
 /** Draws the channel's messages into a list element. */
 export function renderMessages(list, channel) {
   const shown = messagesOf(channel).filter((message) => inChannel(message) && !dismissed(message));
-  reconcile(
-    list,
-    shown.flatMap((message, index) => withDay(message, shown[index - 1], channel)),
-  );
+  const rows = shown.flatMap((message, index) => withDay(message, shown[index - 1], channel));
+  reconcile(list, findChannel(channel).earlier ? [EARLIER, ...rows] : rows);
+}
+
+const EARLIER = {
+  key: "earlier",
+  print: "",
+  build: () =>
+    h(
+      "button",
+      { type: "button", class: "btn earlier", "data-testid": "earlier", onclick: showEarlier },
+      "Show earlier messages",
+    ),
+};
+
+/** Puts more above what the reader sees, who stays there. */
+async function showEarlier(event) {
+  const { id } = event.currentTarget.parentElement.querySelector(".message");
+  await lookBack().catch(() => undefined);
+  const row = document.getElementById(id);
+  row?.scrollIntoView();
+  row?.focus({ preventScroll: true });
 }
 
 function withDay(message, before, channel) {

@@ -5,6 +5,7 @@ import { fetchState } from "./api.js";
 const listeners = new Set();
 let fetching = null;
 let again = false;
+let most = 200; // messages of a channel
 
 /** The address that the place was read from or written to. */
 let settled = "";
@@ -87,9 +88,15 @@ export function refresh() {
   return fetching;
 }
 
+/** Fetches twice as many messages of each channel. */
+export function lookBack() {
+  most *= 2;
+  return refresh();
+}
+
 async function load() {
   const asked = store.place.user;
-  const state = await fetchState(asked ?? "");
+  const state = await fetchState(asked ?? "", most);
   if (asked !== store.place.user) return; // somebody switched meanwhile, and asks again
   store.place.user = state?.user ?? null;
   if (state) show(state);
