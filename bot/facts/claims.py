@@ -36,7 +36,8 @@ class Claim:
     `unknown_since` is set where an earlier post may have reached Slack without our noting it.
     `parent_channel` and `parent_ts` are where the message is that it replies to; `parent_error` says that
     this was given up. `card` is where the live card is: the channel's, or for a copy in a direct conversation
-    the one there; for a further page of a digest where the first is. `is_live` says of a stray that it is no
+    the one there; for word of an approval that was superseded the one that asks now; for a further page of a
+    digest where the first is. `is_live` says of a stray that it is no
     stray after all.
     """
 
@@ -160,6 +161,9 @@ left join messages card on card.message_id = coalesce(
     (select d.message_id from messages d
      where c.kind = 'stray' and d.approval_id = c.approval_id and d.kind = 'direct_card'
        and d.channel_id = c.target limit 1),
+    (select 'card:' || n.approval_id from approvals n
+     where c.kind = 'told' and a.status = 'superseded' and n.status <> 'superseded'
+       and n.thread_id = a.thread_id and n.interrupt_id = a.interrupt_id),
     'card:' || c.approval_id, c.body ->> 'first')
 join messages seen on seen.message_id = c.message_id
 """

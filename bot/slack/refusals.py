@@ -35,12 +35,12 @@ def refusal(
 ) -> str:
     """Word a refusal as mrkdwn, for one person (`user`).
 
-    `groups` knows the Slack id of each `@handle`; `wrong` says what an unfit answer is wrong in. With its
-    `thread` it says also why something is closed.
+    `groups` knows the Slack id of each `@handle`; `permalink` leads to the card that asks now; `wrong` says
+    what an unfit answer is wrong in. With its `thread` it says also why something is closed.
     """
     match kind:
         case "settled":
-            text = _settled(approval, thread)
+            text = _settled(approval, thread, permalink)
         case "outdated":
             text = f"This card is out of date: what it asks has changed since. {_live(permalink)}"
         case "unknown":
@@ -91,7 +91,7 @@ def _who_may(approval: Approval | None, groups: Mapping[str, str], user: str | N
     return f"Only {listing((mention_approver(name, groups) for name in names), 30, last='or')} can decide it."
 
 
-def _settled(approval: Approval | None, thread: Thread | None) -> str:
+def _settled(approval: Approval | None, thread: Thread | None, permalink: str | None) -> str:
     if approval is None or approval.status == "pending":
         return "This has been settled meanwhile. Nothing was changed."
     decision, at = approval.decision, approval.decided_at
@@ -102,7 +102,7 @@ def _settled(approval: Approval | None, thread: Thread | None) -> str:
         did = f" {clock_did(approval, thread)}" if thread else ""
         return f"This timed out{stamp}.{did} Nothing of yours was recorded."
     why = {
-        "superseded": "a new card asks about it, as it stands now",
+        "superseded": f"{_linked('a new card', permalink)} asks about it, as it stands now",
         "cancelled": _ended(thread),
         "orphaned": "the workflow no longer waits for it",
     }.get(approval.status, "it is settled")
@@ -117,7 +117,11 @@ def _ended(thread: Thread | None) -> str:
 
 
 def _live(permalink: str | None) -> str:
-    return f"Please use <{permalink}|the live card>." if permalink else "Please use the live card."
+    return f"Please use {_linked('the live card', permalink)}."
+
+
+def _linked(text: str, permalink: str | None) -> str:
+    return f"<{permalink}|{text}>" if permalink else text
 
 
 def titled(approval: Approval, text: str) -> str:

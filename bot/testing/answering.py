@@ -87,7 +87,7 @@ def _admitted(
 
 
 def _refused(why: Refusal, by: str, approval: Approval, people: People) -> Refused:
-    told = readable(refusal(why, approval, people.ids), people.handles)
+    told = readable(refusal(why, approval, people.ids, user=by), people.handles)
     return Refused(why, f"{by}: {told}{_hint(approval, people)}")
 
 

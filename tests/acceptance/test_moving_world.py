@@ -52,6 +52,7 @@ async def reject(house: Running, title: str) -> None:
 
 async def test_a_commit_that_changed_after_the_approval_is_asked_about_again_and_the_rejection_wins(house):
     thread_id = await house.run("moving", {"log": []})
+    late = copy.deepcopy(house.slack.click_payload(ROSA, card(house, DEPLOY), "signoff.approve"))
     await answer(house, DEPLOY)
     moving_world.world["head"] = "beef"
     await house.drain()
@@ -65,6 +66,11 @@ async def test_a_commit_that_changed_after_the_approval_is_asked_about_again_and
     assert "Superseded" in before
     assert f"The decision by <@{MAYA}> was not used" in before
     assert "Your decision was not used" in words(house.slack.messages(MAYA))
+    new, old = (card(house, DEPLOY, nth)["ts"].replace(".", "") for nth in (-1, 0))
+    assert f"/p{old}|" not in words(house.slack.messages(MAYA)), "that one leads nowhere"
+    await house.slack.deliver(late)
+    (told,) = await house.slack.until(lambda: house.slack.ephemerals(ROSA))
+    assert f"/p{new}|a new card> asks about it" in told["text"]
 
     await reject(house, DEPLOY)
     moving_world.world["head"] = "f00d"

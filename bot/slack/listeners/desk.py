@@ -296,10 +296,16 @@ def person_of(body: dict[str, Any]) -> Person:
 async def _mentions(
     conn: AsyncConnection[Any], approval: Approval | None
 ) -> tuple[Mapping[str, str], str | None]:
-    """Return the groups' ids by handle and the live card's permalink, for a private answer."""
+    """Return the groups' ids by handle and the permalink of the card that asks now, for a private answer."""
     if approval is None:
         return {}, None
-    found = await conn.execute(_PLACE, {"card": card_id(approval.approval_id)})
+    about = {
+        "superseded": approval.status == "superseded",
+        "thread": approval.thread_id,
+        "interrupt": approval.interrupt_id,
+        "card": card_id(approval.approval_id),
+    }
+    found = await conn.execute(_PLACE, about)
     row = await found.fetchone()
     link = permalink(row["url"], row["channel_id"], row["ts"]) if row and row["ts"] and row["url"] else None
     return await handles(conn), link
@@ -310,5 +316,9 @@ def _clock() -> float:
 
 
 _PLACE = """
-select w.url, m.channel_id, m.ts from slack_workspace w left join messages m on m.message_id = %(card)s
+select w.url, m.channel_id, m.ts from slack_workspace w left join messages m on m.message_id = coalesce(
+    (select 'card:' || n.approval_id from approvals n
+     where %(superseded)s and n.thread_id = %(thread)s and n.interrupt_id = %(interrupt)s
+       and n.status <> 'superseded'),
+    %(card)s)
 """
