@@ -49,6 +49,8 @@ class Workflow:
     `state` is the pydantic model that what a waiting thread kept must still fit when it goes on; left out,
     the graph's own where that is one. `migrate[n]` turns a state of version n into one of version n + 1.
     `corrections` is a model of the state fields that whoever may decide may also put right, from the card.
+    `context` is what nodes find as `runtime.context`, of the graph's `context_schema`: a value, or a function
+    of the thread's input that returns one at each run.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Workflow:
     breakpoints: Breakpoints | Mapping[str, Breakpoints] = field(default_factory=Breakpoints)
     node_interrupt: Callable[[Decision, Any], dict[str, Any]] | None = None
     autonomy: tuple[Autonomy, ...] = ("on_action", "step_by_step")
+    context: Any = None
     declared: bool = True
     """False for a bare graph out of SIGNOFF_WORKFLOWS: its payloads may not decide themselves (`auto`)."""
 
@@ -117,6 +120,10 @@ class Workflow:
         for each in (told,) if isinstance(told, Breakpoints) else told.values():
             yield from (f"Breakpoints: {wrong}" for wrong in misdeclared(vars(each), _BREAKPOINTS_KINDS))
 
+    def context_of(self, given: Any) -> Any:
+        """Return the context of a thread that was started with this input."""
+        return self.context(given) if callable(self.context) else self.context
+
     def breakpoint_of(self, node: str) -> Breakpoints:
         """Return what is declared of a guarded node's breakpoint."""
         if isinstance(self.breakpoints, Breakpoints):
@@ -154,6 +161,10 @@ _KINDS = {
         "Breakpoints(…), or one for each node by its name",
     ),
     "node_interrupt": _FUNCTION,
+    "context": (
+        lambda value: not isinstance(value, type),
+        "a value of the graph's context_schema, or a function of the input",
+    ),
 }
 
 _BREAKPOINTS_KINDS = {

@@ -119,6 +119,7 @@ def graph_run(entry: Entry, saver: BaseCheckpointSaver[Any], thread: Thread, **h
     every_step = thread.autonomy == "step_by_step"
     how["state_version"] = entry.workflow.state_version
     how["corrects"] = entry.workflow.corrections is not None
+    how["context"] = lambda: entry.workflow.context_of(thread.input)
     if not (entry.guarded or every_step):
         return GraphRun(entry.graph, saver, thread.thread_id, **how)
     guards: dict[str, Any] = {"workflow": entry.workflow, "every_step": every_step}

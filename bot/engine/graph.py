@@ -49,6 +49,7 @@ class GraphRun:
 
     `lost` says whether that lock is gone, with all that could still be written. `settled` awaits a run until
     the saver has stored all of it. `at_rest` says whether it knows that nothing is next, which saves a look.
+    `context` makes what its nodes find as their runtime's context.
     """
 
     nameless = False
@@ -67,6 +68,7 @@ class GraphRun:
         at_rest: Callable[[], bool] = lambda: False,
         state_version: int = 1,
         corrects: bool = False,
+        context: Callable[[], Any] = lambda: None,
     ) -> None:
         self._saver = saver
         self._lost = lost
@@ -80,6 +82,7 @@ class GraphRun:
         self._refused = 0
         self._known: frozenset[str] = frozenset()
         self._corrects = corrects
+        self._context = context
         self._version = self._read_version = state_version
         self._config: Any = {
             "configurable": {"thread_id": thread_id, STRICT_RESUME: True},
@@ -175,7 +178,12 @@ class GraphRun:
         stands at a breakpoint, and LangGraph cannot see into it.
         """
         running = self._graph.ainvoke(
-            given, self._config, durability="sync", output_keys=self._whole_state(), **self.stops
+            given,
+            self._config,
+            context=self._context(),
+            durability="sync",
+            output_keys=self._whole_state(),
+            **self.stops,
         )
         snapshot = await self._ran(await self._unless_lost(running))
         if not snapshot.pauses and (snapshot.unfinished or await self._stands_still()):

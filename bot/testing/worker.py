@@ -69,7 +69,8 @@ class Worker:
         graph = self._with_saver()
         async for snapshot in graph.aget_state_history(self._config):
             if snapshot.next == (node,):
-                await graph.ainvoke(None, snapshot.config)
+                context = self.entry.workflow.context_of(self._rows.thread.input)
+                await graph.ainvoke(None, snapshot.config, context=context)
                 return
         raise AssertionError(f"{node} was never about to run by itself")
 

@@ -49,6 +49,10 @@ def write(state: State) -> State:
         ({"breakpoints": ("draft",)}, "give Breakpoints(…), or one for each node by its name."),
         ({"breakpoints": Breakpoints(show="draft")}, "show is 'draft'; give names of fields"),  # type: ignore[arg-type]
         ({"breakpoints": {"write": Breakpoints(show=State)}}, "show is State; give names of fields"),  # type: ignore[arg-type]
+        (
+            {"context": dict},
+            "context is dict; give a value of the graph's context_schema, or a function of the input.",
+        ),
         ({"node_interrupt": "x"}, "node_interrupt is 'x'; give a function."),
     ],
 )

@@ -4,6 +4,7 @@ import operator
 import subprocess
 import sys
 import tomllib
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
 from langgraph.types import Send, interrupt
 from pydantic import BaseModel, Field
 
@@ -363,6 +365,25 @@ def test_an_input_that_does_not_fit_starts_nothing(signoff):
         signoff.start(paying(input=Payment), {"amount": 1000})
     assert signoff.start(paying(input=Payment), Payment(amount=40)).status == "waiting"
     assert signoff.start(paying(input=Invoiced), Invoiced(amount=40, paysTo="Acme")).status == "waiting"
+
+
+@dataclass
+class Tenant:
+    name: str
+
+
+@pytest.mark.parametrize("context", [Tenant("acme"), {"name": "acme"}, lambda given: Tenant(given["to"])])
+def test_nodes_find_the_context_that_the_workflow_declares_before_and_after_the_answer(signoff, context):
+    def pays(state: State, runtime: Runtime[Tenant]) -> State:
+        ask(ApprovalRequest(title=f"Pay {runtime.context.name}"))
+        return {"answers": [runtime.context.name]}
+
+    builder = StateGraph(State, context_schema=Tenant)
+    builder.add_node("pays", pays)
+    builder.add_edge(START, "pays")
+    run = signoff.start(paying(graph=builder, context=context), {"to": "acme"})
+    assert run.card.title == "Pay acme"
+    assert run.approve().result["answers"] == ["acme"]
 
 
 def test_a_dozen_pauses_at_once_are_answered_one_by_one(signoff):
