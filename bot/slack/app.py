@@ -107,7 +107,7 @@ def bolt_app(desk: Desk, intake: Intake, badge: Badge, signing_secret: str | Non
     async def on_error(error: Exception) -> BoltResponse:
         """Answer what was not recorded, and what is a fault of ours: no acknowledgement either way."""
         if isinstance(error, NotDone):
-            log.warning("not_recorded", why=str(error.__cause__))
+            log.warning("not_recorded", why=str(error.__cause__) or type(error.__cause__).__name__)
             return BoltResponse(status=503, body="")
         log.error("listener_failed", exc_info=error)
         return BoltResponse(status=500, body="")
