@@ -44,10 +44,10 @@ class Breakpoints:
 
     @property
     def schema(self) -> dict[str, Any] | None:
-        """The JSON Schema of what is shown, where a model declares it."""
+        """The JSON Schema of what is shown, where a model declares it, by the names that the state has."""
         match self.show:
             case type() as model if issubclass(model, BaseModel):
-                return model.model_json_schema()
+                return model.model_json_schema(by_alias=False)
             case _:
                 return None
 

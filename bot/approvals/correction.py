@@ -65,7 +65,7 @@ def landing(model: type[BaseModel], correction: Correction, state: dict[str, Any
         return {}
     try:
         fitting = model.model_validate(
-            {key: now[key] for key in now if now[key] is not None or key in changed}
+            {key: now[key] for key in now if now[key] is not None or key in changed}, by_name=True
         )
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
@@ -74,7 +74,7 @@ def landing(model: type[BaseModel], correction: Correction, state: dict[str, Any
             f"The correction by {correction.by} does not fit: {place}: {first['msg']}. "
             "Deploy a model that takes it, or cancel the thread."
         ) from error
-    plain = fitting.model_dump(mode="json")
+    plain = fitting.model_dump(mode="json", by_alias=False)
     return {
         key: plain[key] if isinstance(state.get(key), _JSON) else getattr(fitting, key) for key in changed
     }

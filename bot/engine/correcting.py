@@ -30,7 +30,7 @@ def correctable(workflow: Workflow, snapshot: Snapshot, pause: Pause) -> Correct
     ):
         return None
     values = {name: as_plain(state[name]) for name in model.model_fields if name in state}
-    return Correction(model.model_json_schema(), values)
+    return Correction(model.model_json_schema(by_alias=False), values)
 
 
 def corrected(workflow: Workflow, snapshot: Snapshot, approvals: tuple[Approval, ...]) -> dict[str, Any]:

@@ -515,7 +515,12 @@ def test_an_answer_to_a_world_that_moved_is_asked_again_with_what_changed(signof
     assert run.approve(by=MAYA).result["answers"] == ["approve"]
 
 
-def test_a_breakpoint_shows_the_state_and_an_edit_changes_it(signoff):
+class Called(BaseModel):
+    amount: int = Field(alias="theAmount")
+
+
+@pytest.mark.parametrize("show", [("amount",), Called])
+def test_a_breakpoint_shows_the_state_and_an_edit_changes_it(signoff, show):
     ran = []
 
     def pay(state: State) -> State:
@@ -526,7 +531,7 @@ def test_a_breakpoint_shows_the_state_and_an_edit_changes_it(signoff):
         return {"amount": state["amount"] + 1}
 
     gated = graph(draft, pay).compile(interrupt_before=["pay"])
-    run = signoff.start(paying(graph=gated, breakpoints=Breakpoints(show=("amount",))), {"amount": 40})
+    run = signoff.start(paying(graph=gated, breakpoints=Breakpoints(show=show)), {"amount": 40})
     assert (run.card.proposal, ran) == ({"amount": 41}, [])
     with pytest.raises(AssertionError, match="stands at a breakpoint"):
         run.ask_again()

@@ -180,6 +180,14 @@ def test_a_correction_voids_earlier_votes_and_lands_with_the_answer(signoff):
     assert (run.result["amount"], run.result["log"]) == ("7", ["approve", "7"])
 
 
+def test_a_correction_goes_by_the_names_of_the_state_whatever_its_model_calls_them(signoff):
+    class Called(BaseModel):
+        amount: str = Field(alias="theAmount")
+
+    run = signoff.start(paying(corrections=Called), {"amount": "5"})
+    assert run.correct({"amount": "7"}).approve().result["amount"] == "7"
+
+
 @pytest.mark.parametrize(
     ("by", "fixed", "why"),
     [
