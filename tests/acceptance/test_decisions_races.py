@@ -187,6 +187,16 @@ async def test_an_ack_stays_whatever_becomes_of_the_answer_after_it(house: Runni
     await desk.told(OTTO)
 
 
+async def test_an_answer_that_slack_does_not_take_in_the_channel_comes_directly(house: Running) -> None:
+    desk = await asking(house, MAYA)
+    for fault in ("dropped", "ratelimited"):
+        house.slack.fault("chat.postEphemeral", fault)
+        await desk.click(OTTO)
+
+    told = await house.slack.until(lambda: len(house.slack.messages(OTTO)) > 1 and house.slack.messages(OTTO))
+    assert all(one["text"].startswith("*Pay Acme 12,400.00 USD*\nYou are not among") for one in told)
+
+
 async def test_an_ack_stays_even_where_the_answer_is_a_fault_of_ours(
     house: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:

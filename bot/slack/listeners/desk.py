@@ -35,7 +35,7 @@ from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval
 from bot.slack.asking import lapsed, progress
 from bot.slack.directory import LOOK_UP_SECONDS, Directory, Unreachable, handles
-from bot.slack.failures import code_of, read_failure
+from bot.slack.failures import code_of
 from bot.slack.listeners.deadline import within
 from bot.slack.refusals import refusal, titled
 from bot.slack.render import permalink
@@ -216,15 +216,14 @@ class Desk:
             await metrics.called("chat.postMessage", call)
 
     async def _ephemeral(self, person: Person, text: str) -> bool:
-        """Post where they clicked; False where Slack refuses that for good."""
+        """Post where they clicked; False where Slack did not say that it did: better told twice than never."""
         try:
             call = self.client.chat_postEphemeral(
                 channel=person.channel or "", user=person.user, text=text, thread_ts=person.thread_ts
             )
             await metrics.called("chat.postEphemeral", call)
-        except SlackApiError as error:
-            if read_failure(error).kind in ("ratelimited", "unknown"):  # the other call would fail as well
-                raise
+        except Unreachable as error:
+            log.info("not_told_in_channel", user=person.user, error=str(error))
             return False
         return True
 
@@ -243,7 +242,7 @@ class Desk:
             await metrics.called(method, call)
         except Unreachable as error:
             log.warning("modal_failed", user=person.user, error=str(error))
-            await self.whisper(person, "Slack did not let me open the form; please click again.")
+            await self.whisper(person, "Slack did not let me open that; please click again.")
 
     async def redrawn(self, view_id: str, view: dict[str, Any]) -> bool:
         """Replace an open modal before an acknowledgement; False where Slack did not in time."""
