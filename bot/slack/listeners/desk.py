@@ -216,7 +216,7 @@ class Desk:
             await metrics.called("chat.postMessage", call)
 
     async def _ephemeral(self, person: Person, text: str) -> bool:
-        """Post where they clicked; False where Slack did not say that it did: better told twice than never."""
+        """Post where they clicked; False where Slack did not say it did: better told twice than never."""
         try:
             call = self.client.chat_postEphemeral(
                 channel=person.channel or "", user=person.user, text=text, thread_ts=person.thread_ts
