@@ -39,13 +39,13 @@ def render(claimed: Claim) -> Drawn:
 
 
 def _as_delivered(approval: Approval, kind: MessageKind, now: datetime) -> Approval:
-    """Return what waits for its card with the deadline that the card's delivery will give it.
+    """Return what waits for its card as that is once it is delivered, with the deadline that this gives it.
 
     Where Slack refuses the card for good, copies of it show the deadline that there is.
     """
     waits = approval.status == "pending" and approval.delivered_at is None
     if waits and (kind == "card" or approval.delivery == "pending"):
-        return replace(approval, due_at=approval.sla.due(now))
+        return replace(approval, due_at=approval.sla.due(now), delivery="delivered")
     return approval
 
 

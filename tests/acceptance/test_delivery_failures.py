@@ -106,6 +106,7 @@ async def test_redrawing_after_the_bot_was_invited_delivers_and_starts_the_clock
     assert approval.delivered_at is not None
     assert approval.due_at == approval.delivered_at + timedelta(hours=4)
     assert approval.delivered_at >= approval.created_at + timedelta(hours=2)
+    assert "Not delivered" not in str(house.card(FINANCE)["blocks"])
     assert len(told_ops(house)) == 1
     assert (await house.click(MAYA, FINANCE, "signoff.approve")).acked
     await house.drain()
