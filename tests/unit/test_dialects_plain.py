@@ -39,6 +39,19 @@ def test_a_dict_is_asked_by_its_question_with_short_values_as_facts_and_larger_o
     assert '"changes"' in asked.request.summary
 
 
+@pytest.mark.parametrize(
+    ("asked", "title"),
+    [
+        ({"query": "How many?"}, "How many?"),
+        ({"task": "Review the summary", "summary": "…"}, "Review the summary"),
+        ({"server": "github", "tool": "create_issue"}, "create_issue"),
+        ({"tool": "create_issue", "message": "Open it?"}, "Open it?"),
+    ],
+)
+def test_what_tutorials_ask_with_is_the_title(asked, title):
+    assert read(asked).request.title == title
+
+
 @pytest.mark.parametrize("value", ["x" * 5000, {"question": "y" * 5000}, {f"k{n}": n for n in range(300)}])
 def test_nothing_that_is_asked_is_cut_away(value):
     request = read(value).request

@@ -16,7 +16,7 @@ from bot.approvals.errors import BadAnswer, BadRequest
 from bot.approvals.request import Action, ApprovalRequest
 from bot.approvals.workflow import Reply
 
-TITLE_KEYS = ("title", "question", "message", "action", "prompt")
+TITLE_KEYS = ("title", "question", "message", "action", "prompt", "query", "instruction", "task", "tool")
 """Where tutorials put what they ask, in the order in which it reads best as a title."""
 
 _UNTITLED = "Approve this step?"
