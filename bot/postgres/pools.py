@@ -32,6 +32,8 @@ _SESSION = {
     # a run keeps its session, and its thread's lock, for as long as its graph is silent.
     "default_transaction_isolation": "read committed",
     "idle_session_timeout": "0",
+    "DateStyle": "ISO",  # psycopg reads no other
+    "IntervalStyle": "postgres",
 }
 
 _CONNECTING: dict[str, Any] = {

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -36,6 +37,18 @@ async def test_what_a_role_has_by_default_changes_neither_what_a_transaction_see
         await begin(connection)
         assert await shown(connection, "transaction_isolation") == "read committed"
         await connection.rollback()
+
+
+async def test_times_are_read_in_whatever_style_a_role_has_them_written(database):
+    german = make_conninfo(database, options="-c DateStyle=German -c IntervalStyle=sql_standard")
+    async with queue_pool(german) as pool, pool.connection() as connection:
+        row = await (
+            await connection.execute(
+                "select timestamptz '2026-11-20 09:00Z' as at, interval '1 day 2 s' as by"
+            )
+        ).fetchone()
+
+    assert row == {"at": datetime(2026, 11, 20, 9, tzinfo=UTC), "by": timedelta(days=1, seconds=2)}
 
 
 async def shown(connection, setting):
