@@ -6,12 +6,11 @@ A message's `body` is plain JSON; its keys by kind, all optional unless marked w
 |---|---|
 | reminder | `users`* and `groups`: who has not voted |
 | escalation | `users`* and `groups`: who was added |
-| note | `event`*: `vote`, `edited`, `lapsed`, `decided`, `expired`, `failed`, `cancelled`, `superseded`, |
-|      | `orphaned`; |
+| note | `event`*: `vote`, `edited`, `lapsed`, `decided`, `expired`, `cancelled`, `superseded`, `orphaned`; |
 |      | `user`, `verdict`, `choice`, `comment`, `text`; `changes`: a list of `Change.to_json()`; |
 |      | `lapsed`: whose vote counts no longer |
 | outcome | `permalink`: of the card |
-| told | `event`: `superseded`, `revised` or another of note's; `text`: words of ours; `permalink` |
+| told | `event`*: `superseded`, `revised`; `permalink` |
 | ops | `problem`*: one line; `detail`: more of it; `command`: what mends it; `permalink` |
 | stray | `permalink`: of the live card |
 
@@ -33,10 +32,10 @@ from bot.slack.manner import manner
 from bot.slack.outcome import aftermath, choice, is_settling, outcome
 from bot.slack.refusals import refusal
 from bot.slack.rich import paragraph, quote, rich_text, words
-from bot.slack.text import Block, context, escape, listing, mention, mention_approver, said, section
+from bot.slack.text import Block, context, listing, mention, mention_approver, said, section
 from bot.slack.values import edits, titles
 
-_BEFORE_THE_END = ("vote", "edited", "lapsed", "failed")
+_BEFORE_THE_END = ("vote", "edited", "lapsed")
 
 
 def note(
@@ -58,7 +57,7 @@ def note(
         case "outcome":
             blocks = _outcome(message.body, approval, thread)
         case "told":
-            blocks = _told(message.body, approval, thread)
+            blocks = _told(message.body, approval)
         case "ops":
             blocks = _ops(message, approval, thread)
         case "stray":
@@ -128,8 +127,6 @@ def _event(body: Mapping[str, Any], approval: Approval | None, thread: Thread | 
             void = " Earlier votes are void." if approval and approval.policy.approvals > 1 else ""
             what = {"approve": "edited the proposal", "answer": "answered", "each": "decided each"}
             return f"{who} {what[manner(approval) if approval else 'approve']}.{void}"
-        case "failed" if thread:
-            return f"⚠️ The workflow failed: {said(thread.error or 'no reason given', 500)}"
         case event:
             settled = outcome(approval, thread) if approval and thread else None
             return settled or said(str(event or "Something happened"), 100)
@@ -160,18 +157,14 @@ def _outcome(body: Mapping[str, Any], approval: Approval | None, thread: Thread 
     return [*blocks, *_closing(told, _link(body))]
 
 
-def _told(body: Mapping[str, Any], approval: Approval | None, thread: Thread | None) -> list[Block]:
+def _told(body: Mapping[str, Any], approval: Approval | None) -> list[Block]:
     """Tell one person what became of a decision of theirs."""
-    if body.get("text"):
-        text = escape(str(body["text"]))
-    elif body.get("event") == "superseded":
+    if body.get("event") == "superseded":
         text = (
             "Your decision was not used: what was asked changed before it took effect. A new card asks again."
         )
-    elif body.get("event") == "revised":
-        text = "Your vote no longer counts: what is asked has changed, and its card shows how. Look again."
     else:
-        text = (outcome(approval, thread) if approval and thread else None) or "This is settled."
+        text = "Your vote no longer counts: what is asked has changed, and its card shows how. Look again."
     return [section(f"*{_title(approval)}*\n{text}"), *_closing(None, _link(body))]
 
 
@@ -190,16 +183,12 @@ def _ops(message: Message, approval: Approval | None, thread: Thread | None) -> 
 
 
 def _about(message: Message, approval: Approval | None, thread: Thread | None) -> Iterator[str]:
-    thread_id = message.thread_id or (approval and approval.thread_id) or message.body.get("thread_id")
-    approval_id = (
-        message.approval_id or (approval and approval.approval_id) or message.body.get("approval_id")
-    )
     if thread:
         yield f"Workflow {said(thread.workflow, 80)}"
-    if thread_id:
-        yield f"Thread {said(str(thread_id), 80)}"
-    if approval_id:
-        yield f"Approval {said(str(approval_id), 80)}"
+    if message.thread_id:
+        yield f"Thread {said(message.thread_id, 80)}"
+    if message.approval_id:
+        yield f"Approval {said(message.approval_id, 80)}"
     if approval:
         yield _title(approval)
 

@@ -356,6 +356,26 @@ async def test_cancelling_while_a_node_runs_ends_the_thread_before_its_next_ques
         assert await it.approvals(thread_id) == []
 
 
+async def test_a_thread_that_is_cancelled_while_its_last_node_runs_is_done(database):
+    running, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(state):
+        running.set()
+        await go_on.wait()
+        return {"log": ["slow"]}
+
+    async with bench(database, flow(chain(State, slow))) as it:
+        thread_id = await it.start()
+        run = asyncio.create_task(it.engine.advance(thread_id))
+        await running.wait()
+        await it.cancel(thread_id)
+        go_on.set()
+        await run
+
+        thread = await it.thread(thread_id)
+        assert (thread.status, thread.result["log"]) == ("done", ["slow"])
+
+
 async def test_a_decision_before_the_cancellation_is_not_sent_after_it(database):
     async with bench(database, flow(pays("10"))) as it:
         thread_id = await it.run()
@@ -417,7 +437,7 @@ async def test_a_node_that_raises_after_the_cancellation_is_not_tried_again(data
         go_on.clear()
 
 
-async def test_a_thread_that_ends_while_it_is_cancelled_is_done_and_the_canceller_is_told(database):
+async def test_a_thread_that_has_ended_stays_done_and_who_would_cancel_it_is_told(database):
     async with bench(database, flow(chain(State, lambda state: {"log": ["ran"]}, names=("only",)))) as it:
         thread_id = await it.run()
         with pytest.raises(ThreadEnded):
