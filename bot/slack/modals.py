@@ -125,7 +125,8 @@ def correct_modal(
     editing = Editing(token, draft, correcting=True)
     told = (
         "This corrects the workflow's own data and decides nothing. It is handed over together with the "
-        "answer; work that was fanned out before keeps what it was given. Earlier votes become void."
+        "answer; parts of the work that were handed out before keep what they were given. Earlier votes "
+        "become void."
     )
     blocks = [*_about(approval, thread), context(told)]
     blocks += form(*editing.subject(approval), draft=draft) if approval.correction else []

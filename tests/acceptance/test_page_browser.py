@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import re
 import shutil
@@ -58,8 +59,12 @@ async def page() -> AsyncIterator[Page]:
         opened = await browser.new_page(viewport={"width": 1280, "height": 800})
         opened.set_default_timeout(150_000)
         expect.set_options(timeout=150_000)
+        wrong: list[str] = []
+        opened.on("pageerror", lambda error: wrong.append(str(error)))
+        opened.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
         yield opened
         await browser.close()
+        assert [said for said in wrong if "ERR_FAILED" not in said] == []  # but what a test loses
 
 
 class App:
@@ -358,6 +363,8 @@ async def test_a_private_answer_is_seen_by_one_person_only(
     emulator: Emulator, client: AsyncWebClient, page: Page
 ) -> None:
     ts = await post(client, text="line\n" * 80)
+    room = emulator.state.conversation(CHANNEL).channel
+    emulator.state.set_channel(dataclasses.replace(room, is_private=True))
     await visit(page, emulator, user=OTTO)
     await page.get_by_test_id(f"message-{ts}").hover()
     await page.mouse.wheel(0, -900)

@@ -18,6 +18,7 @@ function assign(node, name, value) {
 
 const ICONS = {
   hash: "M8 3 6.5 17M13.5 3 12 17M3.5 7.5h13M3 12.5h13",
+  lock: "M5 9h10v7H5zM7 9V6.5a3 3 0 0 1 6 0V9",
   home: "M3.5 9.5 10 4l6.5 5.5M5 8.5V16h10V8.5M8.5 16v-4h3v4",
   chevron: "m5.5 8 4.5 4.5L14.5 8",
   reply: "M4 5h12v8.5H9.5L6 16.5v-3H4z",
