@@ -17,11 +17,13 @@ from langgraph.constants import TAG_HIDDEN
 from langgraph.pregel import Pregel
 from langgraph.types import PregelTask, StateSnapshot
 
+from bot.approvals.difference import Told
 from bot.approvals.workflow import Workflow
 from bot.engine import kept
 from bot.engine.graph import GraphRun, has_id
 from bot.engine.journey import Departure
 from bot.engine.plan import Snapshot, StoppedSilently
+from bot.engine.spoken import spoken
 from bot.engine.stepping import EVERY, stepping, steps_into
 from bot.engine.stops import ACTED, PASSED, Raised, Stop, asked, interrupt_id
 from bot.facts.pauses import Pause
@@ -115,8 +117,12 @@ class GuardedRun(GraphRun):
         stop = self._stop_at(level, origin, ran, after=own or after)
         if own or not self._every_step:
             return stop
-        done = await Departure(since.values).until(origin.values, self._workflow) if since else []
-        return replace(stop, stepped=True, done=tuple(done))
+        done = await self._done(since, origin) if since else ()
+        return replace(stop, stepped=True, done=done)
+
+    async def _done(self, since: StateSnapshot, origin: StateSnapshot) -> tuple[Told, ...]:
+        departed = Departure(spoken(since.values))
+        return tuple(await departed.until(spoken(origin.values), self._workflow))
 
     async def _raised(self, level: Level) -> list[Stop]:
         """Find legacy NodeInterrupts, which have no id, where they were raised."""

@@ -7,7 +7,8 @@ from itertools import count, pairwise
 from typing import Annotated, Any, TypedDict
 
 import pytest
-from langgraph.graph import END, START, StateGraph
+from langchain_core.messages import AIMessage, ToolMessage
+from langgraph.graph import END, START, MessagesState, StateGraph
 from pydantic import BaseModel, Field, model_validator
 
 from bot.approvals import ApprovalRequest, Policy, Workflow, ask
@@ -115,6 +116,23 @@ def test_a_card_between_steps_tells_what_the_last_one_did_without_its_secrets(si
         "amount": f"{'7' * 200}… (300 characters)",
         "log": '+1 [{"token": "•••", "to": "Acme"}]',
     }
+
+
+def test_a_card_between_steps_tells_of_messages_what_was_said_and_called(signoff):
+    def model(state: Any) -> dict[str, Any]:
+        call = {"name": "send_email", "args": {"to": "bob@example.com"}, "id": "1"}
+        return {"messages": [AIMessage("I will write to Bob.", tool_calls=[call])]}
+
+    def tools(state: Any) -> dict[str, Any]:
+        return {"messages": [ToolMessage("sent", tool_call_id="1")]}
+
+    agent = paying(flow(model, tools, state=MessagesState))
+    run = signoff.start(
+        agent, {"messages": [{"role": "user", "content": "Tell Bob"}]}, autonomy="step_by_step"
+    )
+    said = '+1 [{"ai": "I will write to Bob.", "calls": [{"send_email": {"to": "bob@example.com"}}]}]'
+    assert run.card.fields == {"messages": said}
+    assert run.approve().card.fields == {"messages": '+1 [{"tool": "sent"}]'}
 
 
 def test_a_state_that_does_not_fit_what_is_deployed_holds_the_run_until_it_does(signoff):
