@@ -48,11 +48,14 @@ async def drawn(conn: AsyncConnection[Any], queue: Queue, claimed: Claim, channe
 
 
 async def rewritten(conn: AsyncConnection[Any], queue: Queue, claimed: Claim) -> None:
-    """Note that a stray copy points at the live one; if it became the live one meanwhile, draw that again."""
+    """Note that a stray copy points at the live one; if it became the live one meanwhile, draw that again.
+
+    One message after the other, as in `parent_gone`: whoever redraws an approval holds several.
+    """
     message = claimed.message
     async with fact(conn, queue) as recorded:
         await strays.redraw_live(recorded, message.target, message.body["ts"])
-        await done(conn, claimed)
+    await done(conn, claimed)
 
 
 async def done(conn: AsyncConnection[Any], claimed: Claim) -> None:
@@ -100,7 +103,7 @@ async def parent_gone(conn: AsyncConnection[Any], queue: Queue, claimed: Claim, 
     async with fact(conn, queue) as recorded:
         if claimed.message.parent_id:
             recorded.redraw(claimed.message.parent_id)
-        await later(conn, claimed, after, posted="no")
+    await later(conn, claimed, after, posted="no")
 
 
 async def told_below(conn: AsyncConnection[Any], queue: Queue, claimed: Claim) -> None:

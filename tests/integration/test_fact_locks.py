@@ -186,6 +186,35 @@ async def test_a_card_that_was_claimed_while_somebody_decided_is_drawn_once_more
     assert again.approval.status == "decided"
 
 
+async def test_a_reply_whose_card_is_gone_is_not_in_the_way_of_a_redraw(book: Book) -> None:
+    """A redraw takes all of an approval's messages, in whatever order they are stored."""
+    approval = await book.ask(POLICY)
+    card, note = f"card:{approval.approval_id}", "note:1"
+    await book.execute(
+        "insert into messages (message_id, kind, approval_id, parent_id, target) values (%s, 'note', %s, %s, 'C1')",
+        note,
+        approval.approval_id,
+        card,
+    )
+    async with book.pool.connection() as conn, book.pool.connection() as redrawing:
+        claimed = await claims.claim(conn, note, "")
+        assert claimed is not None
+        async with redrawing.transaction():
+            await redrawing.execute("set local lock_timeout = '2s'")
+            await redrawing.execute("update messages set error = null where message_id = %s", (card,))
+            waiting = asyncio.create_task(
+                deliveries.parent_gone(conn, book.queue, claimed, timedelta(seconds=1))
+            )
+            await blocked(book)
+            await redrawing.execute("update messages set error = null where message_id = %s", (note,))
+        await waiting
+
+    (row,) = await book.rows(
+        "select retry_at > signoff_now() as later from messages where message_id = %s", note
+    )
+    assert row["later"]
+
+
 async def refer(conn: AsyncConnection[Any], approval: Approval) -> None:
     await conn.execute("set local lock_timeout = '2s'")
     await conn.execute(
