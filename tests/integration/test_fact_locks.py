@@ -191,7 +191,8 @@ async def test_a_reply_whose_card_is_gone_is_not_in_the_way_of_a_redraw(book: Bo
     approval = await book.ask(POLICY)
     card, note = f"card:{approval.approval_id}", "note:1"
     await book.execute(
-        "insert into messages (message_id, kind, approval_id, parent_id, target) values (%s, 'note', %s, %s, 'C1')",
+        "insert into messages (message_id, kind, approval_id, parent_id, target) "
+        "values (%s, 'note', %s, %s, 'C1')",
         note,
         approval.approval_id,
         card,
