@@ -8,6 +8,7 @@ import pkgutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import ModuleType
 from typing import Any
 
 from langgraph.graph import StateGraph
@@ -164,12 +165,26 @@ def _named(source: str, bare: BareGraph) -> Workflow:
     module, _, attribute = source.partition(":")
     if not module or not attribute:
         raise BadWorkflow(f"{source!r} is not of the form package.module:attribute.")
-    found = getattr(importlib.import_module(module), attribute)
+    found = getattr(_imported(module), attribute)
     if isinstance(found, Workflow):
         return found
     if isinstance(found, CompiledStateGraph) and found.checkpointer:
         _warn_checkpointer(source)
     return undeclared(attribute.lower().strip("_"), found, bare)
+
+
+def _imported(module: str) -> ModuleType:
+    """Import a module; raises `BadWorkflow` where a folder of the author's is hidden behind one of ours."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        ours = module.partition(".")[0]
+        if error.name == module and ours in ("workflows", "bot"):
+            raise BadWorkflow(
+                f"Signoff's own package is called {ours} and has no such module; give a folder of yours "
+                "another name."
+            ) from error
+        raise
 
 
 def undeclared(name: str, graph: Any, bare: BareGraph) -> Workflow:

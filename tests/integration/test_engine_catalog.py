@@ -147,6 +147,11 @@ def test_a_source_that_names_no_graph_is_one_line_in_the_problems(package, sourc
     assert set(catalog.entries) == {"good", "other", *STOP}
 
 
+def test_a_folder_that_is_hidden_behind_one_of_ours_is_told_so(package):
+    catalog = load(["workflows.mine:workflow"], package=f"{package}.nothing")
+    assert "Signoff's own package is called workflows" in catalog.problems["workflows.mine:workflow"]
+
+
 async def test_a_bare_graph_with_a_checkpointer_of_its_own_is_kept_in_our_postgres(database):
     class State(TypedDict, total=False):
         said: str
