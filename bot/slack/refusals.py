@@ -54,18 +54,19 @@ def refusal(
         case "voters_unchecked":
             text = _VOTERS_UNCHECKED
         case _:
-            text = f"{_no_standing(kind)} {_who_may(approval, groups or {}, user)}".strip()
+            text = f"{_no_standing(kind, user, thread)} {_who_may(approval, groups or {}, user)}".strip()
     return text
 
 
-def _no_standing(kind: NoStanding) -> str:
+def _no_standing(kind: NoStanding, user: str | None, thread: Thread | None) -> str:
     match kind:
         case "not_listed":
             why = "You are not among those who may decide this."
         case "no_group":
             why = "You are not among those who may decide this, and a user group it names does not exist."
         case "own":
-            why = "You asked for this yourself, so somebody else must decide it."
+            did = "started" if user and thread and thread.requester not in (None, user) else "asked for"
+            why = f"You {did} this yourself, so somebody else must decide it."
         case "guest":
             why = "Guests may not decide approvals."
         case "bot":

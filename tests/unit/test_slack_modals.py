@@ -325,6 +325,13 @@ def test_a_policy_without_approvers_is_said_to_name_nobody() -> None:
     assert "names nobody who may." in refusal("not_listed", alone)
 
 
+def test_who_started_what_another_asked_for_is_told_just_that() -> None:
+    asked, started = (refusal("own", approval(), user=user, thread=thread()) for user in (ANA, BOB))
+
+    assert asked.startswith("You asked for this yourself")
+    assert started.startswith("You started this yourself")
+
+
 def test_nobody_who_hears_that_they_may_not_decide_is_named_among_those_who_can() -> None:
     alone = approval(policy=approval().policy.model_copy(update={"approvers": (BOB,)}))
 
