@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from bot.emulator import Json
 
 _WORDED = {
-    "payment": "Paid {vendor} {amount} {currency}, approved by {approved_by}",
-    "transaction": "Sent {payee} {amount} {currency}, approved by {approved_by}",
+    "payment": "Paid {vendor} {amount:,} {currency}, approved by {approved_by}",
+    "transaction": "Sent {payee} {amount:,} {currency}, approved by {approved_by}",
     "commit": "Committed {commit:.10} to {branch} of {repository}, approved by {approved_by}",
     "contract": "Assembled {title}",
     "answer": "Answered “{question}” {answer}",
@@ -51,13 +52,13 @@ def _effect(row: Json) -> str:
     data, kind = row["data"], row["kind"]
     try:
         return _worded(kind, data)
-    except (LookupError, TypeError, ValueError):  # an effect of that name of somebody else's workflow
+    except (ArithmeticError, LookupError, TypeError, ValueError):  # an effect of somebody else's workflow
         return _listed(kind, data)
 
 
 def _worded(kind: str, data: Json) -> str:
     if kind in _WORDED:
-        return _WORDED[kind].format_map(data)
+        return _WORDED[kind].format_map({**data, "amount": Decimal(data.get("amount", 0))})
     if kind == "scaled":
         return f"Scaled {data['service']} by {data['change']:+d}"
     if kind == "reply":

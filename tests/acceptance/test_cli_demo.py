@@ -123,7 +123,7 @@ def test_the_demo_runs_a_round_trip_stops_at_ctrl_c_and_goes_on_where_it_was(tmp
     with running(tmp_path, port) as demo:
         asked = demo.until(card("Hotel Adler"))
         assert demo.post("click", user="U01MAYA", ts=asked["ts"], action_id="signoff.approve")["acked"]
-        demo.until(line("Done by the workflows", "Paid Hotel Adler"))
+        demo.until(line("Done by the workflows", "Paid Hotel Adler 1,240.00 EUR"))
         demo.post("panel", action="plus-4h")
         assert demo.interrupt() == 0
 
