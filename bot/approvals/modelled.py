@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, is_dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, PydanticUserError, TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import DecimalSchema
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,17 @@ def schema_of(kind: type) -> dict[str, Any]:
     return _of(kind).schema
 
 
-class _Titled(GenerateJsonSchema):
-    """Says `paysTo` as "Pays To", where pydantic makes "Paysto" of it."""
+class _Told(GenerateJsonSchema):
+    """Says `paysTo` as "Pays To", where pydantic makes "Paysto" of it, and what a decimal's places allow.
+
+    Pydantic says those in a pattern with a look-ahead, which is not checked (see `checking`).
+    """
+
+    def decimal_schema(self, schema: DecimalSchema) -> JsonSchemaValue:
+        places = schema.get("decimal_places")
+        if places is not None and "multiple_of" not in schema:
+            schema = {**schema, "multiple_of": Decimal(1).scaleb(-places)}
+        return super().decimal_schema(schema)
 
     def get_title_from_name(self, name: str) -> str:
         return super().get_title_from_name(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name))
@@ -54,7 +65,7 @@ def _of(kind: type) -> Modelled:
     """Use aliases where the type reads what it writes under them, else the names of its fields."""
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
     by_alias = _keys(adapter, "validation") <= _keys(adapter, "serialization")
-    schema = adapter.json_schema(by_alias=by_alias, schema_generator=_Titled)
+    schema = adapter.json_schema(by_alias=by_alias, schema_generator=_Told)
     return Modelled(adapter, by_alias, schema)
 
 

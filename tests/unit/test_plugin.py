@@ -6,6 +6,7 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
@@ -207,6 +208,20 @@ def test_an_edit_is_checked_as_the_form_does(signoff, changes, told):
         "urgent": True,
         "to": "Acme",
     }
+
+
+def test_half_a_cent_is_refused_at_its_field(signoff):
+    class Price(BaseModel):
+        euros: Decimal = Field(decimal_places=2)
+
+    def asks(state: State) -> State:
+        decision = ask(ApprovalRequest(title="Price", proposal=Price(euros="12.50")))
+        return {"answers": [decision.proposal]}
+
+    run = signoff.start(paying(graph=graph(asks)))
+    with pytest.raises(Refused, match=r"Euros: Must be a multiple of 0\.01"):
+        run.edit({"euros": "12.505"})
+    assert run.edit({"euros": "13.55"}).result["answers"] == [{"euros": "13.55"}]
 
 
 def test_a_number_that_no_checkpoint_could_keep_is_refused_where_it_is_typed(signoff):
