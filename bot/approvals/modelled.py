@@ -45,9 +45,9 @@ def schema_of(kind: type) -> dict[str, Any]:
 
 
 class _Told(GenerateJsonSchema):
-    """Says `paysTo` as "Pays To", where pydantic makes "Paysto" of it, and what a decimal's places allow.
+    """Says `paysTo` as "Pays To", where pydantic makes "Paysto" of it, and how many places a decimal has.
 
-    Pydantic says those in a pattern with a look-ahead, which is not checked (see `checking`).
+    Pydantic says that in a pattern at most, and not in every version.
     """
 
     def decimal_schema(self, schema: DecimalSchema) -> JsonSchemaValue:
