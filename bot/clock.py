@@ -165,6 +165,7 @@ async def run_clock(house: House, stop: asyncio.Event) -> None:
                 await asyncio.wait_for(stop.wait(), WATCH_SECONDS)
             go_on(scheduler, datetime.now(UTC))
         scheduler.pause()
+        await asyncio.sleep(0)  # a sweep that was just begun has not said so yet
         if under_way:
             await asyncio.wait(under_way, timeout=DRAIN_SECONDS)
     finally:

@@ -61,14 +61,41 @@ async def test_a_clock_that_is_told_to_stop_lets_a_sweep_that_is_under_way_finis
             await asyncio.sleep(0)
         finished.set()
 
-    async def probe(_: Clock) -> None: ...
+    await stopped(monkeypatch, tick, begun, stop)
+
+    assert finished.is_set()
+
+
+async def test_nor_does_a_clock_leave_a_sweep_that_begins_as_it_is_told_to_stop(monkeypatch, caplog) -> None:
+    stop, begun = asyncio.Event(), asyncio.Event()
+    pause = AsyncIOScheduler.pause
+
+    def due_just_now(scheduler: AsyncIOScheduler) -> None:
+        for job in scheduler.get_jobs():
+            job.modify(next_run_time=datetime.now(UTC))
+        scheduler._process_jobs()
+        pause(scheduler)
+
+    async def tick(_: Clock) -> None:
+        begun.set()
+
+    monkeypatch.setattr(AsyncIOScheduler, "pause", due_just_now)
+    await stopped(monkeypatch, tick, begun, stop)
+
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def stopped(monkeypatch, tick, begun: asyncio.Event, stop: asyncio.Event) -> None:
+    """Run a clock whose ticks are these until one has begun, and stop it."""
+
+    async def other(_: Clock) -> None: ...
 
     monkeypatch.setattr(Clock, "tick", tick)
-    monkeypatch.setattr(Clock, "probe", probe)
-    house = SimpleNamespace(settings=Settings(sweep_seconds=0.01))
-    ticking = asyncio.create_task(run_clock(house, stop))
+    monkeypatch.setattr(Clock, "probe", other)
+    monkeypatch.setattr(Clock, "upkeep", other)
+    ticking = asyncio.create_task(run_clock(SimpleNamespace(settings=Settings(sweep_seconds=0.01)), stop))
     await begun.wait()
     stop.set()
     await ticking
-
-    assert finished.is_set()
+    for _turn in range(5):  # what was cancelled says so
+        await asyncio.sleep(0)
