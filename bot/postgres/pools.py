@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import select
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
@@ -26,13 +27,15 @@ RECONNECT_SECONDS = 3.0
 
 _ASK_SECONDS = 0.1
 
+os.environ["PGDATESTYLE"] = "ISO"
+"""For libpq: psycopg reads times in no other style, and a transaction pooler keeps it for each of us."""
+
 _SESSION = {
     "plan_cache_mode": "force_generic_plan",
     # Whatever the role or the database has by default: who waited for a row's lock reads it anew, and
     # a run keeps its session, and its thread's lock, for as long as its graph is silent.
     "default_transaction_isolation": "read committed",
     "idle_session_timeout": "0",
-    "DateStyle": "ISO",  # psycopg reads no other
     "IntervalStyle": "postgres",
 }
 
