@@ -114,6 +114,7 @@ async def retry(conn: AsyncConnection[Any], queue: Queue, thread_id: str, actor:
         await _locked_approvals(conn, thread_id)  # a click takes them before the thread, too
         revived = await conn.execute(_RETRY, {"thread_id": thread_id})
         if revived.rowcount == 0:
+            thread = await load(conn, thread_id)  # as it is by now: somebody else may have retried it
             raise NothingToRetry(f"Thread {thread_id} is {thread.status}, not failed; nothing was changed.")
         await conn.execute(_COUNT_ANEW, {"thread_id": thread_id})
         recorded.advance(thread_id)

@@ -131,6 +131,18 @@ async def test_a_retry_and_a_click_do_not_wait_for_each_other(book: Book) -> Non
     assert (await book.rows("select retry_at from threads")) == [{"retry_at": None}]
 
 
+async def test_who_retries_second_is_told_that_it_runs_already(book: Book) -> None:
+    approval = await book.ask(POLICY)
+    await book.execute("update threads set status = 'failed'")
+    async with book.pool.connection() as conn, book.pool.connection() as other:
+        async with other.transaction():
+            await other.execute("update threads set status = 'running'")
+            retrying = asyncio.create_task(threads.retry(conn, book.queue, approval.thread_id, "cli:test"))
+            await blocked(book)
+        with pytest.raises(threads.NothingToRetry, match="is running, not failed"):
+            await retrying
+
+
 async def test_a_digest_takes_approvals_in_the_order_in_which_a_cancellation_locks(book: Book) -> None:
     first, second = await book.ask(POLICY), await book.ask(POLICY)
     for approval, at in ((first, 2), (second, 1)):
