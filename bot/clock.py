@@ -19,9 +19,9 @@ from bot.facts import dead_jobs, digests, homes, sweeps, voters
 from bot.facts.threads import moment
 from bot.house import House
 from bot.postgres.fact import NewMessage, fact
-from bot.slack.digest_page import pages
-from bot.slack.directory import Unreachable
-from bot.slack.failures import read_failure
+from bot.slack.messages.digest import pages
+from bot.slack.workspace.directory import Unreachable
+from bot.slack.workspace.failures import read_failure
 
 log = structlog.get_logger("signoff.clock")
 

@@ -21,14 +21,14 @@ from bot.postgres.jobs import Queue
 from bot.postgres.pools import Pool, listeners_pool, queue_pool, runs_pool
 from bot.settings import Settings
 from bot.slack.app import bolt_app, web_client, web_session
-from bot.slack.badge import Badge
-from bot.slack.command import Startable
-from bot.slack.directory import Directory
-from bot.slack.draw import Delivery
+from bot.slack.delivery.draw import Delivery
+from bot.slack.delivery.showing import Showing
 from bot.slack.listeners.command import Intake
 from bot.slack.listeners.desk import Desk
-from bot.slack.render import render
-from bot.slack.showing import Showing
+from bot.slack.messages.render import render
+from bot.slack.views.command import Startable
+from bot.slack.workspace.badge import Badge
+from bot.slack.workspace.directory import Directory
 
 
 class NotSetUp(SignoffError):

@@ -23,7 +23,7 @@ from bot.postgres import time_machine
 from bot.postgres.rows import Approval, Thread
 from bot.roles.slack import socket_handler
 from bot.settings import Settings
-from bot.slack.showing import Showing
+from bot.slack.delivery.showing import Showing
 from workflows import effects
 
 MAYA, FINN, DANA, OKEY = "U01MAYA", "U02FINN", "U03DANA", "U04OKEY"

@@ -12,8 +12,8 @@ from bot.api.share import Share
 from bot.approvals.errors import SignoffError
 from bot.approvals.standing import STALE_AFTER
 from bot.house import House
-from bot.slack.directory import Unreachable
-from bot.slack.failures import code_of
+from bot.slack.workspace.directory import Unreachable
+from bot.slack.workspace.failures import code_of
 
 _USER = re.compile(r"[UW][A-Z0-9]{1,30}")
 _LOOK_UP_SECONDS = 5.0

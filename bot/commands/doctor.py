@@ -19,7 +19,7 @@ from bot.engine.catalog import Catalog, load
 from bot.house import bare_graph
 from bot.settings import Settings
 from bot.slack.app import web_client
-from bot.slack.directory import Unreachable
+from bot.slack.workspace.directory import Unreachable
 
 _MARK = {"ok": "ok  ", "note": "note", "problem": "!!  "}
 

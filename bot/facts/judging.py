@@ -24,7 +24,7 @@ Refusal = (
         "voters_unchecked",  # whether those who voted before still may could not be looked up
     ]
 )
-"""Why a verdict does not count: `bot/slack/refusals.py` words it, the audit keeps it."""
+"""Why a verdict does not count: `bot/slack/cards/refusals.py` words it, the audit keeps it."""
 
 Judgement = Standing | Refusal | Literal["overdue", "repeated"]
 """`overdue`: nobody answered in time, which the clock has not noted yet. `repeated`: it counts already."""

@@ -15,9 +15,9 @@ from bot.approvals.errors import SignoffError
 from bot.house import House
 from bot.roles.stopping import Rest, happens, pause
 from bot.roles.waiting import until
-from bot.slack.badge import Badge, ForeignTeam, TokenRefused
 from bot.slack.listeners.desk import DatabaseAway
 from bot.slack.payloads import UNREADABLE, misshapen
+from bot.slack.workspace.badge import Badge, ForeignTeam, TokenRefused
 
 log = structlog.get_logger("signoff.slack")
 

@@ -1,8 +1,6 @@
 """Slack: what people see there, what they do there, and the way there.
 
-What they see is pure. A message: `card` (with `asking`, `buttons`, `outcome`, `anew`), `notes`,
-`digest_page`; a view: `home`, `modals` (with `form`, `editing`, `paging`); a private answer: `command`,
-`refusals`. `render` knows which of them draws a message's row; `text`, `rich`, `values` and `drawn` are what
-they are made of. What they do comes to `listeners`, as `payloads`, `token` and `submitted` read it.
-The way there: `app`, `client`, `badge`, `directory`; `draw` with `found`, `failures`, `outsiders`, `showing`.
+What they see is pure, and stands from the bottom up: `blocks`, `form`, `cards`, `messages` (`messages.render`
+knows which of them draws a message's row), `views`. What they do comes to `listeners`, by way of `app`;
+`payloads` and `token` say how it looks when it comes. The way there: `delivery`, to a `workspace`.
 """

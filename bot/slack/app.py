@@ -14,11 +14,11 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 
-from bot.slack.badge import Badge, ProvenClient
-from bot.slack.client import Client
 from bot.slack.listeners import clicks, command, home, items, modals, submissions
 from bot.slack.listeners.command import Intake
 from bot.slack.listeners.desk import Desk, NotDone, person_of
+from bot.slack.workspace.badge import Badge, ProvenClient
+from bot.slack.workspace.client import Client
 
 log = structlog.get_logger("signoff.slack")
 

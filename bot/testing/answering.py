@@ -13,7 +13,7 @@ from bot.facts.counting import misfit, with_vote
 from bot.facts.deadlines import Reach
 from bot.facts.judging import Click, Refusal, judge, who_may
 from bot.postgres.rows import Approval
-from bot.slack.refusals import refusal
+from bot.slack.cards.refusals import refusal
 from bot.slack.token import Token
 from bot.testing.card import readable
 from bot.testing.people import TEAM, People, named

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.slack.drawn import Drawn
-from bot.slack.text import Block
+from bot.slack.blocks.drawn import Drawn
+from bot.slack.blocks.text import Block
 
 _MENTION = re.compile(r"<@(\w+)>|<!subteam\^(\w+)>")
 _DATE = re.compile(r"<!date\^[^|>]*\|([^>]*)>")

@@ -9,15 +9,15 @@ from typing import Any
 from bot.emulator import inputs
 from bot.emulator.errors import CannotDo
 from bot.postgres.rows import Approval
-from bot.slack.buttons import token_of
+from bot.slack.cards.buttons import token_of
 from bot.slack.form import UNTOUCHED, Draft
 from bot.slack.form.draft import Row
 from bot.slack.form.fields import Rows, fields
 from bot.slack.form.inputs import Input
 from bot.slack.form.lines import Lines
 from bot.slack.form.plan import Edited, Plan, Section, plan
-from bot.slack.modals import WORDS_BLOCK, correct_modal, edit_modal, reject_modal
-from bot.slack.submitted import Mistyped, corrected_state, edited_proposal, words
+from bot.slack.views.modals import WORDS_BLOCK, correct_modal, edit_modal, reject_modal
+from bot.slack.views.submitted import Mistyped, corrected_state, edited_proposal, words
 from bot.testing.refused import Refused
 
 

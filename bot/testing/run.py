@@ -14,8 +14,8 @@ from bot.approvals.states import THREAD_ENDED, ThreadStatus
 from bot.approvals.workflow import Workflow
 from bot.engine.catalog import Entry, compiled
 from bot.postgres.rows import Approval, Thread
-from bot.slack.card import CardView, card
-from bot.slack.content import other_fields, proposal_now
+from bot.slack.cards.card import CardView, card
+from bot.slack.cards.content import other_fields, proposal_now
 from bot.slack.token import Token
 from bot.testing.answering import cast, correct
 from bot.testing.card import Card, shown

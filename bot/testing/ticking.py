@@ -8,8 +8,8 @@ from typing import Any
 from bot.facts.deadlines import due, expired
 from bot.facts.reminding import called, not_voted
 from bot.postgres.rows import Approval, Message, MessageKind
-from bot.slack.drawn import Drawn
-from bot.slack.notes import note
+from bot.slack.blocks.drawn import Drawn
+from bot.slack.messages.notes import note
 from bot.testing.answering import reach
 from bot.testing.people import People
 from bot.testing.rows import Rows

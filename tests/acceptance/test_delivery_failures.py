@@ -15,8 +15,8 @@ from bot.approvals import ApprovalRequest, Policy, Sla, Workflow, ask
 from bot.clock import Clock
 from bot.facts.claims import Claim
 from bot.facts.threads import cancel, redraw
-from bot.slack.drawn import Drawn
-from bot.slack.render import render
+from bot.slack.blocks.drawn import Drawn
+from bot.slack.messages.render import render
 
 BOT = "U00SIGNOFF"
 

@@ -14,7 +14,7 @@ from bot.emulator.errors import SlackError
 from bot.emulator.method import Call
 from bot.emulator.webapi import METHODS
 from bot.emulator.workspace import Json
-from bot.slack import directory
+from bot.slack.workspace import directory
 
 
 def looked_up(house: Running) -> int:

@@ -10,7 +10,7 @@ import psycopg
 from asking import asked, offer
 from fixtures_house import FINANCE, MAYA, Running
 
-from bot.slack.refusals import refusal
+from bot.slack.cards.refusals import refusal
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 KEPT_OF_A_THREAD = """

@@ -10,7 +10,7 @@ from asking import asked, offer, shows_nothing
 from fixtures_house import FINANCE, MAYA, Running
 
 from bot.facts import sweeps
-from bot.slack.showing import Showing
+from bot.slack.delivery.showing import Showing
 
 
 async def test_what_is_to_be_shown_is_drawn_in_its_order_though_nobody_waits_for_it() -> None:

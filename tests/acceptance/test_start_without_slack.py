@@ -23,7 +23,7 @@ from bot.emulator.workspace import Json
 from bot.roles.slack import proven
 from bot.settings import Settings
 from bot.slack.app import web_client
-from bot.slack.badge import ForeignTeam, TokenRefused
+from bot.slack.workspace.badge import ForeignTeam, TokenRefused
 from workflows.expense import samples
 
 TEAM = "T00DEMO"

@@ -15,8 +15,8 @@ from bot.approvals.decision import Decision
 from bot.approvals.policy import Vote
 from bot.commands.audit_trail import Entry, faults
 from bot.postgres.rows import Approval, Message, Thread, votes_of
-from bot.slack.card import CardView, card
-from bot.slack.outcome import outcome
+from bot.slack.cards.card import CardView, card
+from bot.slack.cards.outcome import outcome
 
 UNSURE = timedelta(minutes=17)
 """How long somebody may pass for a member who is none any more."""

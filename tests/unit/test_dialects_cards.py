@@ -12,9 +12,9 @@ from slack_rows import read as words_of
 from bot.approvals.dialects import Answering, Asked, breakpoint_request, read
 from bot.approvals.workflow import Reply
 from bot.postgres.rows import Approval
-from bot.slack.card import CardView, card
-from bot.slack.modals import edit_modal, reject_modal, respond_modal
+from bot.slack.cards.card import CardView, card
 from bot.slack.token import Token
+from bot.slack.views.modals import edit_modal, reject_modal, respond_modal
 
 HOSTILE = "<!channel> <@U0EVE0001> ``` *x* <https://evil.example|click>\n" * 40
 

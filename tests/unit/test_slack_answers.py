@@ -12,9 +12,9 @@ from slack_sdk.errors import SlackApiError
 
 from bot import metrics
 from bot.slack.app import web_client
-from bot.slack.badge import Badge
-from bot.slack.directory import Unreachable
-from bot.slack.failures import MEND, OURS, NotProven, code_of, read_failure
+from bot.slack.workspace.badge import Badge
+from bot.slack.workspace.directory import Unreachable
+from bot.slack.workspace.failures import MEND, OURS, NotProven, code_of, read_failure
 
 JSON = "application/json"
 

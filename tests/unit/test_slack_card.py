@@ -33,9 +33,9 @@ from bot.approvals.changes import Change, changes
 from bot.approvals.policy import Policy
 from bot.approvals.request import ApprovalRequest, Option
 from bot.approvals.sla import Fallback
-from bot.slack.card import CardView, Drawn, card
-from bot.slack.proposed import proposal
-from bot.slack.values import Piece, edits
+from bot.slack.blocks.values import Piece, edits
+from bot.slack.cards.card import CardView, Drawn, card
+from bot.slack.cards.proposed import proposal
 
 STATES = states(REQUEST.model_copy(update={"options": OPTIONS}))
 

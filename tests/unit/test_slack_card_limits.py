@@ -28,11 +28,11 @@ from slack_rows import (
 from bot.approvals.canonical import canonical
 from bot.approvals.request import ApprovalRequest, Option
 from bot.postgres.inbox import Inbox, Item
-from bot.slack.card import CardView, card
-from bot.slack.drawn import Drawn
-from bot.slack.home import home
-from bot.slack.modals import approve_note_modal, edit_modal, taken_modal, whole_modal
+from bot.slack.blocks.drawn import Drawn
+from bot.slack.cards.card import CardView, card
 from bot.slack.token import Token
+from bot.slack.views.home import home
+from bot.slack.views.modals import approve_note_modal, edit_modal, taken_modal, whole_modal
 
 HOSTILE = (
     "<!channel>",

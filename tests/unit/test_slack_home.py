@@ -24,9 +24,9 @@ from slack_rows import (
 from bot.approvals.digest import TOPICS, Digest, Line
 from bot.approvals.request import ApprovalRequest
 from bot.postgres.inbox import Inbox, Item
-from bot.slack.command import Startable, help_text, lists, not_started, started
-from bot.slack.digest_page import pages
-from bot.slack.home import home
+from bot.slack.messages.digest import pages
+from bot.slack.views.command import Startable, help_text, lists, not_started, started
+from bot.slack.views.home import home
 
 LINK = "https://slack.example/archives/C1/p1"
 OPEN = Item(approval(), thread(), (vote(BOB),), LINK)

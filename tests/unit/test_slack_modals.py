@@ -29,9 +29,13 @@ from slack_rows import (
 
 from bot.approvals.correction import Correction
 from bot.approvals.request import ApprovalRequest
-from bot.slack.editing import Editing
+from bot.slack.blocks.text import units
+from bot.slack.cards.outcome import by_whom
+from bot.slack.cards.refusals import refusal
 from bot.slack.form import Draft, Item, Spot, item_at
-from bot.slack.modals import (
+from bot.slack.token import Token
+from bot.slack.views.editing import Editing
+from bot.slack.views.modals import (
     approve_note_modal,
     complaining,
     edit_modal,
@@ -42,12 +46,8 @@ from bot.slack.modals import (
     taken_modal,
     whole_modal,
 )
-from bot.slack.outcome import by_whom
-from bot.slack.paging import slices, whole_pages
-from bot.slack.refusals import refusal
-from bot.slack.submitted import typed
-from bot.slack.text import units
-from bot.slack.token import Token
+from bot.slack.views.paging import slices, whole_pages
+from bot.slack.views.submitted import typed
 
 TOKEN = Token("a1", 1)
 

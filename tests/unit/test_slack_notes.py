@@ -22,7 +22,7 @@ from slack_rows import (
     thread,
 )
 
-from bot.slack.notes import note
+from bot.slack.messages.notes import note
 
 LINK = "https://slack.example/archives/C1/p1"
 

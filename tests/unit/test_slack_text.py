@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.slack.rich import markdown, web_link
-from bot.slack.text import (
+from bot.slack.blocks.rich import markdown, web_link
+from bot.slack.blocks.text import (
     clean,
     cut,
     duration,

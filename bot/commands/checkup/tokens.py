@@ -11,9 +11,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot import manifest
 from bot.commands.checkup.finding import Finding, fine, note, problem
 from bot.settings import Settings
-from bot.slack.badge import not_a_bots
-from bot.slack.directory import Unreachable
-from bot.slack.failures import code_of
+from bot.slack.workspace.badge import not_a_bots
+from bot.slack.workspace.directory import Unreachable
+from bot.slack.workspace.failures import code_of
 
 PART = "slack"
 

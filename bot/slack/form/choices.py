@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bot.slack.blocks.text import cut, line, plain
 from bot.slack.form.kind import NOTHING, Block, Reply, Unfit, emptied
-from bot.slack.text import cut, line, plain
 
 MOST = 99
 """Options on offer: Slack takes 100, and one may be needed for "not set"."""

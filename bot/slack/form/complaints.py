@@ -7,8 +7,8 @@ from typing import Any
 from jsonschema.exceptions import ValidationError
 
 from bot.approvals.formats import WORDS
+from bot.slack.blocks.text import cut, line
 from bot.slack.form.numeric import as_decimal, spoken
-from bot.slack.text import cut, line
 
 _TYPES = {
     "string": "text",

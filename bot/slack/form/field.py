@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.slack.blocks.text import cut, line
 from bot.slack.form.kind import NOTHING, Kind, Path
 from bot.slack.form.schema import Schema, mapping
-from bot.slack.text import cut, line
 
 BETWEEN = " \u203a "
 """Stands between the names of an object and of what is in it."""

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from bot.slack.blocks.text import cut, plain
 from bot.slack.form.field import Field
 from bot.slack.form.kind import Block, Kind
-from bot.slack.text import cut, plain
 
 ACTION = "value"
 """The action id of every input's element."""

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from bot.approvals.formats import WORDS, as_moment, is_email, is_uri
+from bot.slack.blocks.text import cut, line
 from bot.slack.form.choices import MOST, Choice, Choices, options, yes_or_no
 from bot.slack.form.kind import NOTHING, Kind
 from bot.slack.form.lines import Lines
@@ -13,7 +14,6 @@ from bot.slack.form.moments import Clock, Day, Moment
 from bot.slack.form.numeric import Bounds, Number, as_decimal
 from bot.slack.form.schema import Schema, Schemas, Shape, mapping
 from bot.slack.form.text import Text, legible
-from bot.slack.text import cut, line
 
 _WEB = re.compile(r"https?://\S+")
 _PLAIN_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", re.ASCII)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from bot.slack.blocks.text import cut, plain
 from bot.slack.form.draft import UNTOUCHED, Draft
 from bot.slack.form.field import Field
 from bot.slack.form.fields import fields
@@ -14,7 +15,6 @@ from bot.slack.form.kind import Block
 from bot.slack.form.left import left_block
 from bot.slack.form.plan import BLOCKS_A_ROW, MOST_EDITED, Edited, Plan, Section, plan
 from bot.slack.form.rows import row_blocks
-from bot.slack.text import cut, plain
 
 MOST_BLOCKS = 90
 """Of a modal's 100; the rest is for what its caller adds around the form."""

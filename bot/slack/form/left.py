@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bot.slack.blocks.text import cut
 from bot.slack.form.field import Field
 from bot.slack.form.inputs import as_json
 from bot.slack.form.kind import Block
-from bot.slack.text import cut
 
 _SHOWN = 1_000
 """Characters of JSON shown of a value that stays as it is."""

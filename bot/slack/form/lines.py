@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from bot.slack.blocks.text import cut, line, units
 from bot.slack.form.kind import NOTHING, Block, Kind, Reply, Unfit, emptied
 from bot.slack.form.text import LONGEST
-from bot.slack.text import cut, line, units
 
 
 @dataclass(frozen=True)

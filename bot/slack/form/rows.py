@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from bot.slack.blocks.text import cut, line, plain
+from bot.slack.blocks.values import is_scalar, shown
 from bot.slack.form.draft import Draft, Row, Spot
 from bot.slack.form.field import named
 from bot.slack.form.fields import Rows
 from bot.slack.form.inputs import as_json
 from bot.slack.form.kind import Block
-from bot.slack.text import cut, line, plain
-from bot.slack.values import is_scalar, shown
 
 ACTION: Final = "signoff.item"
 """Of the buttons: `signoff.item.edit`, `signoff.item.remove` and `signoff.item.add`."""

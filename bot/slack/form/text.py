@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from unicodedata import category
 
+from bot.slack.blocks.text import units
 from bot.slack.form.kind import NOTHING, Block, Reply, Unfit, emptied
-from bot.slack.text import units
 
 LONGEST = 3000
 """UTF-16 units in a Slack text field, as its own JavaScript counts them."""

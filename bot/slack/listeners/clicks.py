@@ -10,8 +10,8 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from bot.approvals.policy import Verdict
 from bot.facts.votes import Click, NotRecorded
 from bot.slack import token as ids
+from bot.slack.cards.refusals import refusal
 from bot.slack.listeners.desk import Desk, Person, person_of
-from bot.slack.refusals import refusal
 from bot.slack.token import Token, read_value
 
 

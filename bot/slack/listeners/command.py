@@ -13,11 +13,11 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.approvals.errors import SignoffError
 from bot.postgres.inbox import inbox
-from bot.slack.command import Startable, help_text, lists, not_started, started
-from bot.slack.drawn import Drawn
+from bot.slack.blocks.drawn import Drawn
+from bot.slack.blocks.text import unescaped
 from bot.slack.listeners.deadline import within
 from bot.slack.listeners.desk import DATABASE_SECONDS, NOT_SHOWN, DatabaseAway, Desk
-from bot.slack.text import unescaped
+from bot.slack.views.command import Startable, help_text, lists, not_started, started
 
 UNSURE_START = (
     "The database did not answer in time, so I cannot say that it was started. "

@@ -33,13 +33,13 @@ from bot.facts.votes import (
 from bot.postgres.errands import Errands
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval
-from bot.slack.asking import lapsed, progress
-from bot.slack.directory import LOOK_UP_SECONDS, Directory, Unreachable, handles
-from bot.slack.failures import code_of
+from bot.slack.cards.asking import lapsed, progress
+from bot.slack.cards.refusals import refusal, titled
+from bot.slack.delivery.showing import Showing
 from bot.slack.listeners.deadline import within
-from bot.slack.refusals import refusal, titled
-from bot.slack.render import permalink
-from bot.slack.showing import Showing
+from bot.slack.messages.render import permalink
+from bot.slack.workspace.directory import LOOK_UP_SECONDS, Directory, Unreachable, handles
+from bot.slack.workspace.failures import code_of
 
 log = structlog.get_logger("signoff.slack")
 

@@ -10,15 +10,15 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.facts.votes import Case
-from bot.slack import modals
-from bot.slack.editing import Editing
+from bot.slack.cards.refusals import refusal
 from bot.slack.form import ACTION, Spot, item_at, rows_at, spot_of
 from bot.slack.listeners.clicks import answer_unknown
 from bot.slack.listeners.desk import NOT_SHOWN, DatabaseAway, Desk, Person, person_of, unraised
 from bot.slack.listeners.submissions import keep_open, put
-from bot.slack.modals import correct_modal, edit_modal, item_modal, refusal_view, taken_modal
-from bot.slack.refusals import refusal
-from bot.slack.submitted import TOO_MUCH, Mistyped, first_input, kept_item, typed
+from bot.slack.views import modals
+from bot.slack.views.editing import Editing
+from bot.slack.views.modals import correct_modal, edit_modal, item_modal, refusal_view, taken_modal
+from bot.slack.views.submitted import TOO_MUCH, Mistyped, first_input, kept_item, typed
 
 View = dict[str, Any]
 

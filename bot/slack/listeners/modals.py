@@ -13,7 +13,8 @@ from bot.postgres.rows import Approval, Thread
 from bot.slack import token as ids
 from bot.slack.listeners.clicks import answer_unknown, click_of, refuse_unknown
 from bot.slack.listeners.desk import NOT_SHOWN, Desk, person_of, unraised
-from bot.slack.modals import (
+from bot.slack.token import Token, read_value
+from bot.slack.views.modals import (
     approve_note_modal,
     correct_modal,
     edit_modal,
@@ -21,7 +22,6 @@ from bot.slack.modals import (
     respond_modal,
     whole_modal,
 )
-from bot.slack.token import Token, read_value
 
 Modal = Callable[[Token, Approval, Thread | None], dict[str, Any]]
 Intent = tuple[Modal, dict[str, Any]]

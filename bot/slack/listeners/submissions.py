@@ -10,12 +10,13 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.facts.votes import Case, Click, NotRecorded, Recorded
 from bot.postgres.rows import Approval
-from bot.slack import modals
-from bot.slack.drawn import fits_ack
-from bot.slack.editing import Editing
+from bot.slack.blocks.drawn import fits_ack
+from bot.slack.cards.refusals import refusal, titled
 from bot.slack.listeners.desk import UNSURE, DatabaseAway, Desk, Person, person_of
-from bot.slack.refusals import refusal, titled
-from bot.slack.submitted import (
+from bot.slack.token import Token
+from bot.slack.views import modals
+from bot.slack.views.editing import Editing
+from bot.slack.views.submitted import (
     Mistyped,
     corrected_state,
     edited_proposal,
@@ -24,7 +25,6 @@ from bot.slack.submitted import (
     typed,
     words,
 )
-from bot.slack.token import Token
 
 _REFUSED = (
     "Nothing of yours was recorded, and Slack did not let me say here why. "

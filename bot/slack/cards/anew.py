@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bot.approvals.since import BASIS
 from bot.postgres.rows import Approval
-from bot.slack.rich import paragraph, words
-from bot.slack.values import Piece, edits, titles
+from bot.slack.blocks.rich import paragraph, words
+from bot.slack.blocks.values import Piece, edits, titles
 
 _AFTER_AN_ANSWER = "Asked again, since the answer was no longer about how things stand"
 _WHILE_IT_WAITED = "Changed since it was first asked"

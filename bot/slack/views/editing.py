@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from bot.postgres.rows import Approval
+from bot.slack.blocks.text import units
 from bot.slack.form import UNTOUCHED, Draft, Spot
-from bot.slack.text import units
 from bot.slack.token import Token
 
 LONGEST: Final = 3000

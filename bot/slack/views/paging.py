@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.postgres.rows import Approval
-from bot.slack.rich import approver, markdown, moment, paragraph, preformatted, rich_text, words
-from bot.slack.text import Block, clean, duration, units
-from bot.slack.values import pretty
+from bot.slack.blocks.rich import approver, markdown, moment, paragraph, preformatted, rich_text, words
+from bot.slack.blocks.text import Block, clean, duration, units
+from bot.slack.blocks.values import pretty
 
 _SLICE = 2800
 _MARKED_LINES = 100

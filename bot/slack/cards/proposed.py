@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bot.slack.blocks.rich import paragraph, preformatted, quote, words
+from bot.slack.blocks.text import Block, brief, count, cut, line, units
+from bot.slack.blocks.values import Piece, facts, is_scalar, pretty, shown
 from bot.slack.form import BETWEEN
-from bot.slack.rich import paragraph, preformatted, quote, words
-from bot.slack.text import Block, brief, count, cut, line, units
-from bot.slack.values import Piece, facts, is_scalar, pretty, shown
 
 _MOST_ROWS = 20
 """Objects of a list that get a line each."""

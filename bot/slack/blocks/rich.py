@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from bot.approvals.policy import is_group, is_user
-from bot.slack.text import Block, brief, clean, cut, units, when_plain
+from bot.slack.blocks.text import Block, brief, clean, cut, units, when_plain
 
 _HOST = re.compile(r"https?://(?:[^\s/?#@<>|\\\[\]]+@)?\w[\w.-]*(?::[0-9]{1,5})?(?:[/?#]|$)", re.IGNORECASE)
 _FENCE = re.compile(r"^ {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)$")

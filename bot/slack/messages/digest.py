@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bot.approvals.digest import TOPICS, Digest, Line, Topic
-from bot.slack.drawn import LONGEST, Drawn, drawn, weight
-from bot.slack.text import Block, context, header, mrkdwn, said, section, when
+from bot.slack.blocks.drawn import LONGEST, Drawn, drawn, weight
+from bot.slack.blocks.text import Block, context, header, mrkdwn, said, section, when
 
 _HEADINGS: dict[Topic, str] = {
     "undeliverable": "Could not be delivered",

@@ -10,16 +10,9 @@ from typing import Literal
 from bot.approvals.changes import changes
 from bot.approvals.policy import Vote, is_user
 from bot.postgres.rows import Approval, Thread
-from bot.slack import asking
-from bot.slack.anew import asked_anew
-from bot.slack.buttons import decision_buttons, described, whole_button
-from bot.slack.content import other_fields, proposal_now
-from bot.slack.drawn import Drawn, drawn, is_short
-from bot.slack.manner import ending, manner
-from bot.slack.outcome import aftermath, outcome
-from bot.slack.proposed import proposal
-from bot.slack.rich import markdown, paragraph, person, quote, rich_text, web_link, words
-from bot.slack.text import (
+from bot.slack.blocks.drawn import Drawn, drawn, is_short
+from bot.slack.blocks.rich import markdown, paragraph, person, quote, rich_text, web_link, words
+from bot.slack.blocks.text import (
     HEADER,
     NOTHING,
     Block,
@@ -34,7 +27,14 @@ from bot.slack.text import (
     section,
     units,
 )
-from bot.slack.values import Piece, edits, facts, titles
+from bot.slack.blocks.values import Piece, edits, facts, titles
+from bot.slack.cards import asking
+from bot.slack.cards.anew import asked_anew
+from bot.slack.cards.buttons import decision_buttons, described, whole_button
+from bot.slack.cards.content import other_fields, proposal_now
+from bot.slack.cards.manner import ending, manner
+from bot.slack.cards.outcome import aftermath, outcome
+from bot.slack.cards.proposed import proposal
 
 __all__ = ["CardView", "Drawn", "card"]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.approvals.changes import MISSING, Change
-from bot.slack.rich import paragraph, words
-from bot.slack.text import Block, brief, count, cut, line, spelled_out, units
+from bot.slack.blocks.rich import paragraph, words
+from bot.slack.blocks.text import Block, brief, count, cut, line, spelled_out, units
 
 LINES = 25
 """Facts shown on a card; more are in the modal."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.postgres.inbox import Inbox, Item
-from bot.slack.drawn import Drawn, drawn, fits_ack
-from bot.slack.home import row
-from bot.slack.text import Block, context, count, header, listing, said, section
+from bot.slack.blocks.drawn import Drawn, drawn, fits_ack
+from bot.slack.blocks.text import Block, context, count, header, listing, said, section
+from bot.slack.views.home import row
 
 _LISTED = 15
 

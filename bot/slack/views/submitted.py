@@ -10,10 +10,10 @@ from typing import Any
 from bot.approvals.canonical import canonical
 from bot.approvals.errors import BadAnswer, BadRequest
 from bot.postgres.rows import Approval
-from bot.slack import modals
-from bot.slack.editing import Editing
+from bot.slack.blocks.text import cut, line, unescaped, when_plain
 from bot.slack.form import BETWEEN, UNTOUCHED, Errors, block_of, item_at, read, read_item
-from bot.slack.text import cut, line, unescaped, when_plain
+from bot.slack.views import modals
+from bot.slack.views.editing import Editing
 
 _HALF = re.compile("[\ud800-\udfff]")
 

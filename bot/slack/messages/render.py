@@ -7,10 +7,10 @@ from datetime import datetime
 
 from bot.facts.claims import Claim
 from bot.postgres.rows import Approval, MessageKind
-from bot.slack.card import CardView, card
-from bot.slack.digest_page import continued
-from bot.slack.drawn import Drawn
-from bot.slack.notes import note
+from bot.slack.blocks.drawn import Drawn
+from bot.slack.cards.card import CardView, card
+from bot.slack.messages.digest import continued
+from bot.slack.messages.notes import note
 
 
 def render(claimed: Claim) -> Drawn:

@@ -13,9 +13,9 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.approvals.errors import SignoffError
-from bot.slack.client import Client
-from bot.slack.directory import Unreachable
-from bot.slack.failures import NotProven, read_failure
+from bot.slack.workspace.client import Client
+from bot.slack.workspace.directory import Unreachable
+from bot.slack.workspace.failures import NotProven, read_failure
 
 log = structlog.get_logger("signoff.slack")
 

@@ -25,15 +25,15 @@ from typing import Any
 
 from bot.approvals.changes import Change, changes
 from bot.postgres.rows import Approval, Message, Thread
-from bot.slack import asking
-from bot.slack.asking import lapsed
-from bot.slack.drawn import Drawn, drawn
-from bot.slack.manner import manner
-from bot.slack.outcome import aftermath, choice, is_settling, outcome
-from bot.slack.refusals import refusal
-from bot.slack.rich import paragraph, quote, rich_text, words
-from bot.slack.text import Block, context, listing, mention, mention_approver, said, section
-from bot.slack.values import edits, titles
+from bot.slack.blocks.drawn import Drawn, drawn
+from bot.slack.blocks.rich import paragraph, quote, rich_text, words
+from bot.slack.blocks.text import Block, context, listing, mention, mention_approver, said, section
+from bot.slack.blocks.values import edits, titles
+from bot.slack.cards import asking
+from bot.slack.cards.asking import lapsed
+from bot.slack.cards.manner import manner
+from bot.slack.cards.outcome import aftermath, choice, is_settling, outcome
+from bot.slack.cards.refusals import refusal
 
 _BEFORE_THE_END = ("vote", "edited", "lapsed")
 

@@ -9,9 +9,9 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.facts.claims import Claim
-from bot.slack.directory import Directory, Unreachable
-from bot.slack.drawn import EVENT_TYPE
-from bot.slack.failures import Failure, read_failure
+from bot.slack.blocks.drawn import EVENT_TYPE
+from bot.slack.workspace.directory import Directory, Unreachable
+from bot.slack.workspace.failures import Failure, read_failure
 
 SLACK_CLOCK = timedelta(seconds=60)
 """How far Slack's clock may be from ours."""

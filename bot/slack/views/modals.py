@@ -7,16 +7,16 @@ from typing import Any, Final
 
 from bot.postgres.rows import Approval, Thread
 from bot.slack import token as ids
-from bot.slack.asking import asked_by
-from bot.slack.buttons import button, token_of
-from bot.slack.drawn import VIEW_BLOCKS, numbered
-from bot.slack.editing import Editing
+from bot.slack.blocks.drawn import VIEW_BLOCKS, numbered
+from bot.slack.blocks.text import Block, clean, context, mention, plain, said, section
+from bot.slack.cards.asking import asked_by
+from bot.slack.cards.buttons import button, token_of
+from bot.slack.cards.manner import Manner, manner
+from bot.slack.cards.refusals import refusal, titled
 from bot.slack.form import UNTOUCHED, Draft, Item, form
-from bot.slack.manner import Manner, manner
-from bot.slack.paging import to_copy, whole_pages
-from bot.slack.refusals import refusal, titled
-from bot.slack.text import Block, clean, context, mention, plain, said, section
 from bot.slack.token import Token
+from bot.slack.views.editing import Editing
+from bot.slack.views.paging import to_copy, whole_pages
 
 REJECT_FORM: Final = "signoff.form.reject"
 NOTE_FORM: Final = "signoff.form.note"

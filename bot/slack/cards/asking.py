@@ -9,9 +9,9 @@ from typing import assert_never
 from bot.approvals.policy import Policy, Side, Verdict, Vote, sides
 from bot.approvals.timeout import fell_short, timed_out
 from bot.postgres.rows import Approval, Thread
-from bot.slack.manner import manner
-from bot.slack.outcome import choice
-from bot.slack.text import count, duration, listing, mention, mention_approver, said, when
+from bot.slack.blocks.text import count, duration, listing, mention, mention_approver, said, when
+from bot.slack.cards.manner import manner
+from bot.slack.cards.outcome import choice
 
 MOST_MENTIONS = 100
 """Approvers that one card mentions; a section has no room for the 200 that a policy may name."""

@@ -8,8 +8,8 @@ from typing import Any, assert_never
 from bot.approvals.decision import Decision
 from bot.approvals.timeout import NEVER_DELIVERED, fell_short
 from bot.postgres.rows import Approval, Thread
-from bot.slack.manner import manner
-from bot.slack.text import listing, mention, said, when
+from bot.slack.blocks.text import listing, mention, said, when
+from bot.slack.cards.manner import manner
 
 
 def outcome(approval: Approval, thread: Thread) -> str | None:

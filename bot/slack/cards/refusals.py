@@ -8,8 +8,8 @@ from typing import assert_never
 from bot.approvals.standing import NoStanding
 from bot.facts.judging import Refusal
 from bot.postgres.rows import Approval, Thread
-from bot.slack.outcome import by_whom, clock_did, verdict
-from bot.slack.text import listing, mention_approver, said, when
+from bot.slack.blocks.text import listing, mention_approver, said, when
+from bot.slack.cards.outcome import by_whom, clock_did, verdict
 
 _UNKNOWN = (
     "I do not know this button; it may come from an older version, or what it was for has been deleted. "

@@ -5,11 +5,11 @@ from __future__ import annotations
 from bot.approvals.request import Action, ApprovalRequest
 from bot.postgres.rows import Approval
 from bot.slack import token as ids
-from bot.slack.manner import manner
-from bot.slack.rich import paragraph, words
-from bot.slack.text import Block, brief, plain, units
+from bot.slack.blocks.rich import paragraph, words
+from bot.slack.blocks.text import Block, brief, plain, units
+from bot.slack.blocks.values import Piece
+from bot.slack.cards.manner import manner
 from bot.slack.token import Token
-from bot.slack.values import Piece
 
 MOST_BUTTONS = 5
 """Options that are drawn as buttons; more become a menu."""

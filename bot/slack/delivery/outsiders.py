@@ -12,7 +12,7 @@ from bot.approvals.policy import Policy
 from bot.facts import audience as facts
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval, Thread
-from bot.slack.directory import Audience, Directory, Unreachable
+from bot.slack.workspace.directory import Audience, Directory, Unreachable
 
 log = structlog.get_logger("signoff.slack")
 

@@ -19,12 +19,12 @@ from bot.facts.claims import Claim, claim
 from bot.facts.strays import WITH_BUTTONS
 from bot.postgres.inbox import inbox
 from bot.postgres.jobs import Queue
-from bot.slack.directory import Directory, Unreachable, handles
-from bot.slack.drawn import Drawn
-from bot.slack.failures import Failure, fault, read_failure
-from bot.slack.found import StillUnknown, find_alone, find_posted
-from bot.slack.home import home
-from bot.slack.outsiders import Outsiders
+from bot.slack.blocks.drawn import Drawn
+from bot.slack.delivery.found import StillUnknown, find_alone, find_posted
+from bot.slack.delivery.outsiders import Outsiders
+from bot.slack.views.home import home
+from bot.slack.workspace.directory import Directory, Unreachable, handles
+from bot.slack.workspace.failures import Failure, fault, read_failure
 
 log = structlog.get_logger("signoff.slack")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.slack.text import Block, cut, units
+from bot.slack.blocks.text import Block, cut, units
 
 EVENT_TYPE = "signoff_message"
 """The event type of our messages' metadata; anybody in the workspace can read it, so it holds an id only."""

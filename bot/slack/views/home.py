@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from bot.postgres.inbox import Inbox, Item
-from bot.slack import asking
-from bot.slack.buttons import decision_buttons
-from bot.slack.content import other_fields
-from bot.slack.drawn import VIEW_BLOCKS, numbered
-from bot.slack.outcome import aftermath, outcome
-from bot.slack.proposed import proposal
-from bot.slack.rich import markdown, rich_text
-from bot.slack.text import Block, context, count, header, said, section, units, when
-from bot.slack.values import Piece, facts, titles
+from bot.slack.blocks.drawn import VIEW_BLOCKS, numbered
+from bot.slack.blocks.rich import markdown, rich_text
+from bot.slack.blocks.text import Block, context, count, header, said, section, units, when
+from bot.slack.blocks.values import Piece, facts, titles
+from bot.slack.cards import asking
+from bot.slack.cards.buttons import decision_buttons
+from bot.slack.cards.content import other_fields
+from bot.slack.cards.outcome import aftermath, outcome
+from bot.slack.cards.proposed import proposal
 
 _WAITING = 12
 _LISTED = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.postgres.rows import Approval
-from bot.slack.values import shown, titles
+from bot.slack.blocks.values import shown, titles
 
 
 def proposal_now(approval: Approval) -> Any:

@@ -19,7 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.approvals.policy import is_user
 from bot.approvals.standing import STALE_AFTER
 from bot.facts import homes
-from bot.slack.failures import RATES, code_of
+from bot.slack.workspace.failures import RATES, code_of
 
 LOOK_UP_SECONDS = 1.0
 """What a click may wait for Slack to say who somebody is, out of the three seconds that it has."""
