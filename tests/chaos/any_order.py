@@ -54,7 +54,7 @@ async def any_order(dsn: str, seed: int, steps: int) -> tuple[list[str], list[st
         await office.clocks[0].probe()
         for _ in range(steps):
             await office.act()
-        await _quiet(office)
+        await quiet(office, answers=dice.random() < 0.5)
         wrong = await wrongs(house, office.known, office.deleted)
         return [*office.complaints, *wrong], office.done
 
@@ -71,30 +71,30 @@ async def _nobody() -> AsyncIterator[None]:
     yield None
 
 
-async def _quiet(office: Office) -> None:
+async def quiet(office: Office, *, answers: bool, halves: int = 2) -> None:
     """Break nothing any more, mend what failed, and let time pass until everything has ended."""
     office.done.append("-- quiet")
     office.slack.faults.clear()
     world.troubles.clear()
-    await _mend(office)
-    if office.dice.random() < 0.5:
+    await mend(office)
+    if answers:
         await _answer(office)
     for _ in range(60):
-        await _round(office, 50 * SECOND)
+        await turn(office, 50 * SECOND)
         left = await office.house.rows(NOT_AT_REST)
         if not left:
             break
         if all(row["status"] == "waiting" for row in left):
             await office.pass_time(2 * HOUR)
             await office.house.slack_was_reachable()
-            await _round(office, SECOND)
-    for _ in range(2):
+            await turn(office, SECOND)
+    for _ in range(halves):
         await office.pass_time(12 * HOUR)
-        await _round(office, MINUTE)
-        await _round(office, MINUTE)
+        await turn(office, MINUTE)
+        await turn(office, MINUTE)
 
 
-async def _mend(office: Office) -> None:
+async def mend(office: Office) -> None:
     """Find what was cut, and what a worker left behind that died; try again what failed."""
     queue = office.house.house.queue
     for house in filter(None, (office.house, office.other)):
@@ -102,7 +102,7 @@ async def _mend(office: Office) -> None:
             with suppress(OperationalError):
                 await pool.check()
     await dead_jobs.clear_stalled(queue, 0)
-    await _round(office, MINUTE)
+    await turn(office, MINUTE)
     for row in await office.house.rows("select thread_id from threads where status = 'failed'"):
         async with office.house.house.work.connection() as conn:
             await threads.retry(conn, queue, row["thread_id"], "cli:ops")
@@ -116,10 +116,10 @@ async def _answer(office: Office) -> None:
             for user in (MAYA, DANA, OTTO) if yes else ():
                 with suppress(CannotDo):
                     await office.slack.click(user, card, yes[0])
-        await _round(office, MINUTE)
+        await turn(office, MINUTE)
 
 
-async def _round(office: Office, by: timedelta) -> None:
+async def turn(office: Office, by: timedelta) -> None:
     await drained()
     await office.pass_time(by)
     clock = office.clocks[0]
