@@ -241,7 +241,7 @@ async def test_a_click_elsewhere_does_not_count_while_the_card_is_being_posted(h
     forbid_history(house)
     offer(house)
     await house.run("expense", samples["hotel"], ROSA)
-    await house.house.directory.channel("#finance-approvals")
+    await house.house.directory.channels.find("#finance-approvals")
     elsewhere = house.card(FINANCE)
     house.slack.fault("chat.postMessage", "posted_but_dropped")
     thread = await asked(house)

@@ -14,7 +14,7 @@ from bot.emulator.errors import SlackError
 from bot.emulator.method import Call
 from bot.emulator.webapi import METHODS
 from bot.emulator.workspace import Json
-from bot.slack.workspace import directory
+from bot.slack.workspace import channels
 
 
 def looked_up(house: Running) -> int:
@@ -45,10 +45,10 @@ async def test_a_channel_is_looked_for_on_from_where_slack_had_enough_of_it(
         return listing.handler(call)
 
     monkeypatch.setitem(METHODS, "conversations.list", replace(listing, handler=two_pages_at_a_time))
-    monkeypatch.setattr(directory, "PAGE", 1)
+    monkeypatch.setattr(channels, "PAGE", 1)
     for _ in range(2):
         with suppress(SlackApiError):
-            found = await house.house.directory.channel("#signoff-ops")
+            found = await house.house.directory.channels.find("#signoff-ops")
 
     assert found.channel_id == OPS
     assert asked == ["", "1", "2", "2", "3"]

@@ -91,5 +91,5 @@ async def _said(
 
 async def _channel(directory: Directory, target: str) -> str:
     if target.startswith(("U", "W")):
-        return await directory.opened_with(target)
-    return (await directory.channel(target)).channel_id
+        return await directory.channels.opened_with(target)
+    return (await directory.channels.find(target)).channel_id

@@ -1,4 +1,4 @@
-"""People, groups and channels as Slack knows them, kept so that a listener never waits for Slack."""
+"""People and groups as Slack knows them, kept so that a listener never waits for Slack."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.approvals.policy import is_user
 from bot.approvals.standing import STALE_AFTER
 from bot.facts import homes
-from bot.slack.workspace.failures import RATES, code_of
+from bot.slack.workspace.channels import CHANNEL_KEPT, Channels
+from bot.slack.workspace.failures import code_of
 
 LOOK_UP_SECONDS = 1.0
 """What a click may wait for Slack to say who somebody is, out of the three seconds that it has."""
 
-CHANNEL_KEPT = timedelta(minutes=10)
 ASK_AGAIN_SECONDS = 60.0
 ASK_AGAIN = timedelta(seconds=ASK_AGAIN_SECONDS)
 """How soon the groups may be asked for once more where one is not among them: Slack's rate is 20 a minute."""
@@ -32,22 +32,11 @@ ASK_AGAIN = timedelta(seconds=ASK_AGAIN_SECONDS)
 MOST_AT_ONCE = 20
 """Earlier voters whom one click looks up: they share its second, and the listeners' connections."""
 
-PAGE = 999
-"""Slack documents that a page's limit is under 1,000."""
-
 GONE = ("user_not_found", "user_not_visible")
 GUESTS = ("is_restricted", "is_ultra_restricted")
 
 Unreachable = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError)
 """How a call to Slack fails."""
-
-
-@dataclass(frozen=True)
-class Channel:
-    """A conversation: `members` is None where Slack would not say."""
-
-    channel_id: str
-    members: frozenset[str] | None
 
 
 @dataclass(frozen=True)
@@ -70,13 +59,11 @@ class Directory:
     """Looks things up in Slack and keeps them; every answer carries when it was given."""
 
     def __init__(self, client: AsyncWebClient, pool: AsyncConnectionPool[Any]) -> None:
+        self.channels = Channels(client, pool)
         self._client = client
         self._pool = pool
         self._group_refresh = asyncio.Lock()
         self._groups_asked_at = -ASK_AGAIN_SECONDS
-        self._listed_to: dict[str, str] = {}
-        """How far a channel's name was looked for until Slack had enough of it: a large organization has more
-        pages of channels than it gives in a minute, and from the first one on they never came to an end."""
 
     async def freshen(self, user: str, approval_id: str | None = None) -> None:
         """Look up again, for at most a second, what a decision of `user` rests on and has become stale.
@@ -184,7 +171,7 @@ class Directory:
         if known["fresh"]:
             members = known["members"]
         else:
-            members = (await self._keep_channel(channel_id, channel_id)).members
+            members = (await self.channels.looked_up(channel_id, channel_id)).members
         outside = frozenset[str]() if members is None else people - frozenset(members)
         return Audience(people, outside, unknown, barred, unseen)
 
@@ -202,66 +189,6 @@ class Directory:
         if row is None:
             raise LookupError(channel_id)
         return row
-
-    async def channel(self, name: str) -> Channel:
-        """Find a channel by `#name` or id, with its members; raises `SlackApiError` where it is not found."""
-        async with self._pool.connection() as conn:
-            found = await conn.execute(
-                "select * from channels where name = %s and signoff_now() - fetched_at < %s",
-                (name, CHANNEL_KEPT),
-            )
-            row = await found.fetchone()
-        if row is not None:
-            members = row["members"]
-            return Channel(row["channel_id"], None if members is None else frozenset(members))
-        channel_id = await self._channel_id(name)
-        return await self._keep_channel(name, channel_id)
-
-    async def opened_with(self, user: str) -> str:
-        """Return the id of our direct conversation with a person."""
-        return str((await self._client.conversations_open(users=user))["channel"]["id"])
-
-    async def _channel_id(self, name: str) -> str:
-        if not name.startswith("#"):
-            return name
-        cursor = self._listed_to.pop(name, "")
-        while True:
-            try:
-                page = await self._client.conversations_list(
-                    limit=PAGE, cursor=cursor, exclude_archived=True, types="public_channel,private_channel"
-                )
-            except SlackApiError as error:
-                if code_of(error) in RATES:
-                    self._listed_to[name] = cursor
-                raise
-            for channel in page["channels"]:
-                if channel["name"] == name[1:]:
-                    return str(channel["id"])
-            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
-            if not cursor:
-                missing = {"ok": False, "error": "channel_not_found"}
-                raise SlackApiError(f"no channel {name}", missing)  # type: ignore[no-untyped-call]
-
-    async def _keep_channel(self, name: str, channel_id: str) -> Channel:
-        try:
-            members: frozenset[str] | None = await self._members(channel_id)
-        except SlackApiError:
-            members = None
-        async with self._pool.connection() as conn:
-            await conn.execute(
-                _KEEP_CHANNEL,
-                {"name": name, "id": channel_id, "members": None if members is None else sorted(members)},
-            )
-        return Channel(channel_id, members)
-
-    async def _members(self, channel_id: str) -> frozenset[str]:
-        cursor, members = "", set[str]()
-        while True:
-            page = await self._client.conversations_members(channel=channel_id, limit=PAGE, cursor=cursor)
-            members.update(page["members"])
-            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
-            if not cursor:
-                return frozenset(members)
 
 
 def teams_of(said: Mapping[str, Any]) -> list[str]:
@@ -359,10 +286,4 @@ with said as (
 select member from (table was except table becomes) as lost
 union
 select member from (table becomes except table was) as gained
-"""
-
-_KEEP_CHANNEL = """
-insert into channels values (%(name)s, %(id)s, %(members)s, signoff_now())
-on conflict (name) do update set channel_id = excluded.channel_id, members = excluded.members,
-                                 fetched_at = excluded.fetched_at
 """
