@@ -108,6 +108,14 @@ def test_help_names_what_can_be_started() -> None:
     assert "And 5 more workflows." in read(answer.blocks)
 
 
+def test_a_word_that_approvals_does_not_know_is_named_above_the_help() -> None:
+    answer = help_text([], "lsit <!here>")
+
+    judge(answer.blocks)
+    assert answer.text == "“lsit &lt;!here&gt;” is nothing that /approvals knows."
+    assert "`/approvals help`" in read(answer.blocks)
+
+
 def test_a_start_is_confirmed_or_refused_with_the_reason() -> None:
     assert "Started expense for you." in started("expense", "t1").text
     refused = not_started("amount: <!channel> is no number", [Startable("expense")])

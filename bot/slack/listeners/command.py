@@ -57,7 +57,7 @@ async def _answer(desk: Desk, intake: Intake, command: dict[str, Any]) -> Drawn:
         case "start":
             return await _start(intake, user, rest, command.get("trigger_id") or None)
         case _:
-            return help_text(intake.offers())
+            return help_text(intake.offers(), "" if verb == "help" else verb)
 
 
 async def _start(intake: Intake, user: str, text: str, key: str | None) -> Drawn:

@@ -38,19 +38,18 @@ def lists(inbox: Inbox) -> Drawn:
     return _longest(told)
 
 
-def help_text(workflows: Sequence[Startable]) -> Drawn:
-    """Answer `/approvals help`, and teach by naming what can be started."""
+def help_text(workflows: Sequence[Startable], unknown: str = "") -> Drawn:
+    """Answer `/approvals help`, or an `unknown` word in its place; names what can be started."""
     commands = (
         "*`/approvals`* lists what waits for you and what you asked for.\n"
         "*`/approvals start WORKFLOW {json}`* starts a workflow with its input; `--autonomy step_by_step` "
         "before the input asks after every step.\n"
         "*`/approvals help`* shows this."
     )
-    return _longest(
-        lambda most: drawn(
-            "How to use /approvals", [section(commands), *_catalogue(workflows, most)], None, 1
-        )
-    )
+    problem = f"“{said(unknown, 80)}” is nothing that `/approvals` knows." if unknown else ""
+    text = problem.replace("`", "") or "How to use /approvals"
+    blocks = [*([section(problem)] if problem else ()), section(commands)]
+    return _longest(lambda most: drawn(text, [*blocks, *_catalogue(workflows, most)], None, 1))
 
 
 def started(workflow: str, thread_id: str) -> Drawn:
