@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    AliasChoices,
     BeforeValidator,
     Field,
     SecretStr,
@@ -70,7 +69,8 @@ Postgres = Annotated[str, AfterValidator(_address_of_postgres)]
 class Settings(BaseSettings):
     """What an operator can set. Unset tokens mean that the part they open is off."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", populate_by_name=True)
+    # Not by the fields' own names: LOG_LEVEL, TIMEZONE or API_TOKENS may be there for something else.
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
 
     database_url: Postgres | None = Field(default=None, alias="DATABASE_URL")
     direct_database_url: Postgres | None = Field(default=None, alias="SIGNOFF_DIRECT_DATABASE_URL")
@@ -99,9 +99,7 @@ class Settings(BaseSettings):
     timezone: Zone = Field(default="UTC", alias="SIGNOFF_TIMEZONE")
     host: str = Field(default="127.0.0.1", alias="HOST")
     port: int = Field(default=3000, alias="PORT", ge=0, le=65535)
-    concurrency: int = Field(
-        default=8, ge=1, le=200, validation_alias=AliasChoices("SIGNOFF_CONCURRENCY", "concurrency")
-    )
+    concurrency: int = Field(default=8, ge=1, le=200, alias="SIGNOFF_CONCURRENCY")
     log_format: Literal["", "json", "console"] = Field(default="", alias="SIGNOFF_LOG_FORMAT")
     log_level: Level = Field(default="info", alias="SIGNOFF_LOG_LEVEL")
     """The log is set up before there are settings, and reads this by itself; here a wrong one is refused."""

@@ -93,7 +93,9 @@ async def stopped(monkeypatch, tick, begun: asyncio.Event, stop: asyncio.Event) 
     monkeypatch.setattr(Clock, "tick", tick)
     monkeypatch.setattr(Clock, "probe", other)
     monkeypatch.setattr(Clock, "upkeep", other)
-    ticking = asyncio.create_task(run_clock(SimpleNamespace(settings=Settings(sweep_seconds=0.01)), stop))
+    ticking = asyncio.create_task(
+        run_clock(SimpleNamespace(settings=Settings(SIGNOFF_SWEEP_SECONDS=0.01)), stop)
+    )
     await begun.wait()
     stop.set()
     await ticking

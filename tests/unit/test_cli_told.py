@@ -163,6 +163,13 @@ def test_a_setting_that_cannot_work_is_refused_where_it_is_read(monkeypatch, nam
     assert "Value error" not in line
 
 
+def test_what_is_called_like_a_setting_and_is_none_of_signoff_is_not_read(monkeypatch):
+    for name in ("LOG_LEVEL", "LOG_FORMAT", "TIMEZONE", "CONCURRENCY", "API_TOKENS", "WORKFLOWS"):
+        monkeypatch.setenv(name, "ci:another-products")
+
+    assert Settings().model_fields_set == set()
+
+
 def test_a_secret_is_read_without_the_line_end_of_the_file_that_it_came_from(monkeypatch):
     for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"):
         monkeypatch.setenv(name, " sesame\n")
