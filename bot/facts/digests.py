@@ -173,12 +173,16 @@ returning *
 
 _HELD = "select * from threads where status in ('running', 'waiting') and retry_at is not null"
 
+# One that is being redrawn is left to the next digest, if it fails again: whoever redraws holds several.
 _UNDELIVERABLE = """
-with told as (
-    update messages set digested_in = %(key)s
+with held as (
+    select message_id from messages
     where error is not null and digested_in is null and approval_id is not null
       and kind not in ('ops', 'digest')  -- these are tried until ops have them
-    returning *
+    for no key update skip locked
+), told as (
+    update messages m set digested_in = %(key)s from held where m.message_id = held.message_id
+    returning m.*
 )
 select a.approval_id, a.thread_id, m.target, m.error, m.created_at, a.request ->> 'title' as title,
        t.workflow, l.permalink

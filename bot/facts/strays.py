@@ -22,7 +22,8 @@ async def lost(recorded: Fact, message: Message, channel_id: str, ts: str) -> No
 
 async def adopted(recorded: Fact, message: Message, channel_id: str, ts: str) -> None:
     """A post that was found again is the live one, whoever took it for a stray before."""
-    found = await recorded.conn.execute(_NO_STRAY, {"id": f"stray:{channel_id}:{ts}"})
+    which = {"id": f"stray:{channel_id}:{ts}", "approval": message.approval_id}
+    found = await recorded.conn.execute(_NO_STRAY, which)
     if await found.fetchone() is not None:
         recorded.redraw(message.message_id)
 
@@ -41,4 +42,10 @@ select message_id from messages
 where channel_id = %(channel)s and ts = %(ts)s and kind <> 'stray' for update
 """
 
-_NO_STRAY = "update messages set drawn = wanted, error = null where message_id = %(id)s returning message_id"
+# The count has the approval locked before its messages, as everywhere.
+_NO_STRAY = """
+with asked as (select from approvals where approval_id = %(approval)s for no key update)
+update messages set drawn = wanted, error = null
+where message_id = %(id)s and (select count(*) from asked) >= 0
+returning message_id
+"""

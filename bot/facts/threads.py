@@ -196,7 +196,10 @@ where thread_id = %(thread_id)s
 # So that a workflow which asked something else after each answer, and was mended, is not given up at once.
 _COUNT_ANEW = "update approvals set asked_again = 0 where thread_id = %(thread_id)s and applied_at is null"
 
+# The count has the approval locked before its messages, as everywhere.
 _REVIVE = """
-update messages set error = null, attempts = 0, retry_at = null where approval_id = %(id)s
+with asked as (select from approvals where approval_id = %(id)s for no key update)
+update messages set error = null, attempts = 0, retry_at = null
+where approval_id = %(id)s and (select count(*) from asked) > 0
 returning message_id, thread_id
 """

@@ -15,7 +15,7 @@ from bot.approvals import Policy
 from bot.approvals.policy import Vote
 from bot.engine.thread_row import ThreadRow
 from bot.engine.unsettled import mark_applied
-from bot.facts import claims, deliveries, sweeps, threads
+from bot.facts import claims, deliveries, digests, strays, sweeps, threads
 from bot.facts.deadlines import Reach
 from bot.facts.digests import EXPIRED
 from bot.postgres.fact import fact
@@ -226,6 +226,73 @@ async def test_a_reply_whose_card_is_gone_is_not_in_the_way_of_a_redraw(book: Bo
         "select retry_at > signoff_now() as later from messages where message_id = %s", note
     )
     assert row["later"]
+
+
+async def test_a_redraw_waits_for_whoever_holds_the_approval_before_it_takes_a_message(book: Book) -> None:
+    """A click on a copy of unknown fate takes that copy, and then all that shows the approval."""
+    approval = await book.ask(POLICY)
+    card, copy = f"card:{approval.approval_id}", f"direct:{approval.approval_id}:{FINN}"
+    await book.execute(COPY, copy, "direct_card", approval.approval_id)
+    async with book.pool.connection() as conn, book.pool.connection() as clicking:
+        async with clicking.transaction():
+            await clicking.execute("set local lock_timeout = '2s'")
+            await clicking.execute(LOCK, (approval.approval_id,))
+            await clicking.execute("update messages set ts = '1.1' where message_id = %s", (copy,))
+            redrawing = asyncio.create_task(
+                threads.redraw(conn, book.queue, approval.approval_id, "cli:test")
+            )
+            await blocked(book)
+            await clicking.execute("update messages set wanted = wanted + 1 where message_id = %s", (card,))
+        assert await redrawing
+
+
+async def test_a_post_that_is_found_again_is_not_in_the_way_of_a_redraw(book: Book) -> None:
+    approval = await book.ask(POLICY)
+    card, stray = f"card:{approval.approval_id}", "stray:C1:1.1"
+    await book.execute(COPY, stray, "stray", approval.approval_id)
+    async with book.pool.connection() as conn, book.pool.connection() as redrawing:
+        claimed = await claims.claim(conn, card, "")
+        assert claimed is not None
+        async with redrawing.transaction():
+            await redrawing.execute("set local lock_timeout = '2s'")
+            await redrawing.execute(LOCK, (approval.approval_id,))
+            await redrawing.execute("update messages set error = null where message_id = %s", (card,))
+            finding = asyncio.create_task(find_again(conn, book, claimed))
+            await blocked(book)
+            await redrawing.execute("update messages set error = null where message_id = %s", (stray,))
+        await finding
+
+    (row,) = await book.rows("select wanted - drawn as behind from messages where message_id = %s", stray)
+    assert row["behind"] == 0
+
+
+async def find_again(conn: AsyncConnection[Any], book: Book, claimed: claims.Claim) -> None:
+    async with fact(conn, book.queue) as recorded:
+        await strays.adopted(recorded, claimed.message, "C1", "1.1")
+
+
+async def test_a_digest_leaves_a_failed_message_that_is_being_redrawn_to_the_next(book: Book) -> None:
+    approval = await book.ask(POLICY)
+    card, copy = f"card:{approval.approval_id}", f"direct:{approval.approval_id}:{FINN}"
+    await book.execute(COPY, copy, "direct_card", approval.approval_id)
+    await book.execute("update messages set error = 'is_archived'")
+    await book.execute("insert into digests values ('before', now() - interval '1 day', '{}')")
+    async with book.pool.connection() as conn, book.pool.connection() as redrawing:
+        await conn.execute("set lock_timeout = '2s'")
+        async with redrawing.transaction(force_rollback=True):
+            await redrawing.execute("update messages set error = null where message_id = %s", (card,))
+            assert await undeliverable(conn, book, "today") == ["C1"]
+        assert await undeliverable(conn, book, "tomorrow") == ["#finance"]
+
+
+async def undeliverable(conn: AsyncConnection[Any], book: Book, key: str) -> list[str]:
+    async with fact(conn, book.queue) as recorded:
+        digest = await digests.make(recorded, key)
+    assert digest is not None
+    return [line.note.split(":")[0] for line in digest.lines if line.topic == "undeliverable"]
+
+
+COPY = "insert into messages (message_id, kind, approval_id, target) values (%s, %s, %s, 'C1')"
 
 
 async def refer(conn: AsyncConnection[Any], approval: Approval) -> None:
