@@ -53,6 +53,8 @@ async def reject(house: Running, title: str) -> None:
 async def test_a_commit_that_changed_after_the_approval_is_asked_about_again_and_the_rejection_wins(house):
     thread_id = await house.run("moving", {"log": []})
     late = copy.deepcopy(house.slack.click_payload(ROSA, card(house, DEPLOY), "signoff.approve"))
+    await answer(house, DEPLOY, "reject", ROSA)
+    (form,) = await house.slack.until(lambda: house.slack.views(ROSA))
     await answer(house, DEPLOY)
     moving_world.world["head"] = "beef"
     await house.drain()
@@ -71,6 +73,10 @@ async def test_a_commit_that_changed_after_the_approval_is_asked_about_again_and
     await house.slack.deliver(late)
     (told,) = await house.slack.until(lambda: house.slack.ephemerals(ROSA))
     assert f"/p{new}|a new card> asks about it" in told["text"]
+    await house.slack.submit(ROSA, form, {"words": "too early"})
+    (instead,) = house.slack.views(ROSA)
+    assert f"/p{new}|a new card> asks about it" in words(instead)
+    assert "too early" in words(instead)
 
     await reject(house, DEPLOY)
     moving_world.world["head"] = "f00d"

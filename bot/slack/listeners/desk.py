@@ -203,6 +203,13 @@ class Desk:
             outcome.why, outcome.approval, groups, link, wrong, user=person.user, thread=outcome.thread
         )
 
+    async def link_to_new(self, approval: Approval) -> str | None:
+        """Return the permalink of the card that asks instead of a superseded one; None for any other."""
+        if approval.status != "superseded":
+            return None
+        _, link = await self.ask(lambda conn: _mentions(conn, approval))
+        return link
+
     async def whisper(self, person: Person, text: str, about: Approval | None = None) -> None:
         """Tell one person privately, directly where they cannot be told in the channel. Never raises.
 

@@ -14,10 +14,10 @@ from bot.slack.cards.refusals import refusal
 from bot.slack.form import ACTION, Spot, item_at, rows_at, spot_of
 from bot.slack.listeners.clicks import answer_unknown
 from bot.slack.listeners.desk import NOT_SHOWN, DatabaseAway, Desk, Person, person_of, unraised
-from bot.slack.listeners.submissions import keep_open, put
+from bot.slack.listeners.submissions import keep_open, put, taken
 from bot.slack.views import modals
 from bot.slack.views.editing import Editing
-from bot.slack.views.modals import correct_modal, edit_modal, item_modal, refusal_view, taken_modal
+from bot.slack.views.modals import correct_modal, edit_modal, item_modal, refusal_view
 from bot.slack.views.submitted import TOO_MUCH, Mistyped, first_input, kept_item, typed
 
 View = dict[str, Any]
@@ -48,7 +48,7 @@ async def _row(desk: Desk, ack: AsyncAck, body: dict[str, Any]) -> None:
     await ack()
     with unraised("row_not_drawn", user=person.user):
         if _passed(case, editing):
-            await desk.turn(person, view, _taken(case, view))
+            await desk.turn(person, view, await taken(desk, case.approval, case.thread, view))
         elif action["action_id"] == f"{ACTION}.remove":
             await desk.turn(person, view, _without(case, editing, spot, view))
         else:
@@ -103,7 +103,7 @@ async def _keep(desk: Desk, person: Person, view: View) -> View | None:
     if editing is None or case is None:
         return refusal_view(refusal("unknown"), typed(view))
     if _passed(case, editing):
-        return _taken(case, view)
+        return await taken(desk, case.approval, case.thread, view)
     kept = await asyncio.to_thread(kept_item, case.approval, editing, view)
     if not await desk.redrawn(view["root_view_id"], _form(case, kept)):
         raise Mistyped({first_input(view): _NOT_REDRAWN})
@@ -113,7 +113,3 @@ async def _keep(desk: Desk, person: Person, view: View) -> View | None:
 def _passed(case: Case, editing: Editing) -> bool:
     """Tell whether what the form was made from no longer waits."""
     return case.approval.status != "pending" or case.approval.revision != editing.token.revision
-
-
-def _taken(case: Case, view: View) -> View:
-    return taken_modal(case.approval, case.approval.edited_by, typed(view), case.thread)

@@ -9,7 +9,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.facts.votes import Case, Click, NotRecorded, Recorded
-from bot.postgres.rows import Approval
+from bot.postgres.rows import Approval, Thread
 from bot.slack.blocks.drawn import fits_ack
 from bot.slack.cards.refusals import refusal, titled
 from bot.slack.listeners.desk import UNSURE, DatabaseAway, Desk, Person, person_of
@@ -136,11 +136,19 @@ async def _record(
     if outcome.approval is not None and outcome.stands:
         return outcome.approval
     if outcome.approval is not None and outcome.why in ("settled", "outdated"):
-        return modals.taken_modal(outcome.approval, outcome.approval.edited_by, typed(view), outcome.thread)
+        return await taken(desk, outcome.approval, outcome.thread, view)
     if outcome.why in _FOR_NOW:
         raise Mistyped({first_input(view): refusal(outcome.why)})
     text = await desk.wording(person, outcome)
     return modals.refusal_view(titled(outcome.approval, text) if outcome.approval else text, typed(view))
+
+
+async def taken(
+    desk: Desk, approval: Approval, thread: Thread | None, view: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what takes the place of a form that came too late, with what was typed in it."""
+    link = await desk.link_to_new(approval)
+    return modals.taken_modal(approval, approval.edited_by, typed(view), thread, link)
 
 
 def _click(person: Person, token: Token, said: dict[str, Any]) -> Click:

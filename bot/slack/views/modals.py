@@ -149,12 +149,14 @@ def taken_modal(
     by: str | None,
     typed: Mapping[str, Any] | None = None,
     thread: Thread | None = None,
+    permalink: str | None = None,
 ) -> Block:
     """Say that somebody or something was first, `by` whom where it is an edit, and keep what was typed.
 
-    `approval` is the row as it stands now; `typed` is by label, and is not saved anywhere.
+    `approval` is the row as it stands now; `typed` is by label, and is not saved anywhere. `permalink` leads
+    to the card that asks instead of a superseded one.
     """
-    text = refusal("settled", approval, thread=thread)
+    text = refusal("settled", approval, thread=thread, permalink=permalink)
     if approval.status == "pending":
         corrected = approval.correction is not None and approval.correction.by is not None
         who = mention(by) if by and not corrected else "Somebody"  # which of the two came last is not kept
