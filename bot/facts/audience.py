@@ -23,9 +23,13 @@ async def tell(
 ) -> None:
     """Give these people a copy of the card, in their own conversation with the bot; each is made once.
 
-    `problem` is why its approvers cannot come to a decision; ops are told of each once, too.
+    `problem` is why its approvers cannot come to a decision; ops are told of each once, too. Of what was
+    decided while Slack was asked who they are, nobody is told: they would read it for the first time.
     """
     async with fact(conn, queue) as recorded:
+        found = await conn.execute(_WAITS, {"id": approval.approval_id})
+        if await found.fetchone() is None:
+            return
         for user in people:
             recorded.post(_copy(approval, user))
         if problem is not None:
@@ -50,3 +54,6 @@ def _copy(approval: Approval, user: str) -> NewMessage:
         approval_id=approval.approval_id,
         thread_id=approval.thread_id,
     )
+
+
+_WAITS = "select 1 from approvals where approval_id = %(id)s and status = 'pending' for no key update"

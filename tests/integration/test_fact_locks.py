@@ -15,7 +15,7 @@ from bot.approvals import Policy
 from bot.approvals.policy import Vote
 from bot.engine.thread_row import ThreadRow
 from bot.engine.unsettled import mark_applied
-from bot.facts import claims, deliveries, digests, strays, sweeps, threads
+from bot.facts import audience, claims, deliveries, digests, strays, sweeps, threads
 from bot.facts.deadlines import Reach
 from bot.facts.digests import EXPIRED
 from bot.postgres.fact import fact
@@ -293,6 +293,20 @@ async def undeliverable(conn: AsyncConnection[Any], book: Book, key: str) -> lis
 
 
 COPY = "insert into messages (message_id, kind, approval_id, target) values (%s, %s, %s, 'C1')"
+
+
+async def test_who_is_found_outside_the_channel_as_it_is_decided_gets_no_copy_of_it(book: Book) -> None:
+    """Slack is asked who is in the channel; meanwhile somebody who is decides."""
+    approval = await book.ask(Policy(approvers=(MAYA, FINN)))
+    async with book.pool.connection() as conn, book.pool.connection() as deciding:
+        async with deciding.transaction():
+            await deciding.execute(LOCK, (approval.approval_id,))
+            telling = asyncio.create_task(audience.tell(conn, book.queue, approval, [FINN], "Too few"))
+            await blocked(book)
+            await deciding.execute("update approvals set status = 'decided', decided_at = signoff_now()")
+        await telling
+
+    assert await book.rows("select from messages where kind in ('direct_card', 'ops')") == []
 
 
 async def refer(conn: AsyncConnection[Any], approval: Approval) -> None:
