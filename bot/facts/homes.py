@@ -99,14 +99,22 @@ with homes as (
        or exists (select 1 from user_groups g where h.user_id = any(g.members)
                   and c.approvers ?| array[g.group_id, '@' || g.handle])
        or exists (select 1 from votes v where v.approval_id = c.approval_id and v.user_id = h.user_id)
+), held as (
+    select message_id from messages where message_id in (select message_id from concerned)
+    order by message_id for no key update  -- as `regrouped`, which may want the same at once
 )
 update messages m
 set wanted = m.wanted + 1, retry_at = greatest(signoff_now(), m.woken_at + %(spacing)s, m.retry_at)
-from concerned where m.message_id = concerned.message_id
+from held where m.message_id = held.message_id
 """
 
 _REGROUPED = """
-update messages
-set wanted = wanted + 1, retry_at = greatest(signoff_now(), woken_at + %(spacing)s, retry_at)
-where kind = 'home' and verified_at > signoff_now() - %(kept)s and target = any(%(people)s)
+with held as (
+    select message_id from messages
+    where kind = 'home' and verified_at > signoff_now() - %(kept)s and target = any(%(people)s)
+    order by message_id for no key update
+)
+update messages m
+set wanted = m.wanted + 1, retry_at = greatest(signoff_now(), m.woken_at + %(spacing)s, m.retry_at)
+from held where m.message_id = held.message_id
 """

@@ -15,7 +15,7 @@ from bot.approvals import Policy
 from bot.approvals.policy import Vote
 from bot.engine.thread_row import ThreadRow
 from bot.engine.unsettled import mark_applied
-from bot.facts import audience, claims, deliveries, digests, strays, sweeps, threads
+from bot.facts import audience, claims, deliveries, digests, homes, strays, sweeps, threads
 from bot.facts.deadlines import Reach
 from bot.facts.digests import EXPIRED
 from bot.postgres.fact import fact
@@ -307,6 +307,41 @@ async def test_who_is_found_outside_the_channel_as_it_is_decided_gets_no_copy_of
         await telling
 
     assert await book.rows("select from messages where kind in ('direct_card', 'ops')") == []
+
+
+async def group_changes(conn: AsyncConnection[Any]) -> None:
+    await homes.regrouped(conn, [MAYA, FINN])
+
+
+async def card_changed(conn: AsyncConnection[Any]) -> None:
+    assert await homes.behind(conn) == 2
+
+
+@pytest.mark.parametrize("act", [group_changes, card_changed])
+async def test_homes_are_wanted_in_one_order_whatever_has_changed(book: Book, act: Any) -> None:
+    await book.ask(POLICY)
+    await book.execute("update messages set woken_at = signoff_now() - interval '3 seconds'")
+    await book.execute("update slack_workspace set homes_swept_at = signoff_now() - interval '1 minute'")
+    for user in (FINN, MAYA):
+        await book.execute(HOME, f"home:{user}", user)
+    async with book.pool.connection() as conn, book.pool.connection() as other:
+        async with other.transaction():
+            await other.execute("set local lock_timeout = '2s'")
+            await other.execute(WANTED, (f"home:{MAYA}",))
+            wanting = asyncio.create_task(act(conn))
+            await blocked(book)
+            await other.execute(WANTED, (f"home:{FINN}",))
+        await wanting
+
+    homes_now = await book.rows("select wanted from messages where kind = 'home'")
+    assert [row["wanted"] for row in homes_now] == [3, 3]
+
+
+HOME = (
+    "insert into messages (message_id, kind, target, verified_at, woken_at) "
+    "values (%s, 'home', %s, signoff_now(), signoff_now() - interval '1 minute')"
+)
+WANTED = "update messages set wanted = wanted + 1 where message_id = %s"
 
 
 async def refer(conn: AsyncConnection[Any], approval: Approval) -> None:
