@@ -48,16 +48,24 @@ def tell_outcome(fact: Fact, approval: Approval, thread: Thread, event: str) -> 
     """Tell the requester, in the card's thread and directly; everybody else has the card itself."""
     if not thread.requester:
         return
-    fact.post(under_card(approval, "note", "outcome", {"event": event}))
+    fact.post(_reply(approval, event))
     fact.post(
         NewMessage(
-            f"outcome:{approval.approval_id}",
+            _direct(approval),
             "outcome",
             target=thread.requester,
             approval_id=approval.approval_id,
             thread_id=thread.thread_id,
         )
     )
+
+
+def _reply(approval: Approval, event: str) -> NewMessage:
+    return under_card(approval, "note", "outcome", {"event": event})
+
+
+def _direct(approval: Approval) -> str:
+    return f"outcome:{approval.approval_id}"
 
 
 async def call_off(fact: Fact, approval: Approval, thread: Thread, why: str, at: datetime) -> None:
@@ -76,6 +84,9 @@ async def close(
     """End an approval that no longer waits for an answer, without a decision of its own."""
     await fact.conn.execute(_CLOSE, {"id": approval.approval_id, "status": status, "at": at})
     fact.redraw_cards(approval.approval_id, SETTLE)
+    if approval.decision is not None:  # which its requester was told, and which was not used after all
+        fact.redraw(_reply(approval, status).message_id)
+        fact.redraw(_direct(approval))
     fact.audit(
         approval.thread_id,
         f"approval.{status}",

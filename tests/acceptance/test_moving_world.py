@@ -9,7 +9,7 @@ from typing import Any
 
 import moving_world
 import pytest
-from fixtures_house import FINANCE, MAYA, ROSA, Row, Running, running_house
+from fixtures_house import FINANCE, MAYA, OTTO, ROSA, Row, Running, running_house
 
 DEPLOY, ANNOUNCE = "Deploy the shop?", "Announce it?"
 
@@ -51,11 +51,13 @@ async def reject(house: Running, title: str) -> None:
 
 
 async def test_a_commit_that_changed_after_the_approval_is_asked_about_again_and_the_rejection_wins(house):
-    thread_id = await house.run("moving", {"log": []})
+    thread_id = await house.run("moving", {"log": []}, OTTO)
     late = copy.deepcopy(house.slack.click_payload(ROSA, card(house, DEPLOY), "signoff.approve"))
     await answer(house, DEPLOY, "reject", ROSA)
     (form,) = await house.slack.until(lambda: house.slack.views(ROSA))
     await answer(house, DEPLOY)
+    await house.house.desk.showing.idle()
+    assert "Approved" in words(house.slack.messages(OTTO))
     moving_world.world["head"] = "beef"
     await house.drain()
 
@@ -68,6 +70,10 @@ async def test_a_commit_that_changed_after_the_approval_is_asked_about_again_and
     assert "Superseded" in before
     assert f"The decision by <@{MAYA}> was not used" in before
     assert "Your decision was not used" in words(house.slack.messages(MAYA))
+    under = [m for m in house.slack.messages(FINANCE) if m.get("thread_ts") == card(house, DEPLOY, 0)["ts"]]
+    for told in (house.slack.messages(OTTO), under[1:]):
+        assert f"The decision by <@{MAYA}> was not used" in words(told)
+        assert "Approved" not in words(told)
     new, old = (card(house, DEPLOY, nth)["ts"].replace(".", "") for nth in (-1, 0))
     assert f"/p{old}|" not in words(house.slack.messages(MAYA)), "that one leads nowhere"
     await house.slack.deliver(late)
