@@ -46,10 +46,12 @@ def found(
 ) -> Approval:
     """Return the approval of a new pause, decided already where it is left to policy.
 
-    One that `follows` another counts its revisions on, and knows what changed since.
+    One that `follows` another counts its revisions on, knows what changed since, and keeps whom an escalation
+    added: they may have given the answer that was not used.
     """
     request = pause.asked.request
     policy, sla, notices = in_force(workflow, request)
+    escalated = follows.escalated if follows else ()
     decision = by_policy(request, workflow, thread.autonomy, now)
     # Until the card is delivered the deadline counts from now: what nobody ever saw is rejected then.
     due = sla.due(now) if decision is None else None
@@ -64,7 +66,7 @@ def found(
         payload_hash=pause.payload_hash,
         proposal=request.proposal,
         edited_by=None,
-        policy=policy,
+        policy=policy.with_approvers(escalated),
         sla=sla,
         notices=notices,
         channel=workflow.channel,
@@ -81,6 +83,7 @@ def found(
         created_at=now,
         changed=since(follows.request, request) if follows else (),
         asked_again=follows.asked_again + 1 if follows and follows.decision else 0,
+        escalated=escalated,
         answering=Answering.to(pause.asked, workflow.reply),
     )
 

@@ -51,6 +51,7 @@ async def register(
             "next_at": approval.next_at,
             "decision": Json(decision.answer()) if decision else None,
             "decided_at": approval.decided_at,
+            "escalated": list(approval.escalated),
             "now": approval.created_at,
             **_asked(approval),
         },
@@ -141,11 +142,11 @@ def _card(approval: Approval) -> NewMessage:
 _INSERT = """
 insert into approvals (approval_id, thread_id, interrupt_id, revision, asked_again, changed, correction,
                        status, dialect, answering, request, payload_hash, proposal, policy, sla, notices,
-                       channel, next_at, due_at, decision, decided_at, created_at)
+                       channel, next_at, due_at, decision, decided_at, escalated, created_at)
 values (%(approval_id)s, %(thread_id)s, %(interrupt_id)s, %(revision)s, %(asked_again)s, %(changed)s,
         %(correction)s, %(status)s, %(dialect)s, %(answering)s, %(request)s, %(hash)s, %(proposal)s,
         %(policy)s, %(sla)s, %(notices)s, %(channel)s, %(next_at)s, %(next_at)s, %(decision)s, %(decided_at)s,
-        %(now)s)
+        %(escalated)s, %(now)s)
 """
 
 _REVISE = """

@@ -12,6 +12,7 @@ import pytest
 from fixtures_engine import FINN, MAYA, Bench, bench, chain, flow, side_by_side
 from langgraph.graph import START
 from langgraph.types import interrupt
+from psycopg.types.json import Jsonb
 
 from bot.approvals import ApprovalRequest, Fallback, Policy, Sla, ask
 from bot.approvals.basis import MOST_REFUSALS
@@ -105,6 +106,29 @@ async def test_what_was_approved_in_another_world_is_asked_again_at_the_same_int
         await it.answer(again)
         assert (await it.thread(thread_id)).result["log"] == [["pay", "approve"], "after"]
         assert len(await stale(it, thread_id)) == 1
+
+
+async def test_whom_an_escalation_had_added_is_asked_again_too(database):
+    world = World()
+    sla = Sla(respond_within=timedelta(hours=8), escalate=((timedelta(hours=1), (FINN,)),))
+    async with bench(
+        database, flow(chain(State, world.asking("pay?")), policy=Policy(approvers=(MAYA,)), sla=sla)
+    ) as it:
+        thread_id = await it.run()
+        first = await the(it, thread_id)
+        await it.execute(
+            "update approvals set steps_done = 1, escalated = %s, "
+            "policy = jsonb_set(policy, '{approvers}', %s) where approval_id = %s",
+            [FINN],
+            Jsonb([MAYA, FINN]),
+            first.approval_id,
+        )
+        world.now = "w2"
+        await it.answer(first)
+
+        again = await the(it, thread_id)
+        assert again.approval_id != first.approval_id
+        assert (again.policy.approvers, again.escalated) == ((MAYA, FINN), (FINN,))
 
 
 @pytest.mark.parametrize("back_before_the_rejection", [True, False])
