@@ -20,7 +20,7 @@ from bot.house import House, opened
 from bot.postgres import embedded, time_machine
 from bot.postgres.migrate import migrate
 from bot.roles.child import keep_worker
-from bot.roles.http import PortTaken, bound
+from bot.roles.http import bound, no_page
 from bot.roles.roles import hear
 from bot.roles.stopping import pause
 from bot.settings import Settings
@@ -115,7 +115,7 @@ async def _slack(folder: Path, port: int, clock: DemoClock) -> AsyncIterator[Emu
     try:
         await slack.start()
     except OSError as error:
-        raise PortTaken(f"Port {port} is taken: `signoff demo --port` takes another.") from error
+        raise no_page(error, port, "demo") from error
     try:
         yield slack
     finally:

@@ -34,9 +34,17 @@ def bound(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        why = "is taken" if taken else f"cannot be listened on ({error.strerror or error})"
-        raise PortTaken(f"{host}:{port} {why}: set PORT, or HOST, to another.") from error
+        raise PortTaken(f"{host}:{port} {_why(error)}: set PORT, or HOST, to another.") from error
+
+
+def no_page(error: OSError, port: int, command: str) -> PortTaken:
+    """Say why the local Slack's page cannot be on a port, and how to put it on another."""
+    return PortTaken(f"Port {port} {_why(error)}: `signoff {command} --port` takes another.")
+
+
+def _why(error: OSError) -> str:
+    taken = error.errno == errno.EADDRINUSE
+    return "is taken" if taken else f"cannot be listened on ({error.strerror or error})"
 
 
 async def serve(app: ASGIApp, listening: socket.socket, stop: asyncio.Event) -> None:

@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from bot.api.tokens import TokenDoor
+from bot.commands.emulator import emulator
 from bot.roles import slack as roles_slack
 from bot.roles.child import keep_worker, worker_command
 from bot.roles.http import PortTaken, bound, serve
@@ -141,6 +142,11 @@ async def test_a_process_that_could_hear_no_click_does_not_start():
 def test_a_port_that_is_taken_is_said_in_one_line():
     with bound("127.0.0.1", 0) as first, pytest.raises(PortTaken, match="PORT"):
         bound("127.0.0.1", first.getsockname()[1])
+
+
+def test_a_taken_port_of_the_local_slack_is_said_with_how_to_take_another():
+    with bound("127.0.0.1", 0) as first, pytest.raises(PortTaken, match="`signoff emulator --port` takes"):
+        emulator(first.getsockname()[1], None, forget=True, rate_limits=True)
 
 
 async def test_a_request_under_way_is_answered_before_the_server_ends():
