@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.errors import is_invalid_resume
 from langgraph.pregel import Pregel
 from langgraph.types import Interrupt, StateSnapshot
 from psycopg import OperationalError
@@ -23,6 +24,7 @@ from bot.engine import kept
 from bot.engine.handlers import INTERRUPT, Handled, handled, pending
 from bot.engine.plan import Snapshot, StoppedSilently
 from bot.engine.raised import is_cancelled
+from bot.engine.refused import Refused
 from bot.engine.stepping import steps_into
 from bot.engine.stops import Write
 from bot.facts.pauses import Pause
@@ -79,7 +81,8 @@ class GraphRun:
         self._graph.checkpointer = self._saver
         self._nests = any(steps_into(graph, name) for name in graph.nodes)
         self._handles = any(node.error_handler_node for node in graph.nodes.values())
-        self._refused = 0
+        self._moved = 0
+        self._refused = Refused()
         self._known: frozenset[str] = frozenset()
         self._corrects = corrects
         self._context = context
@@ -139,20 +142,27 @@ class GraphRun:
         """Send each answer to its interrupt id. Never a bare value: that would answer whatever is pending.
 
         `update` goes with them: as an `aupdate_state` of its own it would discard what is pending.
-        Where a node refuses its answer, since its basis has moved, nothing of that is stored, and the others'
-        are. As after any error the graph has to be driven on, and the node asks about the world as it is.
-        Raises `KeepsChanging` where it refuses again and again in one run.
+        Where a node refuses its answer, since its basis has moved or its model does not take it, nothing of
+        that is stored, and the others' are. As after any error the graph has to be driven on, and the node
+        asks about the world as it is. Raises `KeepsChanging` where that moves again and again in one run.
         """
         try:
             return await self._run(kept.updating(self._graph, update, resume=dict(answers)))
         except NodeRaised as raised:
-            if not is_moved(raised.error):
+            if not is_invalid_resume(raised.error):
                 raise
-            log.info("answer_refused", why="its basis has moved")
-        self._refused += 1
-        if self._refused >= MOST_REFUSALS:
-            raise KeepsChanging
+            self._note(answers, raised.error)
         return await self.read()
+
+    def _note(self, answers: Mapping[str, Any], error: BaseException) -> None:
+        moved = is_moved(error)
+        log.info("answer_refused", why="its basis has moved" if moved else "its model does not take it")
+        if not moved:
+            self._refused.note(answers, error)
+            return
+        self._moved += 1
+        if self._moved >= MOST_REFUSALS:
+            raise KeepsChanging
 
     async def step(self, writes: Iterable[Write]) -> Snapshot:
         """Write what was decided at breakpoints to the state, or run on past them where nothing is to write.
@@ -188,7 +198,7 @@ class GraphRun:
         snapshot = await self._ran(await self._unless_lost(running))
         if not snapshot.pauses and (snapshot.unfinished or await self._stands_still()):
             raise StoppedSilently
-        return snapshot
+        return self._refused.shown(snapshot)
 
     async def _stands_still(self) -> bool:
         return not self._at_rest() and (await self.read()).unfinished

@@ -183,7 +183,8 @@ class Ledger:
         for approval, pause in changes.revised:
             await revise(recorded, approval, pause, workflow)
         for approval, pause in changes.superseded:
-            await supersede(recorded, approval, pause, rows.now)
+            why = snapshot.refused.get(pause.interrupt_id)
+            await supersede(recorded, approval, pause, rows.now, refused=why)
         asked = (*changes.superseded, *((None, pause) for pause in changes.new))
         decided = [
             await register(
@@ -193,6 +194,7 @@ class Ledger:
                 pause,
                 rows.now,
                 follows=before,
+                refused=snapshot.refused.get(pause.interrupt_id),
                 correction=correctable(workflow, snapshot, pause),
             )
             for before, pause in asked

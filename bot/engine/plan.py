@@ -35,7 +35,9 @@ class Snapshot:
     `stranded` are interrupts that the checkpoint holds and no node of the graph asks any more. `stops` are
     the places behind those of its `pauses` that LangGraph has no interrupt for, by id. `late` are those that
     are answered after the others of their step, since an error handler asks them: LangGraph runs a handler
-    that has finished again for whoever is answered after it.
+    that has finished again for whoever is answered after it. `refused` are those whose answer was sent and
+    came to nothing, since their model does not take it, with why; `singly` says that only by sending each
+    alone that can be told.
     """
 
     started: bool
@@ -50,6 +52,8 @@ class Snapshot:
     returned: bool = False
     stranded: frozenset[str] = frozenset()
     late: frozenset[str] = frozenset()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    singly: bool = False
     stops: Mapping[str, Stop] = field(default_factory=dict)
 
     @property
@@ -133,7 +137,7 @@ def follow(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Changes:
     A pause that is gone was applied where its row carries the mark, and is an orphan where not, or where its
     checkpoint still holds it. The same pause with another payload is a new revision while it waits; where
     it was decided, the decision was on something else: it is superseded, and people are asked again. But
-    what was rejected before its basis moved stays rejected.
+    what was rejected before its basis moved stays rejected. So is a decision that its model refused.
     """
     rows = {a.interrupt_id: a for a in approvals if a.status != "superseded" and a.applied_at is None}
     pauses = {pause.interrupt_id: pause for pause in snapshot.pauses}
@@ -141,11 +145,14 @@ def follow(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Changes:
     known = {key: a for key, a in rows.items() if key not in closed}
     gone = [a for key, a in known.items() if key not in pauses]
     differs = [(known[key], pause) for key, pause in pauses.items() if _differs(known.get(key), pause)]
+    unused = [(known[key], pauses[key]) for key in snapshot.refused if key in known and key in pauses]
+    refused = [pair for pair in unused if _is_due(pair[0]) and pair not in differs]
     return Changes(
         new=tuple(pause for key, pause in pauses.items() if key not in rows),
         revised=tuple((a, pause) for a, pause in differs if a.status == "pending"),
         superseded=(
             *((a, pause) for a, pause in differs if a.status != "pending" and not _stands(a, pause)),
+            *refused,
             *((a, pauses[key]) for key, a in closed.items() if key in pauses),
         ),
         vanished=tuple(a for a in gone if not _was_sent(a, snapshot)),
@@ -208,8 +215,8 @@ def _answer(snapshot: Snapshot, approvals: tuple[Approval, ...]) -> Move:
         # question; running on first shows it.
         return Drive()
     # LangChain warns that one bad answer among several can run the other tools twice.
-    alone = [pair for pair in decided if pair[1].asked.dialect == "per_call"]
-    return Send((alone[0],) if alone else decided)
+    alone = tuple(pair for pair in decided if pair[1].asked.dialect == "per_call")
+    return Send((alone or decided)[:1] if alone or snapshot.singly else decided)
 
 
 def _was_sent(approval: Approval, snapshot: Snapshot) -> bool:

@@ -47,6 +47,16 @@ def _misfit(error: ValidationError) -> str:
     return f"{where}{first['msg']}" + (f" (and {others} more)" if others else "")
 
 
+def why_refused(error: BaseException) -> str:
+    """Say in one line, for people in Slack, what is wrong with an answer that did not fit its model."""
+    if not isinstance(error, ValidationError):
+        return line(error)
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = "".join(f"{key}." for key in first["loc"])[:-1]
+    said: str = masked(as_text(f"{where}: {first['msg']}" if where else first["msg"]))
+    return " ".join(said.replace("Value error, ", "", 1).split())[:300] or type(error).__name__
+
+
 def trace(error: BaseException) -> str:
     """Return the traceback; of a long one its end, where the error is.
 

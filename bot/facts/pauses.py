@@ -19,6 +19,8 @@ from bot.approvals.workflow import Workflow
 from bot.facts.deadlines import under
 from bot.postgres.rows import Approval, Thread
 
+_REFUSED = "Asked again, since the workflow's own check refused the last answer: {}"
+
 
 @dataclass(frozen=True)
 class Pause:
@@ -42,12 +44,18 @@ class Pause:
 
 
 def found(
-    thread: Thread, workflow: Workflow, pause: Pause, now: datetime, *, follows: Approval | None = None
+    thread: Thread,
+    workflow: Workflow,
+    pause: Pause,
+    now: datetime,
+    *,
+    follows: Approval | None = None,
+    refused: str | None = None,
 ) -> Approval:
     """Return the approval of a new pause, decided already where it is left to policy.
 
-    One that `follows` another counts its revisions on, knows what changed since, and keeps whom an escalation
-    added: they may have given the answer that was not used.
+    One that `follows` another counts its revisions on, knows what changed since, or why the workflow's own
+    model `refused` the answer, and keeps whom an escalation added: they may have given what was not used.
     """
     request = pause.asked.request
     policy, sla, notices = in_force(workflow, request)
@@ -64,11 +72,11 @@ def found(
         dialect=pause.asked.dialect,
         asked=pause.payload,
         payload_hash=pause.payload_hash,
-        proposal=request.proposal,
+        proposal=_filled_in(follows, pause) if follows and refused else request.proposal,
         edited_by=None,
         policy=policy.with_approvers(escalated),
         sla=sla,
-        notices=notices,
+        notices=(_REFUSED.format(refused), *notices) if refused else notices,
         channel=workflow.channel,
         delivery="pending",
         delivery_error=None,
@@ -82,10 +90,26 @@ def found(
         applied_at=None,
         created_at=now,
         changed=since(follows.request, request) if follows else (),
-        asked_again=follows.asked_again + 1 if follows and follows.decision else 0,
+        asked_again=_in_vain(follows, refused) if follows and follows.decision else 0,
         escalated=escalated,
         answering=Answering.to(pause.asked, workflow.reply),
     )
+
+
+def _in_vain(follows: Approval, refused: str | None) -> int:
+    """Count the answers in a row that came to nothing; what a model refuses once, as each takes a person."""
+    return max(follows.asked_again, 1) if refused else follows.asked_again + 1
+
+
+def _filled_in(follows: Approval, pause: Pause) -> Any:
+    """Return what to start from: in a question's form all that was filled in, as its card says, and is wrong.
+
+    A proposal that could be approved as it stands is the workflow's, and not what was just refused.
+    """
+    decision, request = follows.decision, pause.asked.request
+    is_answer = decision is not None and decision.approved and "approve" not in request.allow
+    same = follows.payload_hash == pause.payload_hash
+    return decision.proposal if decision and is_answer and same else request.proposal
 
 
 def revised(approval: Approval, pause: Pause, workflow: Workflow) -> Approval:

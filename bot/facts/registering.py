@@ -26,14 +26,15 @@ async def register(
     now: datetime,
     *,
     follows: Approval | None = None,
+    refused: str | None = None,
     correction: Correction | None = None,
 ) -> Decision | None:
     """Record a new pause; returns the policy's decision where it is left to that.
 
-    `follows` is the approval of the same pause that was superseded, `correction` what may be put right of
-    the state.
+    `follows` is the approval of the same pause that was superseded, `refused` why its graph did not take the
+    answer, `correction` what may be put right of the state.
     """
-    approval = found(thread, workflow, pause, now, follows=follows)
+    approval = found(thread, workflow, pause, now, follows=follows, refused=refused)
     decision = approval.decision
     if decision is not None:
         correction = None

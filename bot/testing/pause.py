@@ -111,7 +111,7 @@ class Pause(Generic[R]):
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What the request wished and was refused, as the card says."""
+        """What the request wished and was refused, and why an answer before it was, as the card says."""
         return self._approval.notices
 
     @property

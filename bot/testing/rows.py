@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
 
-from bot.approvals.correction import Correction
 from bot.approvals.decision import Decision
 from bot.approvals.dialects import End
 from bot.approvals.policy import Vote
@@ -129,8 +128,8 @@ class Rows:
 
     def _follow_pauses(self, snapshot: Snapshot, workflow: Workflow) -> None:
         changes = follow(snapshot, self._unsettled())
-        for approval, _ in changes.superseded:
-            refuse_to_go_round(approval)
+        for approval, pause in changes.superseded:
+            refuse_to_go_round(approval, snapshot.refused.get(pause.interrupt_id))
         self._apply(changes.applied)
         for approval in changes.vanished:
             self._close(approval, "orphaned")
@@ -140,15 +139,15 @@ class Rows:
         for approval, _ in changes.superseded:
             self._close(approval, "superseded")
         for before, pause in (*changes.superseded, *((None, pause) for pause in changes.new)):
-            self._register(pause, workflow, before, correctable(workflow, snapshot, pause))
+            self._register(pause, workflow, before, snapshot)
 
     def _register(
-        self, pause: Pause, workflow: Workflow, follows: Approval | None, correction: Correction | None
+        self, pause: Pause, workflow: Workflow, follows: Approval | None, snapshot: Snapshot
     ) -> None:
-        now = self._clock()
-        approval = found(self.thread, workflow, pause, now, follows=follows)
+        now, refused = self._clock(), snapshot.refused.get(pause.interrupt_id)
+        approval = found(self.thread, workflow, pause, now, follows=follows, refused=refused)
         if approval.status == "pending":
-            approval = replace(approval, correction=correction)
+            approval = replace(approval, correction=correctable(workflow, snapshot, pause))
         if approval.status == "pending" and self._delivers():
             first, due = first_steps(approval.sla, now)
             approval = replace(approval, delivery="delivered", delivered_at=now, next_at=first, due_at=due)

@@ -11,7 +11,6 @@ import psycopg
 from fixtures_engine import bench, chain, flow, side_by_side
 from langgraph.types import interrupt
 from psycopg_pool import PoolTimeout
-from pydantic import BaseModel, field_validator
 
 from bot.approvals import ApprovalRequest, ask
 from bot.engine import ledger
@@ -266,34 +265,6 @@ async def test_a_database_error_of_a_node_is_the_nodes_own(database):
 
             thread = await it.thread(thread_id)
             assert (thread.status, str(error) in thread.error) == ("failed", True)
-
-
-async def test_an_answer_that_the_graph_refuses_fails_the_thread_before_it_is_stored(database):
-    even = True
-
-    class Amount(BaseModel):
-        amount: int
-
-        @field_validator("amount")
-        @classmethod
-        def _is_even(cls, amount: int) -> int:
-            if even and amount % 2:
-                raise ValueError("not even")
-            return amount
-
-    def node(state):
-        return {"log": [interrupt({"title": "how much?"}, response_schema=Amount).amount]}
-
-    async with bench(database, flow(chain(State, node))) as it:
-        thread_id = await it.run()
-        await it.answer((await it.pending(thread_id))["how much?"], proposal={"amount": 7})
-        thread = await it.thread(thread_id)
-        assert (thread.status, "not even" in thread.traceback) == ("failed", True)
-
-        even = False
-        await it.retry(thread_id)
-        await it.drain()
-        assert (await it.thread(thread_id)).result == {"log": [7]}
 
 
 async def test_a_reply_function_that_raises_is_an_error_of_the_workflow(database):

@@ -20,6 +20,7 @@ from bot.engine.plan import (
     follow,
     next_move,
 )
+from bot.engine.refused import Refused
 from bot.facts.pauses import Pause
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
@@ -183,3 +184,21 @@ def test_a_nodes_nameless_interrupt_is_answered_after_everything_else():
 
     assert next_move(paused(pauses=(PAUSE, nameless), stops=stops), (row, Row())) == Wait()
     assert next_move(paused(pauses=(nameless,), stops=stops), (row,)) == Step(((row, nameless),))
+
+
+def test_a_refused_answer_is_told_once_and_of_several_none_before_each_was_sent_alone():
+    first, second = (replace(PAUSE, interrupt_id=c * 32) for c in "cd")
+    both = paused(pauses=(first, second), returned=True)
+    rows = [Row(pause.interrupt_id, "decided", applying_at=AT) for pause in (first, second)]
+    refused = Refused()
+
+    refused.note([first.interrupt_id, second.interrupt_id], ValueError("no"))
+    unclear = refused.shown(both)
+    assert (follow(unclear, (*rows,)), next_move(unclear, (*rows,))) == (Changes(), Send(((rows[0], first),)))
+
+    refused.note([first.interrupt_id], ValueError("no"))
+    assert follow(refused.shown(both), (*rows,)) == Changes(superseded=((rows[0], first),))
+    assert follow(refused.shown(both), (*rows,)) == Changes()
+
+    refused.note([first.interrupt_id], ValueError("no"))
+    assert not refused.shown(paused(pauses=(second,))).refused, "what is pending no more was taken"

@@ -28,7 +28,8 @@ def outcome(approval: Approval, thread: Thread) -> str | None:
             return "🚫 *Cancelled*" + (f": {why}." if why else ".") + " I did not run it."
         case "superseded":
             lost = f" The decision by {by_whom(approval)} was not used." if approval.decision else ""
-            return f"♻️ *Superseded*: what is asked has changed, and a new card asks about it.{lost}"
+            why = "the answer did not hold" if approval.applying_at else "what is asked has changed"
+            return f"♻️ *Superseded*: {why}, and a new card asks about it.{lost}"
         case "orphaned":
             lost = f" The decision by {by_whom(approval)} reached nobody." if approval.decision else ""
             return (
