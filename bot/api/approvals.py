@@ -31,6 +31,7 @@ class Approvals:
         ]
 
     async def list(self, request: Request) -> Response:
+        paging.only(request, "status", "cursor")
         status = paging.one_of(request, "status", get_args(ApprovalStatus))
         after = paging.after(request)
         async with self._share.connection() as conn:

@@ -52,6 +52,16 @@ def _mark(given: str) -> Mark | None:
     return Mark(at, found[2]) if found and at and at.tzinfo else None
 
 
+def only(request: Request, *names: str) -> None:
+    """Raise a `Problem` (422) for a parameter that there is not, or that is there twice."""
+    given = [name for name, _ in request.query_params.multi_items()]
+    for name in given:
+        if name not in names:
+            raise invalid(name, f"is no parameter of this list; there are: {', '.join(names)}")
+        if given.count(name) > 1:
+            raise invalid(name, "is given more than once")
+
+
 def one_of(request: Request, name: str, allowed: Sequence[Word]) -> Word | None:
     """Read a parameter that has to be one of a few words; raises a `Problem` (422)."""
     given = request.query_params.get(name)

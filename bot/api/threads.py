@@ -88,6 +88,7 @@ class Threads:
         return JSONResponse(thread_json(thread, approvals[thread_id]))
 
     async def list(self, request: Request) -> Response:
+        paging.only(request, "status", "workflow", "cursor")
         status = paging.one_of(request, "status", get_args(ThreadStatus))
         workflow = request.query_params.get("workflow") or None
         if workflow is not None and "\x00" in workflow:

@@ -359,6 +359,9 @@ async def test_lists_are_narrowed_by_status_and_workflow(running, api):
         ("approvals?cursor=%ff%00", "cursor"),
         ("threads?cursor=MjAyNi0xMS0yMCAuLi4", "cursor"),
         ("threads?cursor=MjAyNi0xMS0yMFQxMjowMDowMCAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMA", "cursor"),
+        ("approvals?workflow=expense", "workflow"),
+        ("threads?state=failed", "state"),
+        ("approvals?status=pending&status=decided", "status"),
     ],
 )
 async def test_a_parameter_that_is_wrong_is_named(api, query, field):
