@@ -44,7 +44,17 @@ async def drawn(conn: AsyncConnection[Any], queue: Queue, claimed: Claim, channe
     if claimed.unknown_since is not None:
         async with fact(conn, queue) as recorded:
             await strays.adopted(recorded, message, channel_id, ts)
+    if message.kind == "card" and message.ts is None and message.drawn:
+        await _lead_copies(conn, queue, claimed)
     return bool(row["again"])
+
+
+async def _lead_copies(conn: AsyncConnection[Any], queue: Queue, claimed: Claim) -> None:
+    """Draw again the copies of a card that was posted anew: they lead to where it was before."""
+    found = await conn.execute(_COPIES, {"id": claimed.message.approval_id})
+    async with fact(conn, queue) as recorded:
+        for row in await found.fetchall():
+            recorded.redraw(row["message_id"])
 
 
 async def rewritten(conn: AsyncConnection[Any], queue: Queue, claimed: Claim) -> None:
@@ -209,6 +219,8 @@ set drawn = greatest(drawn, %(drawn)s), channel_id = %(channel)s, ts = %(ts)s, p
 where message_id = %(id)s and lease = %(lease)s and (select count(*) from delivered) >= 0
 returning wanted > drawn as again
 """
+
+_COPIES = "select message_id from messages where approval_id = %(id)s and kind = 'direct_card'"
 
 _DONE = """
 update messages

@@ -47,6 +47,17 @@ async def test_a_copy_settles_when_somebody_decides_in_the_channel(house: Runnin
     assert not has_buttons(copy)
 
 
+async def test_a_copy_leads_to_the_card_that_stands_in_for_a_deleted_one(house: Running) -> None:
+    offer(house, policy=OUTSIDE)
+    await asked(house)
+    house.slack.delete_message(FINANCE, house.card(FINANCE)["ts"])
+    await house.execute("update messages set wanted = wanted + 1 where kind = 'card'")
+    await retried(house)
+
+    (copy,) = house.slack.messages(OKEY)
+    assert house.card(FINANCE)["ts"].replace(".", "") in str(copy["blocks"])
+
+
 async def test_members_of_a_group_outside_the_channel_get_it(house: Running) -> None:
     offer(house, channel="#support-review", policy=Policy(approvers=("@finance-managers", CLEO)))
     await asked(house)
