@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from os.path import isfile
 
 from bot.approvals.policy import is_user
 from bot.commands.database import desk, operator
@@ -49,7 +50,9 @@ def _parsed(given: str) -> object:
     try:
         return json.loads(read_text(given))
     except (ValueError, RecursionError) as error:
-        raise WrongUsage(f"--input is no JSON: {error}") from error
+        is_path = isfile(given)  # noqa: PTH113  Path.is_file() raises for what is too long to be a name
+        meant = f"did you mean @{given}?" if is_path else error
+        raise WrongUsage(f"--input is no JSON: {meant}") from error
 
 
 async def _record(settings: Settings, wanted: Start) -> str:

@@ -74,6 +74,8 @@ async def test_input_may_come_from_stdin_or_a_file(signoff, tmp_path):
     assert (await signoff("start", "expense", "--input", "-", stdin=HOTEL)).code == 0
     assert (await signoff("start", "expense", "--input", f"@{tmp_path}/hotel.json")).code == 0
     assert (await signoff("start", "expense", "--input", "@nowhere.json")).code == 2
+    without = await signoff("start", "expense", "--input", f"{tmp_path}/hotel.json")
+    assert (without.code, f"did you mean @{tmp_path}/hotel.json?" in without.err) == (2, True)
 
 
 @pytest.mark.parametrize(
