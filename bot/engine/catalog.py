@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any
 
 from langgraph.graph import StateGraph
-from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
 from pydantic import BaseModel, ValidationError
 
@@ -168,7 +167,7 @@ def _named(source: str, bare: BareGraph) -> Workflow:
     found = getattr(_imported(module), attribute)
     if isinstance(found, Workflow):
         return found
-    if isinstance(found, CompiledStateGraph) and found.checkpointer:
+    if isinstance(found, Pregel) and found.checkpointer:
         _warn_checkpointer(source)
     return undeclared(attribute.lower().strip("_"), found, bare)
 

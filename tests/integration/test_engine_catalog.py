@@ -20,6 +20,7 @@ PREAMBLE = """
 from typing import TypedDict
 from langgraph.graph import START, StateGraph
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.func import entrypoint
 from bot.approvals import Workflow
 
 class State(TypedDict, total=False):
@@ -63,7 +64,11 @@ MODULES = {
     "no_graph": "workflow = Workflow(name='nograph', graph=42)",
     "unfinished": "workflow = Workflow(name='unfinished', graph=StateGraph(State))",
     "twice": "workflow = Workflow(name='good', graph=builder())",
-    "bare": "plain = builder(); _made = builder().compile(checkpointer=InMemorySaver()); nothing = None",
+    "bare": (
+        "plain = builder(); _made = builder().compile(checkpointer=InMemorySaver()); nothing = None\n"
+        "@entrypoint(checkpointer=InMemorySaver())\n"
+        "def made(given): return given"
+    ),
 }
 
 STOP = {"stops", "stops_after", "inside"}
@@ -128,9 +133,10 @@ def test_a_bare_graph_lives_under_the_defaults_and_may_not_decide_itself(package
     assert workflow.declared is False
 
 
-def test_a_bare_graphs_own_checkpointer_is_replaced_with_a_warning(package):
+@pytest.mark.parametrize("attribute", ["_made", "made"])
+def test_a_bare_graphs_own_checkpointer_is_replaced_with_a_warning(package, attribute):
     with structlog.testing.capture_logs() as said:
-        catalog = load([f"{package}.bare:_made"], package=f"{package}.nothing")
+        catalog = load([f"{package}.bare:{attribute}"], package=f"{package}.nothing")
 
     assert catalog.entries["made"].graph.checkpointer is None
     assert [line["event"] for line in said] == ["checkpointer_replaced"]
