@@ -51,8 +51,8 @@ async def drawn(conn: AsyncConnection[Any], queue: Queue, claimed: Claim, channe
 
 async def _lead_copies(conn: AsyncConnection[Any], queue: Queue, claimed: Claim) -> None:
     """Draw again the copies of a card that was posted anew: they lead to where it was before."""
-    found = await conn.execute(_COPIES, {"id": claimed.message.approval_id})
     async with fact(conn, queue) as recorded:
+        found = await conn.execute(_COPIES, {"id": claimed.message.approval_id})
         for row in await found.fetchall():
             recorded.redraw(row["message_id"])
 
@@ -220,7 +220,11 @@ where message_id = %(id)s and lease = %(lease)s and (select count(*) from delive
 returning wanted > drawn as again
 """
 
-_COPIES = "select message_id from messages where approval_id = %(id)s and kind = 'direct_card'"
+_COPIES = """
+with asked as (select from approvals where approval_id = %(id)s for no key update)
+select message_id from messages
+where approval_id = %(id)s and kind = 'direct_card' and (select count(*) from asked) > 0
+"""
 
 _DONE = """
 update messages

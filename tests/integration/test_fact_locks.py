@@ -246,6 +246,26 @@ async def test_a_redraw_waits_for_whoever_holds_the_approval_before_it_takes_a_m
         assert await redrawing
 
 
+async def test_a_card_that_is_posted_anew_waits_so_before_it_takes_its_copies(book: Book) -> None:
+    approval = await book.ask(POLICY)
+    first, second = (f"direct:{approval.approval_id}:{user}" for user in (FINN, MAYA))
+    for copy in (first, second):
+        await book.execute(COPY, copy, "direct_card", approval.approval_id)
+    await book.execute("update approvals set delivered_at = signoff_now()")
+    await book.execute("update messages set drawn = 1, wanted = 2 where kind = 'card'")
+    async with book.pool.connection() as conn, book.pool.connection() as clicking:
+        claimed = await claims.claim(conn, f"card:{approval.approval_id}", "")
+        assert claimed is not None
+        async with clicking.transaction():
+            await clicking.execute("set local lock_timeout = '2s'")
+            await clicking.execute(LOCK, (approval.approval_id,))
+            await clicking.execute("update messages set ts = '1.1' where message_id = %s", (second,))
+            noting = asyncio.create_task(deliveries.drawn(conn, book.queue, claimed, "C1", "1.1"))
+            await blocked(book)
+            await clicking.execute("update messages set wanted = wanted + 1 where message_id = %s", (first,))
+        await noting
+
+
 async def test_a_post_that_is_found_again_is_not_in_the_way_of_a_redraw(book: Book) -> None:
     approval = await book.ask(POLICY)
     card, stray = f"card:{approval.approval_id}", "stray:C1:1.1"
