@@ -12,7 +12,7 @@ from bot.approvals.states import ThreadStatus
 from bot.engine.result import as_text
 from bot.engine.thread_row import ThreadRow
 from bot.engine.unsettled import Unsettled
-from bot.facts.messages import to_ops
+from bot.facts.messages import outcome_id, to_ops
 from bot.facts.settle import call_off, close
 from bot.postgres.fact import Fact
 from bot.postgres.rows import Approval, Thread
@@ -82,6 +82,8 @@ async def end(
     """Say that the thread has ended, on its cards too."""
     for approval_id in await row.ends(status, result=result, why=why, details=details):
         recorded.redraw_cards(approval_id)
+        if status in ("failed", "orphaned"):  # its requester has only heard that it was approved
+            recorded.redraw(outcome_id(approval_id))
     recorded.audit(row.thread.thread_id, f"thread.{status}", "signoff", {"why": why} if why else {})
     if status in ("failed", "orphaned"):
         tell_ops(

@@ -13,6 +13,11 @@ def card_id(approval_id: str) -> str:
     return f"card:{approval_id}"
 
 
+def outcome_id(approval_id: str) -> str:
+    """Return the id of the message that tells the requester directly how it ended."""
+    return f"outcome:{approval_id}"
+
+
 def under_card(
     approval: Approval, kind: Literal["note", "reminder", "escalation"], which: str, body: dict[str, Any]
 ) -> NewMessage:

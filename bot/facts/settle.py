@@ -9,7 +9,7 @@ from psycopg.types.json import Json
 
 from bot import metrics
 from bot.approvals.decision import Decision
-from bot.facts.messages import under_card
+from bot.facts.messages import outcome_id, under_card
 from bot.postgres.fact import ANSWERED, SETTLE, Fact, NewMessage
 from bot.postgres.rows import Approval, Thread
 
@@ -51,7 +51,7 @@ def tell_outcome(fact: Fact, approval: Approval, thread: Thread, event: str) -> 
     fact.post(_reply(approval, event))
     fact.post(
         NewMessage(
-            _direct(approval),
+            outcome_id(approval.approval_id),
             "outcome",
             target=thread.requester,
             approval_id=approval.approval_id,
@@ -62,10 +62,6 @@ def tell_outcome(fact: Fact, approval: Approval, thread: Thread, event: str) -> 
 
 def _reply(approval: Approval, event: str) -> NewMessage:
     return under_card(approval, "note", "outcome", {"event": event})
-
-
-def _direct(approval: Approval) -> str:
-    return f"outcome:{approval.approval_id}"
 
 
 async def call_off(fact: Fact, approval: Approval, thread: Thread, why: str, at: datetime) -> None:
@@ -86,7 +82,7 @@ async def close(
     fact.redraw_cards(approval.approval_id, SETTLE)
     if approval.decision is not None:  # which its requester was told, and which was not used after all
         fact.redraw(_reply(approval, status).message_id)
-        fact.redraw(_direct(approval))
+        fact.redraw(outcome_id(approval.approval_id))
     fact.audit(
         approval.thread_id,
         f"approval.{status}",

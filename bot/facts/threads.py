@@ -13,6 +13,7 @@ from psycopg.types.json import Json
 from bot.approvals.errors import SignoffError
 from bot.approvals.secrets import Secrets
 from bot.approvals.states import Autonomy
+from bot.facts.messages import outcome_id
 from bot.facts.settle import call_off
 from bot.postgres.fact import fact, fact_in_one
 from bot.postgres.jobs import Queue
@@ -111,12 +112,14 @@ async def retry(conn: AsyncConnection[Any], queue: Queue, thread_id: str, actor:
     """
     async with fact(conn, queue) as recorded:
         thread = await load(conn, thread_id)
-        await _locked_approvals(conn, thread_id)  # a click takes them before the thread, too
+        approvals = await _locked_approvals(conn, thread_id)  # a click takes them before the thread, too
         revived = await conn.execute(_RETRY, {"thread_id": thread_id})
         if revived.rowcount == 0:
             thread = await load(conn, thread_id)  # as it is by now: somebody else may have retried it
             raise NothingToRetry(f"Thread {thread_id} is {thread.status}, not failed; nothing was changed.")
         await conn.execute(_COUNT_ANEW, {"thread_id": thread_id})
+        for approval in approvals:
+            recorded.redraw(outcome_id(approval.approval_id))
         recorded.advance(thread_id)
         recorded.audit(thread_id, "thread.retried", actor, {"error": thread.error})
 

@@ -14,7 +14,7 @@ from langgraph.graph import START, StateGraph
 from bot.approvals import ApprovalRequest, Policy, Sla, Workflow, ask
 from bot.clock import Clock
 from bot.facts.claims import Claim
-from bot.facts.threads import cancel, redraw
+from bot.facts.threads import cancel, redraw, retry
 from bot.slack.blocks.drawn import Drawn
 from bot.slack.messages.render import render
 
@@ -453,9 +453,12 @@ async def test_a_card_whose_workflow_failed_meanwhile_says_why_and_so_is_the_req
     def pay(state: dict[str, Any]) -> None:
         ask(ApprovalRequest(title="Pay Acme"))
 
+    accounts: list[str] = []
+
     def book(state: dict[str, Any]) -> None:
         ask(ApprovalRequest(title="Book it"))
-        raise ValueError("no such account")
+        if not accounts:
+            raise ValueError("no such account")
 
     graph = StateGraph(dict)
     for node in (pay, book):
@@ -463,7 +466,7 @@ async def test_a_card_whose_workflow_failed_meanwhile_says_why_and_so_is_the_req
         graph.add_edge(START, node.__name__)
     both = Workflow(name="both", graph=graph, channel="#finance-approvals", policy=BOTH, retries=0)
     house.house.catalog.add(both, "both")
-    await house.run("both", {}, ROSA)
+    thread = await house.run("both", {}, ROSA)
     (booking,) = [card for card in house.cards(FINANCE) if "Book it" in card["text"]]
 
     await house.slack.click(MAYA, booking, "signoff.approve")
@@ -473,6 +476,14 @@ async def test_a_card_whose_workflow_failed_meanwhile_says_why_and_so_is_the_req
     (card,) = [card for card in house.cards(FINANCE) if "Pay Acme" in card["text"]]
     assert why in card["text"]
     assert any(f"Your request Pay Acme 🚫 {why}" in told["text"] for told in house.slack.messages(ROSA))
+    after = "The workflow failed after this: ValueError: no such account."
+    assert after in str(house.slack.messages(ROSA)), "of what was approved they had heard no more than that"
+
+    accounts.append("4711")
+    async with house.house.work.connection() as conn:
+        await retry(conn, house.house.queue, thread, "cli:ops")
+    await house.drain()
+    assert after not in str(house.slack.messages(ROSA))
 
 
 async def test_a_requester_who_left_is_reported_and_the_card_settles_all_the_same(house: Running) -> None:
