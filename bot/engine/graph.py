@@ -21,12 +21,13 @@ from bot.approvals.basis import MOST_REFUSALS, is_moved
 from bot.approvals.errors import BadRequest
 from bot.approvals.state import Older
 from bot.engine import kept
-from bot.engine.handlers import INTERRUPT, Handled, handled, pending
+from bot.engine.handlers import INTERRUPT
 from bot.engine.plan import Snapshot, StoppedSilently
 from bot.engine.raised import is_cancelled
 from bot.engine.refused import Refused
 from bot.engine.stepping import steps_into
 from bot.engine.stops import Write
+from bot.engine.written import Written
 from bot.facts.pauses import Pause
 from bot.facts.supersede import KeepsChanging
 
@@ -73,6 +74,7 @@ class GraphRun:
         context: Callable[[], Any] = lambda: None,
     ) -> None:
         self._saver = saver
+        self._written = Written(saver)
         self._lost = lost
         self._settled = settled
         self._at_rest = at_rest
@@ -100,8 +102,8 @@ class GraphRun:
         return await self._snapshot(await kept.read(self._graph, self._config, subgraphs=self._nests))
 
     async def _snapshot(self, state: StateSnapshot) -> Snapshot:
-        stranded = await self._stranded_within(self._graph, state)
-        taken = await self._handled(state)
+        stranded = await self._written.stranded_within(self._graph, state)
+        taken = await self._written.handled(state)
         try:
             asked = (one for one in taken.interrupts(state) if one.id not in stranded)
             found, readable = self._pauses(asked), True
@@ -125,7 +127,7 @@ class GraphRun:
             version=self._read_version,
             older=found_there if is_older else None,
             updated=found_there is not None and found_there.updated,
-            stranded=await self._held(self._config) if ended and state.created_at else stranded,
+            stranded=await self._written.asks(self._config) if ended and state.created_at else stranded,
         )
 
     async def _looked_into(self) -> Older:
@@ -274,39 +276,9 @@ class GraphRun:
             return values
         return {key: value for key, value in values.items() if key in self._graph.output_channels}
 
-    async def _handled(self, state: StateSnapshot) -> Handled:
-        """Find what error handlers ask; only where something has raised is there anything to look up."""
-        if all(task.error is None for task in state.tasks):
-            return Handled()
-        return handled(state, await self._writes(state.config))
-
     async def _asked_by_handlers(self) -> frozenset[str]:
-        taken = await self._handled(await kept.read(self._graph, self._config))
+        taken = await self._written.handled(await kept.read(self._graph, self._config))
         return frozenset(one.id for one in taken.asked)
-
-    async def _stranded_within(self, graph: Any, state: StateSnapshot) -> frozenset[str]:
-        """Find interrupts of subgraphs that no node of theirs asks any more; a graph still lists them."""
-        found: frozenset[str] = frozenset()
-        for task in state.tasks:
-            inner = task.state
-            if not isinstance(inner, StateSnapshot) or not steps_into(graph, task.name):
-                continue
-            still = (await self._handled(inner)).interrupts(inner)
-            gone = {one.id for one in task.interrupts} - {one.id for one in still}
-            if gone:
-                # What was answered before a crash is gone, too, but the newest checkpoint does not hold it.
-                found |= gone & await self._held(inner.config)
-            found |= await self._stranded_within(graph.nodes[task.name].bound, inner)
-        return found
-
-    async def _held(self, config: Any) -> frozenset[str]:
-        """Find the interrupts that a checkpoint holds of tasks that have not finished."""
-        asking = pending(await self._writes(config))
-        return frozenset(interrupt.id for _, value in asking for interrupt in value)
-
-    async def _writes(self, config: Any) -> list[Any]:
-        held = await self._saver.aget_tuple(config)
-        return held.pending_writes if held and held.pending_writes else []
 
 
 def has_id(interrupt: Interrupt) -> bool:
