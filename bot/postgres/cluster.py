@@ -163,7 +163,7 @@ class Cluster:
         command += ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         failed, said = run(command if self._durable else [*command, "--no-sync"], self._account, descriptor)
         if failed:
-            raise NoEmbeddedPostgres(f"initdb failed in {unfinished}: {said.strip().splitlines()[-1]}")
+            raise NoEmbeddedPostgres(f"initdb failed in {unfinished}: {_why(said.splitlines())}")
         unfinished.rename(self._data)
 
     def _own_folder(self, folder: Path) -> None:
@@ -179,6 +179,11 @@ class Cluster:
 
 
 def _complaint(log: Path, otherwise: str) -> str:
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else otherwise.splitlines()
+    return _why((log.read_text(errors="replace") if log.exists() else otherwise).splitlines())
+
+
+def _why(lines: list[str]) -> str:
+    """Return what was fatal, else the last line: of initdb that one says only what it tidied away."""
     fatal = [line.partition("FATAL:")[2].strip() for line in lines if "FATAL:" in line]
-    return (fatal or lines or ["it does not start"])[-1]
+    wrong = [line.partition(" error: ")[2] for line in lines if " error: " in line]
+    return (fatal or wrong or lines or ["it does not start"])[-1]

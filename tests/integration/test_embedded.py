@@ -229,6 +229,18 @@ def test_a_broken_cluster_is_refused_with_what_postgres_said(folder, start, monk
     assert "\n" not in str(refusal.value)
 
 
+def test_a_cluster_that_cannot_be_made_is_told_with_its_cause_and_not_with_what_was_tidied_away(
+    folder, monkeypatch
+):
+    said = """running bootstrap script ... 19:05 UTC [6632] FATAL:  could not extend file: No space left
+2026-11-21 19:05:00.894 UTC [6632] HINT:  Check free disk space.
+child process exited with exit code 134
+initdb: removing data directory "/db/server/data.new\""""
+    monkeypatch.setattr(cluster, "run", lambda *_: (True, said))
+    with pytest.raises(NoEmbeddedPostgres, match=r"data\.new: could not extend file: No space left"):
+        embedded.start(folder / "db")
+
+
 def test_only_its_account_can_enter_where_the_server_listens(made, start):
     start(made / "db")
 
