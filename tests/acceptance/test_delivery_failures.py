@@ -447,6 +447,22 @@ async def test_the_requester_is_told_that_a_request_was_called_off_and_why(house
     assert "Cancelled: wrong invoice" in house.slack.messages(FINANCE)[-1]["text"]
 
 
+async def test_the_requester_of_what_was_approved_is_told_that_it_was_called_off_before_it_ran(
+    house: Running,
+) -> None:
+    offer(house)
+    thread = await asked(house)
+    await house.click(MAYA, FINANCE, "signoff.approve")
+    await house.house.desk.showing.idle()
+    assert "Approved" in str(house.slack.messages(ROSA))
+    async with house.house.work.connection() as conn:
+        await cancel(conn, house.house.queue, thread, "wrong invoice", "cli:ops")
+    await house.drain()
+
+    (told,) = house.slack.messages(ROSA)
+    assert "The workflow ended: wrong invoice" in str(told["blocks"])
+
+
 async def test_a_card_whose_workflow_failed_meanwhile_says_why_and_so_is_the_requester_told(
     house: Running,
 ) -> None:
