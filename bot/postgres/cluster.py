@@ -145,9 +145,11 @@ class Cluster:
         options = f"-h '' -p 5432 -k '{sockets}'"
         options += "".join(f" -c {name}={value}" for name, value in settings.items())
         data = str(seen / "data")
+        # pg_ctl appends, and what was wrong at an earlier start is not what is wrong now.
+        (self._data / "start.log").unlink(missing_ok=True)
         command = [str(programs / "pg_ctl"), "start", "-w", "-D", data, "-l", f"{data}/start.log"]
         failed, said = run([*command, "-o", options], self._account, descriptor)
-        return _complaint(self._data / "start.log", said) if failed else ""
+        return _complaint(self._data, said) if failed else ""
 
     def _create(self, programs: Path, seen: Path, descriptor: int | None) -> None:
         unfinished = self._private / "data.new"  # what was killed half-way must not look finished
@@ -178,12 +180,24 @@ class Cluster:
             raise NoEmbeddedPostgres(f"{folder} belongs to somebody else or is open to others")
 
 
-def _complaint(log: Path, otherwise: str) -> str:
-    return _why((log.read_text(errors="replace") if log.exists() else otherwise).splitlines())
+def _complaint(data: Path, otherwise: str) -> str:
+    log = data / "start.log"
+    said = log.read_text(errors="replace") if log.exists() else otherwise
+    if "FATAL:" not in said and "redirecting log output" in said:
+        said = _collected(data / "log") or said
+    return _why(said.splitlines())
+
+
+def _collected(folder: Path) -> str:
+    """Return what the server has said since its last start in the log that it collects itself."""
+    newest = max(folder.glob("*.log"), key=lambda log: log.stat().st_mtime, default=None)
+    return newest.read_text(errors="replace").rpartition("starting PostgreSQL")[2] if newest else ""
 
 
 def _why(lines: list[str]) -> str:
     """Return what was fatal, else the last line: of initdb that one says only what it tidied away."""
     fatal = [line.partition("FATAL:")[2].strip() for line in lines if "FATAL:" in line]
     wrong = [line.partition(" error: ")[2] for line in lines if " error: " in line]
+    # That it is still starting up or shutting down is the answer to whoever asks it meanwhile.
+    fatal = [line for line in fatal if not line.startswith("the database system is")] or fatal
     return (fatal or wrong or lines or ["it does not start"])[-1]

@@ -229,6 +229,17 @@ def test_a_broken_cluster_is_refused_with_what_postgres_said(folder, start, monk
     assert "\n" not in str(refusal.value)
 
 
+def test_what_stops_a_start_after_postgres_turned_to_its_own_log_is_told(folder):
+    (folder / "log").mkdir()
+    (folder / "start.log").write_text('HINT:  redirecting log output\nHINT:  Look in directory "log".\n')
+    (folder / "log/postgresql-Sat.log").write_text(
+        "FATAL:  of an earlier start\nLOG:  starting PostgreSQL 18.4\n"
+        "FATAL:  could not write to file: No space left\nFATAL:  the database system is starting up\n"
+    )
+
+    assert cluster._complaint(folder, "") == "could not write to file: No space left"
+
+
 def test_a_cluster_that_cannot_be_made_is_told_with_its_cause_and_not_with_what_was_tidied_away(
     folder, monkeypatch
 ):
