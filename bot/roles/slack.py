@@ -62,15 +62,23 @@ async def listen(house: House, app_token: str, stop: asyncio.Event) -> None:
                 handler.client.wss_uri = None
     finally:
         await drained()
+        # Where clicks come so steadily that one is always under way, no more are begun: whoever is cut off
+        # after recording it could not acknowledge it.
+        handler.leaving = True
+        await drained()
         connecting.cancel()
         await handler.close_async()  # type: ignore[no-untyped-call]
 
 
 class Ear(AsyncSocketModeHandler):
-    """Hands what Slack says over a socket to Bolt, unless Slack cannot have said it."""
+    """Hands what Slack says over a socket to Bolt, unless Slack cannot have said it, or it is `leaving`."""
+
+    leaving = False
 
     async def handle(self, client: SocketModeClient, req: SocketModeRequest) -> None:  # type: ignore[override]
         """Drop what is malformed: who clicked sees that it failed; an event would only come again."""
+        if self.leaving:
+            return
         wrong = _wrong(req)
         if wrong is None:
             await super().handle(client, req)

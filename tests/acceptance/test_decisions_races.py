@@ -15,7 +15,7 @@ from fixtures_decisions import MODULE, Asked, asking
 from fixtures_house import DANA, FINN, MAYA, OTTO, Running, running_house
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot.roles.slack import drained
+from bot.roles.slack import drained, socket_handler
 from bot.slack.listeners import desk as desk_module
 
 ROUNDS = 12
@@ -54,6 +54,21 @@ async def test_a_double_click_decides_once(house: Running) -> None:
         assert ack.repeats[0].acked
         assert await decided(desk) == round_
         await reopen(desk)
+
+
+async def test_a_click_that_comes_as_a_role_leaves_is_not_begun_and_so_not_half_done(database: str) -> None:
+    async with running_house(database, socket=False, extra=(MODULE,)) as house:
+        desk = await asking(house, MAYA)
+        ear = socket_handler(house.house.bolt, house.slack.state.workspace.app_token)
+        await ear.connect_async()
+        ear.leaving = True
+        house.slack.delivery.ack_seconds = 0.2
+
+        ack = await house.slack.deliver(desk.payload(MAYA))
+
+        assert not ack.acked
+        assert await house.rows("select 1 from votes") == []
+        await ear.close_async()
 
 
 async def test_of_two_who_approve_at_once_one_is_first_and_the_other_is_told(house: Running) -> None:
