@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # the names are the same as unde
 
 from datetime import timedelta
 
+import psycopg
 from town import ROLES, Town, town
 
 from bot.commands.audit_trail import Entry, faults
@@ -182,6 +183,13 @@ def _buttons(message: dict[str, Any]) -> bool:
     )
 
 
+async def _told(dsn: str) -> str:
+    """Tell, over a connection that had no part in it, how all threads stand and what is not at rest."""
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as conn:
+        found = [await (await conn.execute(query)).fetchall() for query in (_THREADS, _NOT_AT_REST)]
+    return "threads: {}\nnot at rest: {}".format(*found)
+
+
 def _want(right: object, otherwise: str) -> None:
     if not right:
         raise Wrong(otherwise)
@@ -196,7 +204,7 @@ async def chaos(dsn: str, logs: Path, seconds: float, seed: int) -> str:
             await quiet(place, dice, 300 + seconds)
             ended = await check(place)
         except BaseException:
-            sys.stderr.write(f"{place.said()}\nseed {seed}; not at rest: {await place.rows(_NOT_AT_REST)}\n")
+            sys.stderr.write(f"{place.said()}\nseed {seed}, {place.kills} kills\n{await _told(dsn)}\n")
             raise
     return f"seed {seed}: {place.kills} kills, {sum(ended.values())} threads: {dict(ended)}"
 
@@ -222,6 +230,8 @@ where status in ('running', 'waiting') or wanted > reached
 union all
 select 'message', message_id, kind, error from messages where wanted > drawn and error is null
 """
+
+_THREADS = "select thread_id, status, wanted, reached, created_at::text from threads order by created_at"
 
 _DECISIONS = """
 select a.approval_id, a.status, a.applied_at, a.decision,
