@@ -98,6 +98,7 @@ async def town(dsn: str, logs: Path) -> AsyncIterator[Town]:
             "SIGNOFF_OPS_CHANNEL": "#signoff-ops",
             "SIGNOFF_SWEEP_SECONDS": "0.3",
             "PORT": str(_free_port()),
+            "PYTHONUNBUFFERED": "1",  # what a process said before it was killed
         }
         made = Town(slack, pool, queue, environ, logs)
         try:
