@@ -25,6 +25,7 @@ from bot.slack.delivery.draw import Delivery
 from bot.slack.delivery.showing import Showing
 from bot.slack.listeners.command import Intake
 from bot.slack.listeners.desk import Desk
+from bot.slack.listeners.window import Window
 from bot.slack.messages.render import render
 from bot.slack.views.command import Startable
 from bot.slack.workspace.badge import Badge
@@ -116,7 +117,7 @@ def _house(
     delivery = Delivery(client, pools.work, queue, directory, render, settings.ops_channel)
     engine = Engine(catalog, pools.runs, queue, delivery.draw)
     desk = Desk(
-        client,
+        Window(client),
         pools.listening,
         queue,
         Directory(client, pools.listening),

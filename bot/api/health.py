@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse, Response
 
 from bot.approvals.errors import SignoffError
 from bot.house import House
+from bot.postgres.away import DatabaseAway
 from bot.postgres.migrate import check
-from bot.slack.listeners.desk import DatabaseAway
 
 CLOCK_SILENT = timedelta(seconds=90)
 """The clock looks at Slack every ten seconds, and after a minute without an answer says that Slack is away;

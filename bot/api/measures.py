@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from bot import metrics
 from bot.house import House
-from bot.slack.listeners.desk import DatabaseAway
+from bot.postgres.away import DatabaseAway
 
 log = structlog.get_logger("signoff.api")
 

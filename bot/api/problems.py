@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bot.slack.listeners.desk import DatabaseAway
+from bot.postgres.away import DatabaseAway
 
 log = structlog.get_logger("signoff.api")
 

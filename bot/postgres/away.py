@@ -12,12 +12,15 @@ from psycopg.pq import PGconn, Ping
 PASSES = ("server_login_retry", "server login", "query_wait_timeout", "pgbouncer cannot connect", "too many")
 """What a pooler says of a server that is away (its words are never translated), and one that is full."""
 
+DatabaseAway = (OperationalError, TimeoutError)
+"""How a slow or absent database shows to who has a deadline; a pool's own timeout is an OperationalError."""
+
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 7
 
 
 async def away(dsn: str) -> str | None:
-    """Return why Postgres does not answer for now, on one line; None where it does.
+    """Return why Postgres does not answer, on one line; None where it does.
 
     Raises `OperationalError` where it answered and will not have us: a wrong password, no such database.
     """

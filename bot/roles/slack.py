@@ -13,9 +13,9 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 
 from bot.approvals.errors import SignoffError
 from bot.house import House
+from bot.postgres.away import DatabaseAway
 from bot.roles.stopping import Rest, happens, pause
 from bot.roles.waiting import until
-from bot.slack.listeners.desk import DatabaseAway
 from bot.slack.payloads import UNREADABLE, misshapen
 from bot.slack.workspace.badge import Badge, ForeignTeam, TokenRefused
 

@@ -16,7 +16,8 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 
 from bot.slack.listeners import clicks, command, home, items, modals, submissions
 from bot.slack.listeners.command import Intake
-from bot.slack.listeners.desk import Desk, NotDone, person_of
+from bot.slack.listeners.desk import Desk, NotDone
+from bot.slack.listeners.window import person_of
 from bot.slack.workspace.badge import Badge, ProvenClient
 from bot.slack.workspace.client import Client
 
@@ -76,14 +77,14 @@ def bolt_app(desk: Desk, intake: Intake, badge: Badge, signing_secret: str | Non
         return AuthorizeResult(
             enterprise_id=None,
             team_id=who.team_id if who else None,
-            bot_token=desk.client.token,
+            bot_token=desk.window.client.token,
             bot_id=who.bot_id if who else None,
             bot_user_id=who.bot_user_id if who else None,
         )
 
     app = AsyncApp(
         name="signoff",  # else Bolt reads the source of the whole call stack to find one
-        client=desk.client,
+        client=desk.window.client,
         authorize=authorize,
         signing_secret=signing_secret or "unused: the socket is authenticated",
         raise_error_for_unhandled_request=False,

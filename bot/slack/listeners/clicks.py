@@ -11,7 +11,8 @@ from bot.approvals.policy import Verdict
 from bot.facts.votes import Click, NotRecorded
 from bot.slack import token as ids
 from bot.slack.cards.refusals import refusal
-from bot.slack.listeners.desk import Desk, Person, person_of
+from bot.slack.listeners.desk import Desk
+from bot.slack.listeners.window import Person, person_of
 from bot.slack.token import Token, read_value
 
 
@@ -52,7 +53,7 @@ async def refuse_unknown(desk: Desk, ack: AsyncAck, person: Person, body: dict[s
 async def answer_unknown(desk: Desk, ack: AsyncAck, person: Person) -> None:
     """A button that nobody knows: never silent, and it changes nothing."""
     await ack()
-    await desk.whisper(person, refusal("unknown"))
+    await desk.window.whisper(person, refusal("unknown"))
 
 
 def token_and_option(action: dict[str, Any]) -> tuple[Token | None, int | None]:

@@ -12,11 +12,12 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.approvals.errors import SignoffError
+from bot.postgres.away import DatabaseAway
 from bot.postgres.inbox import inbox
 from bot.slack.blocks.drawn import Drawn
 from bot.slack.blocks.text import unescaped
 from bot.slack.listeners.deadline import within
-from bot.slack.listeners.desk import DATABASE_SECONDS, NOT_SHOWN, DatabaseAway, Desk
+from bot.slack.listeners.desk import DATABASE_SECONDS, NOT_SHOWN, Desk
 from bot.slack.views.command import Startable, help_text, lists, not_started, started
 
 UNSURE_START = (

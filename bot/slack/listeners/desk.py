@@ -1,19 +1,17 @@
-"""What every listener works with, and how it answers one person without ever raising after the ack."""
+"""What every listener works with: the facts it records, within its deadline, and what it says of them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import structlog
-from psycopg import AsyncConnection, OperationalError
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
-from slack_sdk.errors import SlackApiError
-from slack_sdk.web.async_client import AsyncWebClient
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from bot import metrics
 from bot.facts import homes
@@ -30,30 +28,25 @@ from bot.facts.votes import (
     read_case,
     unread,
 )
+from bot.postgres.away import DatabaseAway
 from bot.postgres.errands import Errands
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval
 from bot.slack.cards.asking import lapsed, progress
-from bot.slack.cards.refusals import refusal, titled
+from bot.slack.cards.refusals import refusal
 from bot.slack.delivery.showing import Showing
 from bot.slack.listeners.deadline import within
+from bot.slack.listeners.window import Person, Window, unraised
 from bot.slack.messages.render import permalink
-from bot.slack.workspace.directory import LOOK_UP_SECONDS, Directory, Unreachable, handles
-from bot.slack.workspace.failures import code_of
+from bot.slack.workspace.directory import LOOK_UP_SECONDS, Directory, handles
 
 log = structlog.get_logger("signoff.slack")
 
 DATABASE_SECONDS = 1.5
 """What a click may wait for the database, all in all, out of Slack's three seconds."""
 
-REDRAW_SECONDS = 1.0
-"""What Slack may take to redraw a modal before another is closed; with the database's, within the three."""
-
 ANSWER_SECONDS = 2.7
 """What it may take with a look-up in Slack in between."""
-
-DatabaseAway = (OperationalError, PoolTimeout, TimeoutError)
-"""How a slow or absent database shows within a listener's deadline."""
 
 NOT_SHOWN = "The database did not answer in time, so I could not show that. Please try again in a moment."
 """What is true of a click that only shows something."""
@@ -75,24 +68,13 @@ class NotDone(Exception):
 
 
 @dataclass(frozen=True)
-class Person:
-    """Who clicked, and where an answer that only they see can be put."""
-
-    user: str
-    team: str | None
-    channel: str | None
-    thread_ts: str | None
-    trigger_id: str | None
-
-
-@dataclass(frozen=True)
 class Desk:
-    """The listeners' pool, queue and Slack client, what shows their facts, and the grace after an outage.
+    """The listeners' pool and queue, where they answer, what shows their facts, the grace after an outage.
 
     What reads or writes the database raises one of `DatabaseAway` when its time is up.
     """
 
-    client: AsyncWebClient
+    window: Window
     pool: AsyncConnectionPool[Any]
     queue: Queue
     directory: Directory
@@ -174,13 +156,13 @@ class Desk:
         try:
             yield
         except DatabaseAway as error:
-            await self.whisper(person, away)
+            await self.window.whisper(person, away)
             raise NotDone from error
 
     async def tell_why(self, person: Person, outcome: NotRecorded) -> None:
         """Tell one person why nothing was recorded. Never raises."""
         with unraised("not_told_why", user=person.user):
-            await self.whisper(person, await self.wording(person, outcome), outcome.approval)
+            await self.window.whisper(person, await self.wording(person, outcome), outcome.approval)
 
     async def tell_recorded(self, person: Person, recorded: Recorded) -> None:
         """Tell one person what the card does not: theirs stood already, or whose is lost. Never raises."""
@@ -188,7 +170,7 @@ class Desk:
             return
         stands = " ".join(progress(recorded.approval, recorded.votes))
         happened = f"Recorded. {lapsed(recorded.lapsed)}" if recorded.lapsed else REPEATED
-        await self.whisper(person, f"{happened} {stands}", recorded.approval)
+        await self.window.whisper(person, f"{happened} {stands}", recorded.approval)
 
     async def unread(self, person: Person, act: str) -> None:
         """Keep in the audit that somebody used what stands for nothing here. Never raises."""
@@ -209,94 +191,6 @@ class Desk:
             return None
         _, link = await self.ask(lambda conn: _mentions(conn, approval))
         return link
-
-    async def whisper(self, person: Person, text: str, about: Approval | None = None) -> None:
-        """Tell one person privately, directly where they cannot be told in the channel. Never raises.
-
-        What is told directly names what it is `about`: there is no card beside it.
-        """
-        with unraised("whisper_failed", user=person.user):
-            if person.channel and await self._ephemeral(person, text):
-                return
-            named = titled(about, text) if about else text
-            call = self.client.chat_postMessage(channel=person.user, text=named)
-            await metrics.called("chat.postMessage", call)
-
-    async def _ephemeral(self, person: Person, text: str) -> bool:
-        """Post where they clicked; False where Slack did not say it did: better told twice than never."""
-        try:
-            call = self.client.chat_postEphemeral(
-                channel=person.channel or "", user=person.user, text=text, thread_ts=person.thread_ts
-            )
-            await metrics.called("chat.postEphemeral", call)
-        except Unreachable as error:
-            log.info("not_told_in_channel", user=person.user, error=str(error))
-            return False
-        return True
-
-    async def open(self, person: Person, view: dict[str, Any]) -> None:
-        """Open a modal with the click's trigger (3 seconds, one use), or say that Slack did not."""
-        call = self.client.views_open(trigger_id=person.trigger_id or "", view=view)
-        await self._opened(person, "views.open", call)
-
-    async def push(self, person: Person, view: dict[str, Any]) -> None:
-        """Open a modal on top of the one that was clicked in, or say that Slack did not."""
-        call = self.client.views_push(trigger_id=person.trigger_id or "", view=view)
-        await self._opened(person, "views.push", call)
-
-    async def _opened(self, person: Person, method: str, call: Awaitable[Any]) -> None:
-        try:
-            await metrics.called(method, call)
-        except Unreachable as error:
-            log.warning("modal_failed", user=person.user, error=str(error))
-            await self.whisper(person, "Slack did not let me open that; please click again.")
-
-    async def redrawn(self, view_id: str, view: dict[str, Any]) -> bool:
-        """Replace an open modal before an acknowledgement; False where Slack did not in time."""
-        try:
-            call = self.client.views_update(view_id=view_id, view=view)
-            await within(REDRAW_SECONDS, metrics.called("views.update", call))
-        except (*Unreachable, TimeoutError) as error:
-            log.warning("modal_not_redrawn", error=str(error))
-            return False
-        return True
-
-    async def turn(self, person: Person, view: dict[str, Any], page: dict[str, Any]) -> None:
-        """Put another page into an open modal, unless it is another by now, or closed. Never raises."""
-        try:
-            call = self.client.views_update(view_id=view["id"], hash=view.get("hash"), view=page)
-            await metrics.called("views.update", call)
-        except Unreachable as error:
-            log.warning("page_not_turned", user=person.user, error=str(error))
-            if not (isinstance(error, SlackApiError) and code_of(error) in ("hash_conflict", "not_found")):
-                await self.whisper(person, "Slack did not let me show that; please click again.")
-
-
-@contextmanager
-def unraised(event: str, **about: Any) -> Iterator[None]:
-    """Log what goes wrong after an acknowledgement: a raise there would take it back (Bolt 1.30)."""
-    try:
-        yield
-    except (*DatabaseAway, *Unreachable) as error:
-        log.warning(event, error=str(error), **about)
-    except Exception:
-        log.exception(event, **about)
-
-
-def person_of(body: dict[str, Any]) -> Person:
-    """Read who did it and where, from any interactive payload."""
-    user = body.get("user") or {}
-    container = body.get("container") or {}
-    message = body.get("message") or {}
-    thread_ts = message.get("thread_ts")
-    return Person(
-        user=user.get("id", ""),
-        team=user.get("team_id") or (body.get("team") or {}).get("id"),
-        channel=(body.get("channel") or {}).get("id") or container.get("channel_id"),
-        # A card with replies names itself as their thread; an answer in there would not be seen.
-        thread_ts=thread_ts if thread_ts != message.get("ts") else None,
-        trigger_id=body.get("trigger_id"),
-    )
 
 
 async def _mentions(

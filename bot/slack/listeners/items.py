@@ -10,11 +10,13 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.facts.votes import Case
+from bot.postgres.away import DatabaseAway
 from bot.slack.cards.refusals import refusal
 from bot.slack.form import ACTION, Spot, item_at, rows_at, spot_of
 from bot.slack.listeners.clicks import answer_unknown
-from bot.slack.listeners.desk import NOT_SHOWN, DatabaseAway, Desk, Person, person_of, unraised
+from bot.slack.listeners.desk import NOT_SHOWN, Desk
 from bot.slack.listeners.submissions import keep_open, put, taken
+from bot.slack.listeners.window import Person, person_of, unraised
 from bot.slack.views import modals
 from bot.slack.views.editing import Editing
 from bot.slack.views.modals import correct_modal, edit_modal, item_modal, refusal_view
@@ -48,9 +50,9 @@ async def _row(desk: Desk, ack: AsyncAck, body: dict[str, Any]) -> None:
     await ack()
     with unraised("row_not_drawn", user=person.user):
         if _passed(case, editing):
-            await desk.turn(person, view, await taken(desk, case.approval, case.thread, view))
+            await desk.window.turn(person, view, await taken(desk, case.approval, case.thread, view))
         elif action["action_id"] == f"{ACTION}.remove":
-            await desk.turn(person, view, _without(case, editing, spot, view))
+            await desk.window.turn(person, view, _without(case, editing, spot, view))
         else:
             added = action["action_id"] == f"{ACTION}.add"
             await _open(desk, person, case, editing, spot, added=added)
@@ -63,7 +65,7 @@ async def _open(desk: Desk, person: Person, case: Case, editing: Editing, spot: 
         spot = Spot(spot.rows, editing.draft.next_number(rows))
     item = item_at(schema, value, editing.draft, spot)
     if item is not None:
-        await desk.push(person, item_modal(replace(editing, spot=spot), item))
+        await desk.window.push(person, item_modal(replace(editing, spot=spot), item))
 
 
 def _without(case: Case, editing: Editing, spot: Spot, view: View) -> View:
@@ -105,7 +107,7 @@ async def _keep(desk: Desk, person: Person, view: View) -> View | None:
     if _passed(case, editing):
         return await taken(desk, case.approval, case.thread, view)
     kept = await asyncio.to_thread(kept_item, case.approval, editing, view)
-    if not await desk.redrawn(view["root_view_id"], _form(case, kept)):
+    if not await desk.window.redrawn(view["root_view_id"], _form(case, kept)):
         raise Mistyped({first_input(view): _NOT_REDRAWN})
     return None
 

@@ -12,7 +12,8 @@ from bot.facts.votes import NotRecorded
 from bot.postgres.rows import Approval, Thread
 from bot.slack import token as ids
 from bot.slack.listeners.clicks import answer_unknown, click_of, refuse_unknown
-from bot.slack.listeners.desk import NOT_SHOWN, Desk, person_of, unraised
+from bot.slack.listeners.desk import NOT_SHOWN, Desk
+from bot.slack.listeners.window import person_of, unraised
 from bot.slack.token import Token, read_value
 from bot.slack.views.modals import (
     approve_note_modal,
@@ -85,7 +86,7 @@ async def _open(desk: Desk, ack: AsyncAck, body: dict[str, Any], token: Token | 
         await desk.tell_why(person, case)
         return
     with unraised("modal_not_drawn", user=person.user):
-        await desk.open(person, modal(token, case.approval, case.thread))
+        await desk.window.open(person, modal(token, case.approval, case.thread))
 
 
 async def _show(desk: Desk, ack: AsyncAck, body: dict[str, Any], token: Token | None) -> None:
@@ -98,7 +99,7 @@ async def _show(desk: Desk, ack: AsyncAck, body: dict[str, Any], token: Token | 
         return
     await ack()
     with unraised("modal_not_drawn", user=person.user):
-        await desk.open(person, whole_modal(case.approval))
+        await desk.window.open(person, whole_modal(case.approval))
 
 
 async def _turn(desk: Desk, ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -111,4 +112,4 @@ async def _turn(desk: Desk, ack: AsyncAck, body: dict[str, Any]) -> None:
         return
     await ack()
     with unraised("modal_not_drawn", user=person.user):
-        await desk.turn(person, body["view"], whole_modal(case.approval, int(page)))
+        await desk.window.turn(person, body["view"], whole_modal(case.approval, int(page)))

@@ -9,10 +9,12 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from bot.facts.votes import Case, Click, NotRecorded, Recorded
+from bot.postgres.away import DatabaseAway
 from bot.postgres.rows import Approval, Thread
 from bot.slack.blocks.drawn import fits_ack
 from bot.slack.cards.refusals import refusal, titled
-from bot.slack.listeners.desk import UNSURE, DatabaseAway, Desk, Person, person_of
+from bot.slack.listeners.desk import UNSURE, Desk
+from bot.slack.listeners.window import Person, person_of
 from bot.slack.token import Token
 from bot.slack.views import modals
 from bot.slack.views.editing import Editing
@@ -111,7 +113,7 @@ async def put(desk: Desk, ack: AsyncAck, view: dict[str, Any], answer: dict[str,
     """
     if fits_ack(answer):
         await ack(response_action="update", view=answer)
-    elif await desk.redrawn(view["id"], answer):
+    elif await desk.window.redrawn(view["id"], answer):
         await ack(response_action="push", view=modals.on_top(answer))
     else:
         await keep_open(ack, view, {first_input(view): _REFUSED})
