@@ -69,12 +69,13 @@ class Thread:
         return frozenset(user for user in (self.requester, starter) if user)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Approval:
     """One pause of a thread: what is asked, of whom, by when, what came of it.
 
     `changed` is how it differs from the request before it at the same pause, where there was one;
-    `asked_again` how many answers in a row were given to such requests in vain.
+    `asked_again` how many answers in a row were given to such requests in vain. What has a default is so as
+    long as nobody has seen it.
     """
 
     approval_id: str
@@ -86,21 +87,21 @@ class Approval:
     asked: dict[str, Any]
     payload_hash: str
     proposal: Any
-    edited_by: str | None
+    edited_by: str | None = None
     policy: Policy
     sla: Sla
     notices: tuple[str, ...]
     channel: str
-    delivery: DeliveryStatus
-    delivery_error: str | None
-    delivered_at: datetime | None
-    steps_done: int
+    delivery: DeliveryStatus = "pending"
+    delivery_error: str | None = None
+    delivered_at: datetime | None = None
+    steps_done: int = 0
     next_at: datetime | None
     due_at: datetime | None
     decision: Decision | None
     decided_at: datetime | None
-    applying_at: datetime | None
-    applied_at: datetime | None
+    applying_at: datetime | None = None
+    applied_at: datetime | None = None
     created_at: datetime
     changed: tuple[Change, ...] = ()
     asked_again: int = 0

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from fixtures_engine import MAYA, Bench, bench, chain, flow, side_by_side
+from fixtures_refused import Check
 from langgraph.types import interrupt
 from pydantic import AfterValidator, BaseModel, field_validator
 
@@ -15,31 +16,15 @@ from bot.approvals import Fallback, Sla
 from bot.approvals.basis import MOST_REFUSALS
 from bot.postgres.rows import Approval
 
-TOLD = "Asked again, since the workflow's own check refused the last answer: amount: not even"
+TOLD = "Asked again, since the workflow's own check refused the last answer: amount: not even <!channel>"
 
 
 class State(TypedDict, total=False):
     log: Annotated[list[Any], operator.add]
 
 
-class Check:
-    """A check that no JSON Schema tells of; `strict` until somebody mends it."""
-
-    def __init__(self) -> None:
-        self.strict = True
-        check = self
-
-        class Amount(BaseModel):
-            amount: int
-
-            @field_validator("amount")
-            @classmethod
-            def _is_even(cls, amount: int) -> int:
-                if check.strict and amount % 2:
-                    raise ValueError("not even")
-                return amount
-
-        self.Amount = Amount
+class Asking(Check):
+    """A check with nodes that ask under it."""
 
     def even(self, answer: Any) -> Any:
         if self.strict:
@@ -64,7 +49,7 @@ async def told(it: Bench) -> list[tuple[str, Any]]:
 
 
 async def test_what_a_person_answered_and_the_model_refuses_is_asked_again_with_what_was_filled_in(database):
-    check = Check()
+    check = Asking()
     async with bench(database, flow(chain(State, check.asking()))) as it:
         thread_id = await it.run()
         first = await the(it, thread_id)
@@ -75,7 +60,7 @@ async def test_what_a_person_answered_and_the_model_refuses_is_asked_again_with_
         assert (again.proposal, again.edited_by) == ({"amount": 7}, None)
         (old,) = await it.approvals(thread_id, "superseded")
         assert (old.approval_id, old.decision.proposal) == (first.approval_id, {"amount": 7})
-        assert await told(it) == [(MAYA, {"event": "refused", "why": "amount: not even"})]
+        assert await told(it) == [(MAYA, {"event": "refused", "why": "amount: not even <!channel>"})]
         assert "thread.resumed" not in await it.events(thread_id), "nothing was resumed by it"
         thread = await it.thread(thread_id)
         assert (thread.status, thread.attempts, thread.error) == ("waiting", 0, None)
@@ -91,7 +76,7 @@ async def test_what_a_person_answered_and_the_model_refuses_is_asked_again_with_
 
 @pytest.mark.parametrize("by", ["timeout", "policy"])
 async def test_what_the_clock_or_policy_decided_fails_the_thread_and_says_what_was_refused(database, by):
-    check = Check()
+    check = Asking()
     runs = []
 
     def pay(state):
@@ -124,7 +109,7 @@ async def test_what_the_clock_or_policy_decided_fails_the_thread_and_says_what_w
 
 
 async def test_of_answers_sent_together_the_refused_one_is_asked_again_and_the_others_are_used(database):
-    check = Check()
+    check = Asking()
     nodes = (check.asking("one?", "one"), check.asking("two?", "two"))
     async with bench(database, flow(side_by_side(State, *nodes))) as it:
         thread_id = await it.run()
@@ -153,7 +138,7 @@ async def test_of_several_refused_together_each_is_told_its_own_reason(database)
     def who(state):
         return {"log": [interrupt({"title": "who?"}, response_schema=Name).name]}
 
-    check = Check()
+    check = Asking()
     async with bench(database, flow(side_by_side(State, check.asking(), who))) as it:
         thread_id = await it.run()
         pending = await it.pending(thread_id)
@@ -163,7 +148,7 @@ async def test_of_several_refused_together_each_is_told_its_own_reason(database)
 
         again = await it.pending(thread_id)
         assert {title: a.notices[0].rpartition("answer: ")[2] for title, a in again.items()} == {
-            "how much?": "amount: not even",
+            "how much?": "amount: not even <!channel>",
             "who?": "name: nobody knows them",
         }
         await it.answer(again["how much?"], proposal={"amount": 8})
@@ -197,7 +182,7 @@ async def died(it: Bench, point: str) -> str:
 
 
 async def test_wherever_a_worker_died_the_next_asks_again_once(database):
-    check = Check()
+    check = Asking()
     async with bench(database, flow(chain(State, check.asking()))) as it:
         threads = [await died(it, point) for point in DIES_AT]
         await it.sweep()
@@ -210,7 +195,7 @@ async def test_wherever_a_worker_died_the_next_asks_again_once(database):
 
 
 async def test_wherever_a_worker_died_an_answer_that_is_taken_after_all_is_used(database):
-    check = Check()
+    check = Asking()
     async with bench(database, flow(chain(State, check.asking()))) as it:
         threads = [await died(it, point) for point in DIES_AT]
         check.strict = False

@@ -6,11 +6,12 @@ import operator
 from typing import Annotated, Any, TypedDict
 
 import pytest
+from fixtures_refused import Check
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint, task
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, RetryPolicy, interrupt
-from pydantic import AfterValidator, BaseModel, field_validator
+from pydantic import AfterValidator, BaseModel
 
 from bot.approvals import Policy, Workflow
 from bot.facts.supersede import MOST_REFUSALS
@@ -22,24 +23,8 @@ class State(TypedDict, total=False):
     log: Annotated[list[Any], operator.add]
 
 
-class Check:
-    """A check that no JSON Schema tells of; `strict` until somebody mends it."""
-
-    def __init__(self) -> None:
-        self.strict = True
-        check = self
-
-        class Amount(BaseModel):
-            amount: int
-
-            @field_validator("amount")
-            @classmethod
-            def _is_even(cls, amount: int) -> int:
-                if check.strict and amount % 2:
-                    raise ValueError("not even <!channel>")
-                return amount
-
-        self.Amount = Amount
+class Asking(Check):
+    """A check with nodes that ask under it."""
 
     def ask(self, title: str = "how much?") -> int:
         return interrupt({"title": title}, response_schema=self.Amount).amount
@@ -66,7 +51,7 @@ def whys(run: Any) -> dict[str, str]:
 
 
 def test_people_may_be_refused_as_often_as_they_answer(signoff):
-    run = signoff.start(paying(graph(pay=Check().asking("how much?"))))
+    run = signoff.start(paying(graph(pay=Asking().asking("how much?"))))
     for n in range(MOST_REFUSALS + 1):
         assert len(run.history) == n + 1
         run.edit({"amount": 2 * n + 1})
@@ -75,7 +60,7 @@ def test_people_may_be_refused_as_often_as_they_answer(signoff):
 
 
 def test_the_card_says_once_and_harmlessly_why_it_asks_again(signoff):
-    run = signoff.start(paying(graph(pay=Check().asking("how much?")))).edit({"amount": 7})
+    run = signoff.start(paying(graph(pay=Asking().asking("how much?")))).edit({"amount": 7})
     again = "Asked again, since the workflow's own check refused the last answer: amount: not even <!channel>"
 
     assert run.pause.notices == (again,)
@@ -85,7 +70,7 @@ def test_the_card_says_once_and_harmlessly_why_it_asks_again(signoff):
 
 
 def test_what_was_filled_in_stands_in_the_form_and_can_be_given_again(signoff):
-    check = Check()
+    check = Asking()
     run = signoff.start(paying(graph(pay=check.asking("how much?")))).edit({"amount": 7})
     assert run.pause.proposal == {"amount": 7}
     check.strict = False
@@ -109,7 +94,7 @@ def test_a_proposal_that_can_be_approved_is_asked_about_as_the_workflow_made_it(
 
 
 def test_a_stored_answer_that_is_refused_when_its_node_runs_again_is_asked_about_no_more(signoff):
-    check = Check()
+    check = Asking()
     check.strict = False
     run = signoff.start(paying(graph(pay=check.asking("one?", "two?")), retries=0)).edit({"amount": 7})
     check.strict = True
@@ -120,7 +105,7 @@ def test_a_stored_answer_that_is_refused_when_its_node_runs_again_is_asked_about
 
 
 def test_a_node_that_raises_such_a_refusal_after_its_answer_was_taken_is_not_asked_again(signoff):
-    check = Check()
+    check = Asking()
 
     def pay(state):
         said = interrupt({"title": "pay?"}, response_schema=bool)
@@ -135,26 +120,26 @@ def test_a_node_that_raises_such_a_refusal_after_its_answer_was_taken_is_not_ask
 
 
 def test_the_second_question_of_a_node_is_refused_alone(signoff):
-    run = signoff.start(paying(graph(pay=Check().asking("one?", "two?"))))
+    run = signoff.start(paying(graph(pay=Asking().asking("one?", "two?"))))
     run.edit({"amount": 2}).edit({"amount": 7})
 
     assert whys(run) == {"two?": "amount: not even <!channel>"}
     assert run.edit({"amount": 4}).result == {"log": [2, 4]}
 
 
-def within(check: Check) -> Any:
+def within(check: Asking) -> Any:
     inner = graph(pay=check.asking("how much?")).compile()
     return graph(inner=graph(deeper=inner).compile())
 
 
-def retried(check: Check) -> Any:
+def retried(check: Asking) -> Any:
     builder = StateGraph(State)
     policy = RetryPolicy(retry_on=Exception, max_attempts=2, initial_interval=0, jitter=False)
     builder.add_node("pay", check.asking("how much?"), retry_policy=policy)
     return builder.add_edge(START, "pay")
 
 
-def functional(check: Check) -> Any:
+def functional(check: Asking) -> Any:
     @task
     def pay() -> int:
         return check.ask()
@@ -166,7 +151,7 @@ def functional(check: Check) -> Any:
     return flow
 
 
-def guarded(check: Check) -> Any:
+def guarded(check: Asking) -> Any:
     builder = graph(pay=check.asking("how much?"))
     builder.add_node("after", lambda state: {"log": []})
     return builder.add_edge("pay", "after").compile(interrupt_before=["after"])
@@ -174,7 +159,7 @@ def guarded(check: Check) -> Any:
 
 @pytest.mark.parametrize("made", [within, retried, functional, guarded])
 def test_whatever_the_question_stands_in_it_is_asked_again(signoff, made):
-    run = signoff.start(paying(made(Check()))).edit({"amount": 7})
+    run = signoff.start(paying(made(Asking()))).edit({"amount": 7})
     assert whys(run) == {"how much?": "amount: not even <!channel>"}
     assert run.history[0].status == "superseded"
 
@@ -191,7 +176,7 @@ def test_what_was_corrected_with_a_refused_answer_stays_corrected(signoff):
     class Kept(State, total=False):
         vendor: str
 
-    check = Check()
+    check = Asking()
 
     def pay(state):
         return {"log": [check.ask(), state["vendor"]]}
