@@ -46,6 +46,14 @@ async def tell(
             )
 
 
+async def regrouped(conn: AsyncConnection[Any], people: list[str]) -> None:
+    """Want the copies drawn of those who came to a group or left it, of all that waits.
+
+    `messages_behind` wakes their workers.
+    """
+    await conn.execute(_REGROUPED, {"people": people})
+
+
 def _copy(approval: Approval, user: str) -> NewMessage:
     return NewMessage(
         f"direct:{approval.approval_id}:{user}",
@@ -57,3 +65,16 @@ def _copy(approval: Approval, user: str) -> NewMessage:
 
 
 _WAITS = "select 1 from approvals where approval_id = %(id)s and status = 'pending' for no key update"
+
+# The approvals are locked first, in the order of whoever takes several of a thread.
+_REGROUPED = """
+with asked as (
+    select approval_id from approvals
+    where status = 'pending' and approval_id in (
+        select approval_id from messages where kind = 'direct_card' and target = any(%(people)s))
+    order by created_at, approval_id for no key update
+)
+update messages m
+set wanted = m.wanted + 1, retry_at = greatest(signoff_now(), m.retry_at)
+from asked where m.approval_id = asked.approval_id and m.kind = 'direct_card' and m.target = any(%(people)s)
+"""

@@ -38,7 +38,8 @@ class Claim:
     this was given up. `card` is where the live card is: the channel's, or for a copy in a direct conversation
     the one there; for word of an approval that was superseded the one that asks now; for a further page of a
     digest where the first is. `is_live` says of a stray that it is no
-    stray after all.
+    stray after all; `is_listed` says of a copy whether the policy still names whom it went to, or
+    their group.
     """
 
     lease: str
@@ -54,6 +55,7 @@ class Claim:
     parent_error: str | None
     card: tuple[str, str] | None
     is_live: bool
+    is_listed: bool
     workspace_url: str | None
     now: datetime
     read_at: float = field(default_factory=time.monotonic)
@@ -102,6 +104,7 @@ async def claim(conn: AsyncConnection[Any], message_id: str, ops_channel: str) -
         parent_error=row["parent_error"],
         card=(row["card_channel"], row["card_ts"]) if row["card_ts"] else None,
         is_live=row["is_live"],
+        is_listed=row["is_listed"],
         workspace_url=row["url"],
         now=row["now"],
     )
@@ -151,6 +154,10 @@ select c.*, seen.wanted as shows, signoff_now() as now, to_json(a) as approval, 
            select 1 from messages live
            where live.channel_id = c.target and live.ts = c.body ->> 'ts' and live.kind <> 'stray'
        ) as is_live,
+       case when c.kind = 'direct_card' then a.policy -> 'approvers' ? c.target or exists (
+           select 1 from user_groups g
+           where c.target = any(g.members) and a.policy -> 'approvers' ?| array[g.group_id, '@' || g.handle]
+       ) else false end as is_listed,
        (select jsonb_agg(to_jsonb(v)) from votes v where v.approval_id = c.approval_id) as votes,
        (select jsonb_object_agg('@' || handle, group_id) from user_groups) as groups
 from claimed c cross join slack_workspace w

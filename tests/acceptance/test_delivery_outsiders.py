@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from asking import asked, calls, offer, refuse, retried, told_ops, wait_out
+from asking import asked, calls, offer, refuse, retried, tick, told_ops, wait_out
 from fixtures_house import CLEO, DANA, FINANCE, FINN, GWEN, MAYA, OKEY, OTTO, ROSA, SUPPORT, Running
 
 from bot.approvals import Policy, Sla
@@ -250,6 +250,36 @@ async def test_who_left_the_group_is_not_reminded_under_their_copy(house: Runnin
     await wait_out(house, hour + timedelta(minutes=1))
 
     assert [len(house.slack.messages(user)) for user in (MAYA, FINN)] == [1, 2]
+
+
+async def test_who_left_the_group_has_a_copy_without_buttons_until_they_are_back(house: Running) -> None:
+    offer(house, channel="#support-review", policy=Policy(approvers=("@finance-managers",)))
+    await asked(house)
+    house.slack.state.set_group("S01FINMGR", FINN)
+    await house.house.directory.refresh_groups()
+    await tick(house)
+
+    (left,), (stayed,) = house.slack.messages(MAYA), house.slack.messages(FINN)
+    assert not has_buttons(left)
+    assert "You are no longer asked to decide this" in str(left["blocks"])
+    assert has_buttons(stayed)
+
+    house.slack.state.set_group("S01FINMGR", FINN, MAYA)
+    await house.house.directory.refresh_groups()
+    await tick(house)
+    assert has_buttons(house.slack.messages(MAYA)[0])
+
+
+async def test_whom_a_revised_request_asks_no_more_has_a_copy_without_buttons(house: Running) -> None:
+    offer(house, channel="#on-call", policy=Policy(approvers=(OKEY, CLEO, ROSA), self_approval=True))
+    await asked(house)
+    assert [has_buttons(house.slack.messages(user)[0]) for user in (CLEO, ROSA)] == [True, True]
+    narrower = Policy(approvers=(OKEY, ROSA)).model_dump_json()
+    await house.execute("update approvals set policy = %s", narrower)
+    await house.execute("update messages set wanted = wanted + 1")
+    await retried(house)
+
+    assert [has_buttons(house.slack.messages(user)[0]) for user in (CLEO, ROSA)] == [False, False]
 
 
 async def test_a_copy_nobody_knows_of_is_rewritten_to_point_at_the_known_one(house: Running) -> None:

@@ -50,13 +50,17 @@ _SHARES = (1.0, 0.7, 0.5, 0.35, 0.2, 0.1, 0.0)
 """How much of each limit is taken, the first with which the whole card is no longer than Slack takes."""
 
 
+Audience = Literal["channel", "direct", "former"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class CardView:
     """Everything a card shows.
 
     `version` is the message's wanted version: it makes block ids new. `votes` are those on the approval's
     revision. `groups` knows the Slack id of each `@handle` that resolved. `permalink` is the channel's card,
-    for the copy that goes to one person (`direct`), which mentions nobody.
+    for the copy that goes to one person (`direct`), which mentions nobody; once they may not decide any more
+    (`former`), it has no buttons to decide with while it is pending.
     """
 
     approval: Approval
@@ -66,7 +70,7 @@ class CardView:
     version: int
     votes: tuple[Vote, ...] = ()
     groups: Mapping[str, str] = field(default_factory=dict)
-    audience: Literal["channel", "direct"] = "channel"
+    audience: Audience = "channel"
     permalink: str | None = None
 
 
@@ -91,11 +95,18 @@ def _title(approval: Approval) -> Iterator[Block]:
         yield rich_text(paragraph(words(cut(title, _LONG_TITLE), bold=True)))
 
 
+_ASKED: Mapping[Audience, str] = {
+    "channel": "",
+    "direct": "You may decide this.",
+    "former": "You are no longer asked to decide this.",
+}
+
+
 def _asked(view: CardView) -> Iterator[Block]:
     """Yield a pending card's first lines: at whose request, by when, and who may decide."""
     approval, thread = view.approval, view.thread
     lines = [asking.asked_by(thread), asking.deadline(approval, view.now)]
-    lines.append("You may decide this." if view.audience == "direct" else "")
+    lines.append(_ASKED[view.audience])
     yield section("\n".join(filter(None, lines)))
     if view.audience == "channel":
         yield section(asking.needs(approval, view.groups))
@@ -205,7 +216,10 @@ def _open(view: CardView, *, whole: bool) -> Iterator[Block]:
     progress = asking.progress(approval, view.votes)
     if progress:
         yield section("\n".join(progress))
-    yield from decision_buttons(approval, whole=whole)
+    if view.audience != "former":
+        yield from decision_buttons(approval, whole=whole)
+    elif not whole:
+        yield whole_button(approval)
     yield context(" · ".join(_footer(view)))
     for notice in approval.notices[:5]:
         yield context(f"⚠️ {said(notice, 500)}")
@@ -250,10 +264,17 @@ def _fallback(view: CardView) -> str:
     settled = outcome(view.approval, view.thread)
     if settled:
         return f"{title}: {settled}".replace("*", "").replace("\n", " ")
-    needed = "Answer needed" if view.approval.is_question else "Approval needed"
     lines = [
-        f"{'Asked again' if view.approval.asked_again else needed}: {title}",
+        f"{_lead(view)}: {title}",
         asking.asked_by(view.thread),
         asking.deadline(view.approval, view.now),
     ]
     return " · ".join(lines).replace("*", "")
+
+
+def _lead(view: CardView) -> str:
+    if view.audience == "former":
+        return "You are no longer asked"
+    if view.approval.asked_again:
+        return "Asked again"
+    return "Answer needed" if view.approval.is_question else "Approval needed"

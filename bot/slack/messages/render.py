@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.facts.claims import Claim
-from bot.postgres.rows import Approval, MessageKind
+from bot.postgres.rows import Approval, MessageKind, Thread
 from bot.slack.blocks.drawn import Drawn
-from bot.slack.cards.card import CardView, card
+from bot.slack.cards.card import Audience, CardView, card
 from bot.slack.messages.digest import continued
 from bot.slack.messages.notes import note
 
@@ -27,7 +27,7 @@ def render(claimed: Claim) -> Drawn:
                 version=message.wanted,
                 votes=claimed.votes,
                 groups=claimed.groups,
-                audience="channel" if message.kind == "card" else "direct",
+                audience=_audience(claimed, claimed.approval, claimed.thread),
                 permalink=permalink if message.kind == "direct_card" else None,
             )
         )
@@ -36,6 +36,17 @@ def render(claimed: Claim) -> Drawn:
         return page if permalink is None else continued(page, permalink)
     linked = replace(message, body={"permalink": permalink, **message.body})
     return note(linked, claimed.approval, claimed.thread, groups=claimed.groups, now=claimed.now)
+
+
+def _audience(claimed: Claim, approval: Approval, thread: Thread) -> Audience:
+    """Say who reads a card: its channel, or one person, who may be asked no more.
+
+    Groups change, and a request that is revised may ask fewer.
+    """
+    if claimed.message.kind == "card":
+        return "channel"
+    own = claimed.message.target in thread.own and not approval.policy.self_approval
+    return "direct" if claimed.is_listed and not own else "former"
 
 
 def _as_delivered(approval: Approval, kind: MessageKind, now: datetime) -> Approval:

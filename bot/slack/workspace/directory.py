@@ -18,7 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.approvals.policy import is_user
 from bot.approvals.standing import STALE_AFTER
-from bot.facts import homes
+from bot.facts import audience, homes
 from bot.slack.workspace.channels import CHANNEL_KEPT, Channels
 from bot.slack.workspace.failures import code_of
 
@@ -150,6 +150,7 @@ class Directory:
                 found = await conn.execute(_KEEP_GROUPS, {"rows": Jsonb(rows)})
                 moved = [row["member"] for row in await found.fetchall()]
                 if moved:
+                    await audience.regrouped(conn, moved)
                     await homes.regrouped(conn, moved)
 
     async def audience(self, approvers: Iterable[str], channel_id: str) -> Audience:
