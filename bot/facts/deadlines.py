@@ -39,7 +39,8 @@ class Reach:
 class Due:
     """What the clock has to do by now of a pending approval, and what the row says once that is done.
 
-    `expires` leaves nothing else to do. Of reminders that were missed (the clock was away) one is sent.
+    `expires` leaves nothing else to do. Of reminders that were missed (the clock was away) one is sent. An
+    escalation to people who may decide already is a reminder: of what is asked again, say, after it had come.
     """
 
     approval: Approval
@@ -57,9 +58,10 @@ def due(approval: Approval, reach: Reach, now: datetime) -> Due:
     if ends and held is None:
         return Due(approval, expires=True)
     done = [step for step in come if step.kind != "expire"]
-    reminders = [step for step in done if step.kind == "remind"]
-    escalations = tuple(step for step in done if step.kind == "escalate")
-    added = [name for step in escalations for name in step.approvers]
+    known = {*approval.policy.approvers}
+    reminders = [step for step in done if known.issuperset(step.approvers)]
+    escalations = tuple(step for step in done if not known.issuperset(step.approvers))
+    added = [name for step in done for name in step.approvers]
     stepped = replace(
         approval,
         policy=approval.policy.with_approvers(added),

@@ -16,7 +16,7 @@ async def remind(fact: Fact, approval: Approval, thread: Thread, step: Step, vot
     """Mention who has not voted, once under the card and under each copy of it."""
     members = await _members(fact, approval)
     people, groups = not_voted(approval.policy, voted, thread.own, members)
-    which = f"{approval.revision}.{step.index}"
+    which = f"{approval.revision}.{step.kind}.{step.index}"
     reminder = under_card(approval, "reminder", which, {"users": people, "groups": groups})
     fact.post(reminder)
     unfolded = {*people, *(user for name in groups for user in members.get(name, ()))}

@@ -128,6 +128,21 @@ async def test_escalation_lets_further_people_decide_and_the_card_says_so(house:
     assert events.count("approval.escalated") == 1
 
 
+async def test_an_escalation_to_those_who_may_decide_already_reminds_them(house: Running) -> None:
+    offer(
+        house,
+        policy=Policy(approvers=(MAYA, FINN)),
+        sla=Sla(respond_within=8 * HOUR, remind_after=(HOUR,), escalate=((2 * HOUR, (FINN,)),)),
+    )
+    thread = await asked(house)
+    await wait_out(house, HOUR + MINUTE)
+    await wait_out(house, HOUR)
+
+    assert len(replies(house, "Still waiting")) == 2
+    assert replies(house, "Escalated to") == []
+    assert "approval.escalated" not in [entry["event"] for entry in await house.audit(thread)]
+
+
 @pytest.mark.parametrize("may", [False, True])
 async def test_an_escalation_calls_who_asked_only_where_they_may_decide_their_own(
     house: Running, may: bool
