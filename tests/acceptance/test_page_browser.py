@@ -307,6 +307,60 @@ async def test_what_is_typed_in_a_modal_stays_while_one_on_top_of_it_changes_it(
     assert (await app.next())["values"]["name"]["a"]["value"] == "typed"
 
 
+HARD_TO_READ = """() => {
+  const rgba = (said) => {
+    const drawn = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d");
+    drawn.fillStyle = said;
+    drawn.fillRect(0, 0, 1, 1);
+    return [...drawn.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => [r, g, b]
+    .map((part) => part / 255)
+    .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, part, which) => sum + part * [0.2126, 0.7152, 0.0722][which], 0);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const ground = rgba(getComputedStyle(at).backgroundColor);
+      if (ground[3] === 255) return ground;
+    }
+    return [255, 255, 255];
+  };
+  const hard = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const element = texts.currentNode.parentElement;
+    if (!texts.currentNode.data.trim() || !element.checkVisibility({ visibilityProperty: true })) continue;
+    const [ink, ground] = [rgba(getComputedStyle(element).color), behind(element)].map(light);
+    const contrast = (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
+    if (contrast < 4.5) hard.push(`${element.className || element.tagName}: ${contrast.toFixed(2)}`);
+  }
+  return hard;
+}"""
+"""Each text that is seen with less than the contrast that WCAG 2 (1.4.3, AA) wants of small text."""
+
+
+async def test_everything_can_be_read_by_day_and_by_night(
+    emulator: Emulator, client: AsyncWebClient, page: Page, app: App
+) -> None:
+    alerts = [
+        {"type": "alert", "level": level, "text": marked(level)}
+        for level in ("info", "warning", "error", "success", "default")
+    ]
+    says = marked(f"*Due* `code` <https://example.com|link> <@{MAYA}> <@{OTTO}>\n> quoted\n```cut```")
+    sure = actions(button("Yes", "yes", style="primary"), button("Drop", "drop", style="danger"))
+    context = {"type": "context", "elements": [marked("by *somebody*")]}
+    header = {"type": "header", "text": words("A card")}
+    await post(client, header, {"type": "section", "text": says}, context, sure)
+    app.opens(modal("Asked", "Send", field("name", "plain_text_input"), *alerts))
+    await open_modal(page, emulator, client)
+    await page.get_by_test_id("modal-submit").click()
+    await expect(page.get_by_test_id("error-name")).to_be_visible()
+
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # or a colour is between two
+        assert await page.evaluate(HARD_TO_READ) == [], scheme
+
+
 async def test_a_confirm_dialog_guards_the_click(
     emulator: Emulator, client: AsyncWebClient, page: Page, app: App
 ) -> None:
