@@ -58,7 +58,8 @@ def _effect(row: Json) -> str:
 
 def _worded(kind: str, data: Json) -> str:
     if kind in _WORDED:
-        return _WORDED[kind].format_map({**data, "amount": Decimal(data.get("amount", 0))})
+        amounts = {"amount": Decimal(data["amount"])} if "amount" in data else {}
+        return _WORDED[kind].format_map(data | amounts)
     if kind == "scaled":
         return f"Scaled {data['service']} by {data['change']:+d}"
     if kind == "reply":

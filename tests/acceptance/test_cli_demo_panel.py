@@ -103,6 +103,7 @@ async def test_an_answer_that_nobody_approved_in_time_is_told_as_such(house, pan
     ("kind", "data", "told"),
     [
         ("payment", {"to": "Acme", "cents": 1200}, "Payment: Acme, 1200"),
+        ("payment", {"vendor": "Acme", "currency": "EUR", "approved_by": "Maya"}, "Payment: Acme, EUR, Maya"),
         ("scaled", {"service": "db", "change": "down"}, "Scaled: down, db"),
         ("commit", {"commit": None}, "Commit: "),
     ],

@@ -182,6 +182,12 @@ def test_what_holds_more_than_facts_is_still_read_as_facts_where_it_can_be() -> 
     assert not cut.whole
 
 
+@pytest.mark.parametrize("value", ["12\u202e34", "two  spaces", " "])
+@pytest.mark.parametrize("where", [lambda of: of, lambda of: {"in": of}, lambda of: {"rows": [of]}])
+def test_a_value_that_is_not_shown_as_it_is_has_its_button_wherever_it_stands(where: Any, value: str) -> None:
+    assert not proposal(where({"account": value}), 500).whole
+
+
 def told(piece: Piece) -> str:
     return "|".join("".join(run["text"] for run in element["elements"]) for element in piece.elements)
 

@@ -43,10 +43,11 @@ def pretty(value: Any) -> str:
 
 def shown(value: Any, limit: int = 300) -> str:
     """Write one value in a line, as a person says it."""
-    return cut(line(brief(_said(value), 2 * limit)) or "(blank)", limit)
+    return cut(line(brief(as_said(value), 2 * limit)) or "(blank)", limit)
 
 
-def _said(value: Any) -> str:
+def as_said(value: Any) -> str:
+    """Say one value in words, all of it."""
     match value:
         case _ if value is MISSING:
             return "(nothing)"
@@ -61,7 +62,7 @@ def _said(value: Any) -> str:
         case int() | float():
             return repr(value)
         case list() if value and all(is_scalar(item) for item in value):
-            return ", ".join(_said(item) for item in value)
+            return ", ".join(as_said(item) for item in value)
         case _:
             return json.dumps(value, ensure_ascii=False)
 
@@ -118,7 +119,7 @@ def _called(path: str, names: Mapping[str, str]) -> str:
 
 
 def _tells_all(value: Any, text: str) -> bool:
-    return text == _said(value)
+    return text == as_said(value)
 
 
 def is_scalar(value: Any) -> bool:

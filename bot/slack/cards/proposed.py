@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.slack.blocks.rich import paragraph, preformatted, quote, words
 from bot.slack.blocks.text import Block, brief, count, cut, line, units
-from bot.slack.blocks.values import Piece, facts, is_scalar, pretty, shown
+from bot.slack.blocks.values import Piece, as_said, facts, is_scalar, pretty
 from bot.slack.form import BETWEEN
 
 _MOST_ROWS = 20
@@ -73,7 +73,7 @@ def _lines(name: str, item: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"{name}{BETWEEN}{key}", inner) for key, inner in item.items())
     elif isinstance(item, list) and 0 < len(item) <= _MOST_ROWS and all(_is_flat(row) for row in item):
         for n, row in enumerate(item, 1):
-            yield f"{name} {n}", " · ".join(f"{key}: {shown(inner)}" for key, inner in row.items())
+            yield f"{name} {n}", " · ".join(f"{key}: {as_said(inner)}" for key, inner in row.items())
 
 
 def _whole(value: Any, limit: int) -> Piece:
