@@ -188,6 +188,14 @@ def test_a_value_that_is_not_shown_as_it_is_has_its_button_wherever_it_stands(wh
     assert not proposal(where({"account": value}), 500).whole
 
 
+@pytest.mark.parametrize("name", ["n" * 120, "12\u202e34"])
+@pytest.mark.parametrize("value", [1, "word " * 50, {"deep": {"er": 1}}])
+def test_a_name_that_is_not_shown_as_it_is_has_its_button_too(name: str, value: Any) -> None:
+    assert proposal({"name": value}, 5000).whole
+    assert not proposal({name: value}, 5000).whole
+    assert not edits(changes({"same": 1}, {"same": 1, name: value})).whole
+
+
 def told(piece: Piece) -> str:
     return "|".join("".join(run["text"] for run in element["elements"]) for element in piece.elements)
 

@@ -67,21 +67,26 @@ def as_said(value: Any) -> str:
             return json.dumps(value, ensure_ascii=False)
 
 
+def label(name: str) -> str:
+    """Write the name of a value in a line."""
+    return cut(line(name[:400]) or "(no name)", 100)
+
+
 def facts(pairs: Iterable[tuple[str, Any]], limit: int, *, struck: bool = False) -> Piece:
     """Show pairs as lines "**name**: value", at most `LINES` of them and `limit` units."""
     parts: list[Block] = []
     all_pairs = list(pairs)
     whole, left = True, limit
     for n, (name, value) in enumerate(all_pairs):
-        text, label = shown(value), cut(line(name[:400]) or "(no name)", 100)
-        left -= units(text) + units(label) + 3
+        text, called = shown(value), label(name)
+        left -= units(text) + units(called) + 3
         if n == LINES or left < 0:
             parts.append(words(f"\n… and {count(len(all_pairs) - n, 'more line')}", italic=True))
             whole = False
             break
-        whole = whole and _tells_all(value, text)
+        whole = whole and called == name and _tells_all(value, text)
         parts += [
-            words(("\n" if parts else "") + label, bold=True),
+            words(("\n" if parts else "") + called, bold=True),
             words(": "),
             words(text, strike=True) if struck else words(text),
         ]
@@ -94,13 +99,15 @@ def edits(changes: Sequence[Change], limit: int = 1500, called: Mapping[str, str
     parts: list[Block] = []
     whole, left = True, limit
     for n, change in enumerate(changes):
-        path = cut(line(_called(change.path, names)) or "all of it", 100)
+        name = _called(change.path, names) or "all of it"
+        path = label(name)
         before, after = shown(change.before, 200), shown(change.after, 200)
         left -= units(path) + units(before) + units(after) + 6
         if n == LINES or left < 0:
             parts.append(words(f"\n… and {count(len(changes) - n, 'more change')}", italic=True))
             whole = False
             break
+        whole = whole and path == name
         whole = whole and _tells_all(change.before, before) and _tells_all(change.after, after)
         parts += [
             words(("\n" if parts else "") + path, bold=True),

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bot.slack.blocks.rich import paragraph, preformatted, quote, words
-from bot.slack.blocks.text import Block, brief, count, cut, line, units
-from bot.slack.blocks.values import Piece, as_said, facts, is_scalar, pretty
+from bot.slack.blocks.text import Block, brief, count, units
+from bot.slack.blocks.values import Piece, as_said, facts, is_scalar, label, pretty
 from bot.slack.form import BETWEEN
 
 _MOST_ROWS = 20
@@ -54,7 +54,9 @@ def _object(parts: list[tuple[str, Any]], limit: int, *, struck: bool) -> Piece:
         if left < _LEAST and elements:
             more = words(f"… and {count(len(larger) - n, 'more value')}", italic=True)
             return Piece([*elements, paragraph(more)], whole=False)
-        elements.append(paragraph(words(cut(line(name[:400]) or "(no name)", 100), bold=True)))
+        called = label(name)
+        elements.append(paragraph(words(called, bold=True)))
+        whole = whole and called == name
         if isinstance(item, str):
             elements.append(quote(item, left, struck=struck))
             whole = whole and units(item) <= left
