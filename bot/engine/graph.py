@@ -189,18 +189,20 @@ class GraphRun:
         That looks just like a crash afterwards, so it would be stepped over: a node has called a graph that
         stands at a breakpoint, and LangGraph cannot see into it.
         """
-        running = self._graph.ainvoke(
+        snapshot = await self._ran(await self._unless_lost(self._invoked(given)))
+        if not snapshot.pauses and (snapshot.unfinished or await self._stands_still()):
+            raise StoppedSilently
+        return self._refused.shown(snapshot)
+
+    async def _invoked(self, given: Any) -> Any:
+        return await self._graph.ainvoke(
             given,
             self._config,
-            context=self._context(),
+            context=self._context(),  # the workflow's code, too: what it raises is no failure of ours
             durability="sync",
             output_keys=self._whole_state(),
             **self.stops,
         )
-        snapshot = await self._ran(await self._unless_lost(running))
-        if not snapshot.pauses and (snapshot.unfinished or await self._stands_still()):
-            raise StoppedSilently
-        return self._refused.shown(snapshot)
 
     async def _stands_still(self) -> bool:
         return not self._at_rest() and (await self.read()).unfinished

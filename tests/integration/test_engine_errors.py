@@ -340,3 +340,17 @@ async def test_a_node_that_raised_before_it_asked_waits_in_a_graph_with_breakpoi
         await it.answer((await it.pending(thread_id))["Run paid"])
 
         assert (await it.thread(thread_id)).result == {"log": ["approve", "paid"]}
+
+
+async def test_what_a_context_raises_counts_as_the_workflows_error_whatever_it_is(database):
+    # One that asks a database of its own raises what ours raises when it goes away.
+    def context(_given):
+        raise psycopg.OperationalError("their database is away")
+
+    def node(state):
+        return {"log": ["ran"]}
+
+    async with bench(database, flow(chain(State, node), context=context, retries=0)) as it:
+        thread_id = await it.run()
+        thread = await it.thread(thread_id)
+        assert (thread.status, thread.error) == ("failed", "OperationalError: their database is away")
