@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -111,17 +112,27 @@ def _fields(values: Any) -> Mapping[str, Any]:
 
 
 def _is_small(state: Any) -> bool:
-    """Whether it holds so little that it is quickly compared; what is no collection is looked into, too."""
+    """Whether it holds so little that it is quickly compared."""
     waiting, seen = [state], 0
     while waiting and seen <= SMALL:
-        value = waiting.pop()
-        inner = value.values() if isinstance(value, Mapping) else value
-        if isinstance(inner, str | bytes) or not isinstance(inner, Collection):
-            inner = getattr(value, "__dict__", {}).values()
+        inner = _within(waiting.pop())
         seen += len(inner)
         if seen <= SMALL:
             waiting.extend(inner)
     return seen <= SMALL
+
+
+def _within(value: Any) -> Collection[Any]:
+    """Return what plain JSON of a value is made from; another kind of collection is told by its repr."""
+    match value:
+        case dict():
+            return value.values()
+        case list() | tuple() | set() | frozenset() | deque():
+            return value
+        case type():  # to which an enum's member leads, and it to all of them
+            return ()
+        case _:
+            return getattr(value, "__dict__", {}).values()
 
 
 def _plain(values: Mapping[str, Any], key: str) -> tuple[Any, ...]:

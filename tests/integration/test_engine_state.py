@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import operator
 import threading
+from http import HTTPStatus
 from typing import Annotated, Any, TypedDict, cast
 
 import pytest
@@ -118,8 +119,22 @@ async def test_a_state_with_much_in_it_is_compared_beside_the_loop_which_others_
             compared_in.add(threading.current_thread())
             return "a witness"
 
+    class Scalar:
+        """Looks like a collection and has no length, as an array of no dimensions."""
+
+        def __contains__(self, item):
+            return False
+
+        def __iter__(self):
+            return iter(())
+
+        def __len__(self):
+            raise TypeError("len() of unsized object")
+
+    others = {"of its class": HTTPStatus.OK, "scalar": Scalar()}
+
     def paused(amount: int) -> Snapshot:
-        values = {"rows": [{"amount": amount}] * items, "witness": Witness()}
+        values = {"rows": [{"amount": amount}] * items, "witness": Witness(), **others}
         return Snapshot(started=True, unfinished=True, failed=False, pauses=(), values=values)
 
     journey, kept = Journey("t1"), Fact(cast("Any", None))
@@ -129,9 +144,9 @@ async def test_a_state_with_much_in_it_is_compared_beside_the_loop_which_others_
 
     assert (threading.main_thread() in compared_in) is (items == 3)
     (entry,) = kept._audit
-    first, *others = entry["data"]["changes"]
+    first, *more = entry["data"]["changes"]
     assert first == {"path": "rows[0].amount", "kind": "changed", "before": 1, "after": 2}
-    assert sum(change.get("count", 1) for change in others) == items - 1
+    assert sum(change.get("count", 1) for change in more) == items - 1
 
 
 async def test_a_run_that_raises_half_way_loses_nothing_of_what_it_had_changed(database):
