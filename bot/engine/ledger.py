@@ -37,7 +37,6 @@ from bot.engine.plan import (
 from bot.engine.raised import gives_up, line, trace
 from bot.engine.thread_row import RECOVERED, ThreadRow
 from bot.engine.unsettled import Unsettled, mark_applied, unsettled
-from bot.facts.messages import outcome_id
 from bot.facts.registering import register, revise
 from bot.facts.supersede import supersede
 from bot.postgres.fact import Fact, fact_in_one
@@ -149,8 +148,6 @@ class Ledger:
     async def cancel(self, why: str) -> None:
         async with self._fact() as (recorded, rows):
             await stop(recorded, self.row, rows, "cancelled", why)
-            for approval in rows.approvals:
-                recorded.redraw(outcome_id(approval.approval_id))  # of an answer that came to nothing
 
     async def hold(self, problem: str) -> None:
         """Leave the thread for a worker that can run it, and look again in a minute."""

@@ -79,12 +79,14 @@ class ThreadRow:
 
     async def ends(
         self, status: ThreadStatus, *, result: Any = None, why: str | None = None, details: str | None = None
-    ) -> list[str]:
-        """Say how it ended; returns the ids of the approvals whose cards say so too."""
+    ) -> tuple[list[str], list[str]]:
+        """Say how it ended; returns the ids of the approvals whose cards say so too, and of those decided."""
         kept = None if result is None else Json(as_json(result))
         found = await self._write_reached(_ENDS, status=status, result=kept, error=why, traceback=details)
         self.thread = replace(self.thread, status=status)
-        return [row["approval_id"] for row in await found.fetchall()]
+        rows = await found.fetchall()
+        cards, decided = ([row["approval_id"] for row in rows if row[what]] for what in ("shown", "decided"))
+        return cards, decided
 
     async def reach(self) -> None:
         """Write down what was wanted when the lock was taken, where nothing else has written it."""
@@ -150,5 +152,6 @@ with ended as (
                        updated_at = signoff_now(), ended_at = signoff_now()
     where thread_id = %(id)s returning thread_id
 )
-select approval_id from approvals join ended using (thread_id) where delivery <> 'failed'
+select approval_id, delivery <> 'failed' as shown, approvals.status in ('decided', 'expired') as decided
+from approvals join ended using (thread_id)
 """

@@ -401,6 +401,25 @@ async def test_an_answer_is_not_sent_after_a_cancellation_that_its_run_had_to_wa
 
         assert (await it.thread(thread_id)).status == "cancelled"
         assert (await it.approvals(thread_id))[0].applying_at is None
+        assert await it.rows(DRAWN_AGAIN), "who asked has only heard that it was approved"
+
+
+async def test_who_was_told_of_an_approval_reads_that_the_workflow_was_cancelled_after_it(database):
+    def pay(state):
+        return {"log": [question("pay?"), question("really?")]}
+
+    async with bench(database, flow(chain(State, pay))) as it:
+        thread_id = await it.run()
+        (paid,) = await it.approvals(thread_id)
+        await it.answer(paid)
+        await it.cancel(thread_id)
+        await it.drain()
+
+        told = [row["message_id"] for row in await it.rows(DRAWN_AGAIN)]
+        assert told == [f"outcome:{paid.approval_id}"]
+
+
+DRAWN_AGAIN = "select message_id from messages where kind = 'outcome' and wanted > 1"
 
 
 async def test_cancelling_a_thread_that_is_to_be_tried_again_ends_it_at_once(database):

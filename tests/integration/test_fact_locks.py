@@ -169,7 +169,8 @@ async def test_a_card_that_was_on_its_way_when_its_thread_ended_says_so(book: Bo
         assert claimed is not None
         assert claimed.thread is not None
         async with fact(conn, book.queue) as recorded:
-            for approval_id in await ThreadRow(conn, claimed.thread).ends("done"):
+            cards, _ = await ThreadRow(conn, claimed.thread).ends("done")
+            for approval_id in cards:
                 recorded.redraw_cards(approval_id)
 
         assert await deliveries.drawn(conn, book.queue, claimed, "C1", "1.1")
