@@ -216,7 +216,11 @@ class Ledger:
         if isinstance(said, End):
             await stop(recorded, self.row, rows, "cancelled", said.reason)
             return Finish()
-        await self.row.sends([approval.approval_id for approval, _ in send.decided])
+        if any(approval.applying_at is None for approval, _ in send.decided):
+            await self.row.sends([approval.approval_id for approval, _ in send.decided])
+        else:
+            # LangGraph forgets an answer when its node runs out of time: sent again, it is no progress.
+            await self.row.runs()
         return replace(send, answers=said)
 
     async def _step(

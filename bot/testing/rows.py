@@ -159,9 +159,10 @@ class Rows:
         """Mark as sent what was decided; or end where an answer must not be sent at all."""
         if isinstance(said, End):
             return self.stop("cancelled", said.reason)
+        if any(approval.applying_at is None for approval, _ in move.decided):
+            self._stands("running", attempts=0, error=None)
         for approval, _ in move.decided:
             self.put(replace(approval, applying_at=self._clock()))
-        self._stands("running", attempts=0, error=None)
         return replace(move, **{name: said})
 
     def _apply(self, approvals: tuple[Approval, ...]) -> None:

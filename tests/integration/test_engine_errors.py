@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypedDict
 
 import psycopg
 from fixtures_engine import bench, chain, flow, side_by_side
+from langgraph.graph import START, StateGraph
 from langgraph.types import interrupt
 from psycopg_pool import PoolTimeout
 
@@ -143,6 +144,25 @@ async def test_errors_are_counted_from_the_last_progress(database):
         await it.sweep(LATER)
 
         assert (await it.thread(thread_id)).status == "done"
+
+
+async def test_a_node_that_always_runs_out_of_time_after_its_answer_is_given_up_too(database):
+    ran = []
+
+    async def node(state):
+        ran.append(question("pay?"))
+        await asyncio.Event().wait()
+
+    graph = StateGraph(State).add_node("node", node, timeout=0.05).add_edge(START, "node")
+    async with bench(database, flow(graph, retries=1)) as it:
+        thread_id = await it.run()
+        await it.answer((await it.pending(thread_id))["pay?"])
+        while (thread := await it.thread(thread_id)).status == "running":
+            assert len(ran) < 5
+            await it.sweep(LATER)
+
+        assert ran == ["approve", "approve"], "once, and one retry"
+        assert (thread.status, "NodeTimeoutError" in thread.error) == ("failed", True)
 
 
 async def test_a_failed_thread_goes_on_from_where_it_failed_when_it_is_retried(database):

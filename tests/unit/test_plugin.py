@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import operator
 import subprocess
 import sys
@@ -373,6 +374,20 @@ def test_a_node_that_raises_is_tried_again_and_then_told_as_the_error(signoff):
     with pytest.raises(AssertionError, match="pay asks nothing; it is failed: KeyError: 'amount'") as told:
         run.approve()
     assert isinstance(told.value.__cause__, KeyError)
+
+
+def test_a_node_that_runs_out_of_time_after_its_answer_is_tried_as_often_as_any_other(signoff):
+    ran = []
+
+    async def node(state):
+        ran.append(interrupt("Pay?"))
+        await asyncio.Event().wait()
+
+    graph = StateGraph(State).add_node("node", node, timeout=0.05).add_edge(START, "node")
+    run = signoff.start(Workflow(name="slow", graph=graph, policy=Policy(approvers=(MAYA,)), retries=1), {})
+    run.approve()
+
+    assert (run.status, len(ran)) == ("failed", 2)
 
 
 def test_an_input_that_does_not_fit_starts_nothing(signoff):
