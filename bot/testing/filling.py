@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.emulator import inputs
@@ -15,9 +15,11 @@ from bot.slack.form.draft import Row
 from bot.slack.form.fields import Rows, fields
 from bot.slack.form.inputs import Input
 from bot.slack.form.lines import Lines
-from bot.slack.form.plan import Edited, Plan, Section, plan
-from bot.slack.views.modals import WORDS_BLOCK, correct_modal, edit_modal, reject_modal
-from bot.slack.views.submitted import Mistyped, corrected_state, edited_proposal, words
+from bot.slack.form.plan import Edited, Section, plan
+from bot.slack.views import submitted
+from bot.slack.views.editing import Editing
+from bot.slack.views.modals import WORDS_BLOCK, modal_of, reject_modal
+from bot.slack.views.submitted import Mistyped, words
 from bot.testing.refused import Refused
 
 
@@ -36,43 +38,27 @@ def edited(approval: Approval, changes: Mapping[str, Any]) -> dict[str, Any]:
     A value of None empties a field. An object takes changes of its own; a list of objects is given as it is
     to be, as if each had been edited, removed or added by its buttons.
     """
-    proposal = approval.proposal if isinstance(approval.proposal, dict) else {}
-    planned = plan(fields(approval.request.proposal_schema, proposal))
-
-    def submitted(hand: _Hand) -> dict[str, Any]:
-        view = edit_modal(token_of(approval), approval, draft=hand.draft)
-        return edited_proposal(approval, _filled(view, hand.typed, _labels(planned)))
-
-    return _changed(planned, changes, submitted)
+    return _changed(approval, Editing(token_of(approval)), changes)
 
 
 def corrected(approval: Approval, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Change fields of the state in the form that corrects them, as `edited` does; {} where there is none."""
-    correction = approval.correction
-    if correction is None:
+    if approval.correction is None:
         return {}
-    planned = plan(fields(correction.schema, correction.now))
-
-    def submitted(hand: _Hand) -> dict[str, Any]:
-        view = correct_modal(token_of(approval), approval, draft=hand.draft)
-        return corrected_state(approval, _filled(view, hand.typed, _labels(planned)))
-
-    return _changed(planned, changes, submitted)
+    return _changed(approval, Editing(token_of(approval), correcting=True), changes)
 
 
-def _changed(
-    planned: Plan, changes: Mapping[str, Any], submitted: Callable[[_Hand], dict[str, Any]]
-) -> dict[str, Any]:
+def _changed(approval: Approval, editing: Editing, changes: Mapping[str, Any]) -> dict[str, Any]:
+    planned = plan(fields(*editing.subject(approval)))
+    labels = {one.field.block_id: one.field.title for one in planned.inputs()}
     hand = _Hand({}, UNTOUCHED)
     hand.change(planned.parts, changes)
+    editing = replace(editing, draft=hand.draft)
+    view = _filled(modal_of(editing, approval), hand.typed, labels)
     try:
-        return submitted(hand)
+        return submitted.edited(approval, editing, view)
     except Mistyped as wrong:
-        raise _mistyped(wrong.by_block, _labels(planned)) from None
-
-
-def _labels(planned: Plan) -> dict[str, str]:
-    return {one.field.block_id: one.field.title for one in planned.inputs()}
+        raise _mistyped(wrong.by_block, labels) from None
 
 
 @dataclass

@@ -19,7 +19,7 @@ from bot.slack.listeners.submissions import keep_open, put, taken
 from bot.slack.listeners.window import Person, person_of, unraised
 from bot.slack.views import modals
 from bot.slack.views.editing import Editing
-from bot.slack.views.modals import correct_modal, edit_modal, item_modal, refusal_view
+from bot.slack.views.modals import item_modal, modal_of, refusal_view
 from bot.slack.views.submitted import TOO_MUCH, Mistyped, first_input, kept_item, typed
 
 View = dict[str, Any]
@@ -49,7 +49,7 @@ async def _row(desk: Desk, ack: AsyncAck, body: dict[str, Any]) -> None:
         return
     await ack()
     with unraised("row_not_drawn", user=person.user):
-        if _passed(case, editing):
+        if not editing.is_open(case.approval):
             await desk.window.turn(person, view, await taken(desk, case.approval, case.thread, view))
         elif action["action_id"] == f"{ACTION}.remove":
             await desk.window.turn(person, view, _without(case, editing, spot, view))
@@ -73,13 +73,7 @@ def _without(case: Case, editing: Editing, spot: Spot, view: View) -> View:
     rows = rows_at(*editing.subject(case.approval), spot.rows)
     draft = editing.draft.without(rows, spot.number) if rows else editing.draft
     left = replace(editing, draft=draft)
-    return _form(case, left) if left.fits else modals.complaining(view, TOO_MUCH)
-
-
-def _form(case: Case, editing: Editing) -> View:
-    """Return the form that rows belong to, as it stands."""
-    modal = correct_modal if editing.correcting else edit_modal
-    return modal(editing.token, case.approval, case.thread, editing.draft)
+    return modal_of(left, case.approval, case.thread) if left.fits else modals.complaining(view, TOO_MUCH)
 
 
 async def _submit(desk: Desk, ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -104,14 +98,9 @@ async def _keep(desk: Desk, person: Person, view: View) -> View | None:
     case = await desk.case(editing.token.approval_id, person.user) if editing else None
     if editing is None or case is None:
         return refusal_view(refusal("unknown"), typed(view))
-    if _passed(case, editing):
+    if not editing.is_open(case.approval):
         return await taken(desk, case.approval, case.thread, view)
     kept = await asyncio.to_thread(kept_item, case.approval, editing, view)
-    if not await desk.window.redrawn(view["root_view_id"], _form(case, kept)):
+    if not await desk.window.redrawn(view["root_view_id"], modal_of(kept, case.approval, case.thread)):
         raise Mistyped({first_input(view): _NOT_REDRAWN})
     return None
-
-
-def _passed(case: Case, editing: Editing) -> bool:
-    """Tell whether what the form was made from no longer waits."""
-    return case.approval.status != "pending" or case.approval.revision != editing.token.revision

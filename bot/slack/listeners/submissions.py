@@ -8,7 +8,7 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from bot.facts.votes import Case, Click, NotRecorded, Recorded
+from bot.facts.votes import Click, NotRecorded, Recorded
 from bot.postgres.away import DatabaseAway
 from bot.postgres.rows import Approval, Thread
 from bot.slack.blocks.drawn import fits_ack
@@ -20,8 +20,7 @@ from bot.slack.views import modals
 from bot.slack.views.editing import Editing
 from bot.slack.views.submitted import (
     Mistyped,
-    corrected_state,
-    edited_proposal,
+    edited,
     first_input,
     misfit,
     typed,
@@ -37,24 +36,19 @@ _FOR_NOW = ("unchecked", "voters_unchecked")
 """Why something was not recorded that may be in a moment, as it stands."""
 
 Reading = Callable[[dict[str, Any]], dict[str, Any]]
+"""How a form of words is read; one of fields has none."""
 
 
 def register(app: AsyncApp, desk: Desk) -> None:
-    verdicts: dict[str, Reading] = {
+    forms: dict[str, Reading | None] = {
+        modals.EDIT_FORM: None,
+        modals.CORRECT_FORM: None,
         modals.REJECT_FORM: lambda view: {"verdict": "reject", "comment": words(view)},
         modals.NOTE_FORM: lambda view: {"verdict": "approve", "comment": words(view)},
         modals.RESPOND_FORM: lambda view: {"verdict": "respond", "text": words(view)},
     }
-    for callback_id, reading in verdicts.items():
+    for callback_id, reading in forms.items():
         app.view(callback_id)(_submission(desk, reading))
-
-    @app.view(modals.EDIT_FORM)
-    async def on_edit(ack: AsyncAck, body: dict[str, Any]) -> None:
-        await _submit(desk, ack, body, None)
-
-    @app.view(modals.CORRECT_FORM)
-    async def on_correct(ack: AsyncAck, body: dict[str, Any]) -> None:
-        await _submit(desk, ack, body, None)
 
 
 async def answer_unknown_form(desk: Desk, ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -64,7 +58,7 @@ async def answer_unknown_form(desk: Desk, ack: AsyncAck, body: dict[str, Any]) -
     await desk.unread(person_of(body), view["callback_id"])
 
 
-def _submission(desk: Desk, reading: Reading) -> Callable[..., Any]:
+def _submission(desk: Desk, reading: Reading | None) -> Callable[..., Any]:
     async def on_submit(ack: AsyncAck, body: dict[str, Any]) -> None:
         await _submit(desk, ack, body, reading)
 
@@ -79,7 +73,7 @@ async def _submit(desk: Desk, ack: AsyncAck, body: dict[str, Any], reading: Read
         await answer_unknown_form(desk, ack, body)
         return
     try:
-        answer = await _record(desk, person, view, editing.token, reading)
+        answer = await _record(desk, person, view, editing, reading)
     except Mistyped as wrong:
         await keep_open(ack, view, wrong.by_block)
     except DatabaseAway:
@@ -120,17 +114,19 @@ async def put(desk: Desk, ack: AsyncAck, view: dict[str, Any], answer: dict[str,
 
 
 async def _record(
-    desk: Desk, person: Person, view: dict[str, Any], token: Token, reading: Reading | None
+    desk: Desk, person: Person, view: dict[str, Any], editing: Editing, reading: Reading | None
 ) -> dict[str, Any] | Recorded | Approval:
     """Cast the vote; returns what was recorded, now or before, or the view that says why it was not."""
-    if view["callback_id"] == modals.CORRECT_FORM:
-        outcome: Recorded | Approval | NotRecorded = await _corrected(desk, person, token, view)
-    elif reading is None:
-        case = await desk.case(token.approval_id, person.user)
-        edited = await _typed_in(case, token, view, edited_proposal) if case else {}
-        outcome = await desk.cast(_click(person, token, {"verdict": "approve", "proposal": edited}))
+    outcome: Recorded | Approval | NotRecorded
+    if reading is not None:
+        outcome = await desk.cast(_click(person, editing.token, reading(view)))
+    elif editing.correcting:
+        values = await _typed_in(desk, person, editing, view)
+        said = {"verdict": "approve", "corrects": True}
+        outcome = await desk.correct(_click(person, editing.token, said), values)
     else:
-        outcome = await desk.cast(_click(person, token, reading(view)))
+        said = {"verdict": "approve", "proposal": await _typed_in(desk, person, editing, view)}
+        outcome = await desk.cast(_click(person, editing.token, said))
     if not isinstance(outcome, NotRecorded):
         return outcome
     if outcome.approval is not None and outcome.wrong is not None:
@@ -159,26 +155,15 @@ def _click(person: Person, token: Token, said: dict[str, Any]) -> Click:
     )
 
 
-async def _corrected(
-    desk: Desk, person: Person, token: Token, view: dict[str, Any]
-) -> Approval | NotRecorded:
-    case = await desk.case(token.approval_id, person.user)
-    values = await _typed_in(case, token, view, corrected_state) if case else {}
-    return await desk.correct(_click(person, token, {"verdict": "approve", "corrects": True}), values)
-
-
-async def _typed_in(
-    case: Case,
-    token: Token,
-    view: dict[str, Any],
-    read: Callable[[Approval, dict[str, Any]], dict[str, Any]],
-) -> dict[str, Any]:
+async def _typed_in(desk: Desk, person: Person, editing: Editing, view: dict[str, Any]) -> dict[str, Any]:
     """Read a form of fields; raises `Mistyped` while it could still be put right."""
-    approval = case.approval
+    case = await desk.case(editing.token.approval_id, person.user)
+    if case is None:
+        return {}
     try:
         # Off the event loop: a hostile schema can take half a second to check.
-        return await asyncio.to_thread(read, approval, view)
+        return await asyncio.to_thread(edited, case.approval, editing, view)
     except Mistyped:
-        if approval.status == "pending" and approval.revision == token.revision:
+        if editing.is_open(case.approval):
             raise
         return {}  # too late whatever it says: casting it tells who was first, and leaves its audit row

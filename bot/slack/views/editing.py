@@ -41,6 +41,10 @@ class Editing:
         correction = approval.correction
         return (correction.schema, correction.now) if correction else (None, {})
 
+    def is_open(self, approval: Approval) -> bool:
+        """Tell whether what the form was made from still waits."""
+        return approval.status == "pending" and approval.revision == self.token.revision
+
     @property
     def fits(self) -> bool:
         return units(self.encode()) <= LONGEST

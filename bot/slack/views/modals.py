@@ -99,6 +99,12 @@ def edit_modal(
     return _modal(EDIT_FORM, title, submit, editing, blocks)
 
 
+def modal_of(editing: Editing, approval: Approval, thread: Thread | None = None) -> Block:
+    """Open the form of fields as it was left."""
+    modal = correct_modal if editing.correcting else edit_modal
+    return modal(editing.token, approval, thread, editing.draft)
+
+
 def item_modal(editing: Editing, item: Item) -> Block:
     """Open one object of a list; submitting keeps it in the form below, and decides nothing."""
     blocks = [section(f"*{said(item.title, 300)}*"), *item.blocks]

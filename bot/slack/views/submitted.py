@@ -11,7 +11,7 @@ from bot.approvals.canonical import canonical
 from bot.approvals.errors import BadAnswer, BadRequest
 from bot.postgres.rows import Approval
 from bot.slack.blocks.text import cut, line, unescaped, when_plain
-from bot.slack.form import BETWEEN, UNTOUCHED, Errors, block_of, item_at, read, read_item
+from bot.slack.form import BETWEEN, Errors, block_of, item_at, read, read_item
 from bot.slack.views import modals
 from bot.slack.views.editing import Editing
 
@@ -31,21 +31,9 @@ class Mistyped(Exception):
         self.by_block = by_block
 
 
-def edited_proposal(approval: Approval, view: dict[str, Any]) -> dict[str, Any]:
-    """Read the edited proposal, its types kept; raises `Mistyped`."""
-    return _read(approval.request.proposal_schema, approval.proposal or {}, view)
-
-
-def corrected_state(approval: Approval, view: dict[str, Any]) -> dict[str, Any]:
-    """Read the corrected fields of the state, their types kept; raises `Mistyped`."""
-    correction = approval.correction
-    return _read(correction.schema, correction.now, view) if correction else {}
-
-
-def _read(schema: dict[str, Any] | None, value: dict[str, Any], view: dict[str, Any]) -> dict[str, Any]:
-    editing = Editing.parse(view["private_metadata"])
-    draft = editing.draft if editing else UNTOUCHED
-    found = read(schema, value, filled_in(view), draft)
+def edited(approval: Approval, editing: Editing, view: dict[str, Any]) -> dict[str, Any]:
+    """Read what a form of fields makes of what it edits, the types kept; raises `Mistyped`."""
+    found = read(*editing.subject(approval), filled_in(view), editing.draft)
     if isinstance(found, Errors):
         raise _mistyped(found, view)
     try:
