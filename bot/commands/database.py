@@ -20,11 +20,15 @@ from bot.settings import Settings
 
 @dataclass(frozen=True)
 class Database:
-    """Where the rows are. `direct` leads to Postgres itself; an embedded one is ours alone."""
+    """Where the rows are. `direct` leads to Postgres itself; an embedded `server` is ours alone."""
 
     dsn: str
     direct: str
-    embedded: bool = False
+    server: embedded.Embedded | None = None
+
+    @property
+    def embedded(self) -> bool:
+        return self.server is not None
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ def database(settings: Settings) -> Iterator[Database]:
         yield Database(given or direct or "", direct or given or "")
         return
     with embedded.start(embedded.home()) as server:
-        yield Database(server.dsn, server.dsn, embedded=True)
+        yield Database(server.dsn, server.dsn, server)
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from bot import logs
 from bot.commands.printing import say
 from bot.demo.show import home, show
 from bot.postgres import embedded
+from bot.roles.server import kept
 from bot.roles.stopping import on_signals
 
 _FIRST = """
@@ -45,7 +46,9 @@ def demo(port: int, *, open_page: bool, fresh: bool) -> None:
                     webbrowser.open(page)
 
             async def main() -> None:
-                await show(folder, server.dsn, port, on_signals(), announce)
+                stop = on_signals()
+                async with kept(server, stop):
+                    await show(folder, server.dsn, port, stop, announce)
 
             asyncio.run(main())
     say("Stopped; `signoff demo` goes on from here.")

@@ -16,6 +16,7 @@ from bot.postgres.jobs import QUEUES
 from bot.postgres.migrate import is_pooled, refuse_pooler
 from bot.roles import loop, roles
 from bot.roles.roles import Reached
+from bot.roles.server import kept
 from bot.roles.stopping import on_signals, with_parent
 from bot.roles.waiting import until
 from bot.settings import Settings
@@ -98,4 +99,5 @@ async def _until_stopped(
         if not await until(partial(away, dsn), "postgres_unreachable", stop):
             return
     await ready(found, migrates=migrates or found.embedded)
-    await body(settings, found, stop)
+    async with kept(found.server, stop):
+        await body(settings, found, stop)

@@ -25,6 +25,7 @@ _LONGEST_SOCKET = 103
 _START_SECONDS = 60.0
 _RETRY_SECONDS = 6.0
 _STOP_SECONDS = 30.0
+_STATE = "Database cluster state:"
 _UNQUOTABLE = frozenset("\"'`$\\,\n")
 _SETTINGS = {
     "timezone": "UTC",
@@ -82,14 +83,14 @@ class Cluster:
         """Bring the server up, or wait for it where it is about to come up or go down."""
         until = time.monotonic() + _START_SECONDS
         while not self._answers():
-            if not self._listens():
+            if not self.listens():
                 self._launch()
             if time.monotonic() > until:
                 raise NoEmbeddedPostgres(f"it is still recovering (see {self._data}); try again")
             time.sleep(0.05)
 
     def stop(self) -> bool:
-        if not self._listens():
+        if not self.listens():
             return False
         note = self._data / "postmaster.pid"
         os.kill(int(note.read_text().splitlines()[0]), signal.SIGINT)  # Postgres' fast shutdown
@@ -100,22 +101,35 @@ class Cluster:
             time.sleep(0.02)
         return True
 
+    def was_stopped(self) -> bool:
+        """Say of a server that does not run whether somebody stopped it, or took its data away."""
+        if not self._data.exists():
+            return True
+        with view(self._private, self._account) as (seen, descriptor):
+            command = [str(binaries(self._account) / "pg_controldata"), "-D", str(seen / "data")]
+            _, said = run(command, self._account, descriptor)
+        state = next((line for line in said.splitlines() if line.startswith(_STATE)), "")
+        return state.removeprefix(_STATE).strip() == "shut down"
+
+    def listens(self) -> bool:
+        # The socket tells the truth where a pid does not: a killed server's may be unreaped, or reused.
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.setblocking(False)
+            try:
+                probe.connect(str(self._socket_folder / _SOCKET))
+            except BlockingIOError:  # a server that stands still, with many who wait to be let in
+                return True
+            except OSError:
+                return False
+        return True
+
     def _answers(self) -> bool:
-        if not self._listens():
+        if not self.listens():
             return False
         try:
             psycopg.connect(self.dsn, connect_timeout=10).close()
         except psycopg.OperationalError as error:
             return "too many clients" in str(error)
-        return True
-
-    def _listens(self) -> bool:
-        # The socket tells the truth where a pid does not: a killed server's may be unreaped, or reused.
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            try:
-                probe.connect(str(self._socket_folder / _SOCKET))
-            except OSError:
-                return False
         return True
 
     def _launch(self) -> None:
@@ -128,7 +142,7 @@ class Cluster:
             said = self._try(programs, seen, descriptor)
             begun = time.monotonic()
             # What a killed server leaves is in the way for a moment: its children, its memory, its pid.
-            while said and not self._listens():
+            while said and not self.listens():
                 waited = time.monotonic() - begun
                 if waited > _RETRY_SECONDS:
                     raise NoEmbeddedPostgres(f"{said} (see {self._data})")

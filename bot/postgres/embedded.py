@@ -54,6 +54,24 @@ class Embedded:
                 os.close(share)
             self._cluster.stop()
 
+    def has_gone(self) -> bool:
+        """Say at once whether nobody listens any more where the server did."""
+        return not self._cluster.listens()
+
+    def revive(self) -> bool:
+        """Start the server again where it died by itself; False where it runs, or somebody stopped it.
+
+        It blocks as `start` does, and raises NoEmbeddedPostgres.
+        """
+        try:
+            with self._cluster.locked():
+                if not self.has_gone() or self._cluster.was_stopped():
+                    return False
+                self._cluster.start()
+        except OSError as error:
+            raise NoEmbeddedPostgres(f"{error.strerror}: {error.filename or 'its folder'}") from error
+        return True
+
     def __enter__(self) -> Self:
         return self
 

@@ -1,20 +1,24 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 
 from bot.postgres import account, cluster, embedded
 from bot.postgres.account import NoEmbeddedPostgres
 from bot.postgres.embedded import Embedded
+from bot.roles.server import LOOK_SECONDS, keep_server
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="this is what root must not do")
 
@@ -159,6 +163,69 @@ def test_a_killed_server_comes_up_again_with_what_was_committed(made, start):
     again = start(made / "db")
 
     assert execute(again.dsn, "select * from kept") == [(1,)]
+
+
+def test_a_killed_server_is_revived_once_by_those_who_share_it(made, start, monkeypatch):
+    monkeypatch.setattr(cluster, "_RETRY_SECONDS", 1.5)
+    mine, yours = start(made / "db"), start(made / "db")
+    assert not mine.revive()
+    execute(mine.dsn, "drop table if exists kept; create table kept as select 1")
+    os.kill(postmaster(made / "db"), signal.SIGKILL)
+    while not mine.has_gone():
+        pass
+
+    with ThreadPoolExecutor() as both:
+        revived = list(both.map(Embedded.revive, (mine, yours)))
+
+    assert sorted(revived) == [False, True]
+    assert execute(mine.dsn, "select * from kept") == [(1,)]
+
+
+def test_a_server_that_somebody_stopped_or_took_the_data_of_stays_down(made, start):
+    mine = start(made / "db")
+    embedded.stop(made / "db")
+
+    assert not mine.revive()
+    assert not answers(mine.dsn)
+
+    (made / "db/server/data").rename(made / "elsewhere")
+    assert not mine.revive()
+    assert not (made / "db/server/data").exists()
+    (made / "elsewhere").rename(made / "db/server/data")
+
+
+class Dying:
+    """A server that is never there for long, and for which there is no room at the second start."""
+
+    def __init__(self) -> None:
+        self.starts = 0
+
+    def has_gone(self) -> bool:
+        return True
+
+    def revive(self) -> bool:
+        self.starts += 1
+        if self.starts == 2:
+            raise NoEmbeddedPostgres("No space left")
+        return True
+
+
+async def test_a_server_that_keeps_dying_is_revived_ever_later():
+    stop, dying, rests = asyncio.Event(), Dying(), []
+
+    async def rest(_: asyncio.Event, seconds: float) -> None:
+        rests.append(seconds)
+        if len(rests) == 14:
+            stop.set()
+
+    with structlog.testing.capture_logs() as said:
+        await keep_server(dying, stop, rest)
+
+    assert rests[::2] == [LOOK_SECONDS] * 7
+    assert rests[1::2] == [1, 2, 4, 8, 16, 30, 30]
+    told = [entry["event"] for entry in said]
+    assert told == ["postgres_started_again", "postgres_not_started", *["postgres_started_again"] * 5]
+    assert "No space left" in said[1]["why"]
 
 
 def test_a_pid_that_now_belongs_to_somebody_else_does_not_keep_it_down(made, start, monkeypatch):
