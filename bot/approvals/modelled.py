@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, is_dataclass
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
-from pydantic import BaseModel, PydanticUserError, TypeAdapter
+from pydantic import BaseModel, PydanticInvalidForJsonSchema, PydanticUserError, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import DecimalSchema
 
@@ -19,7 +19,11 @@ class Modelled:
 
     adapter: TypeAdapter[Any]
     by_alias: bool
-    schema: dict[str, Any]
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema; raises `PydanticInvalidForJsonSchema` where there is none of a field's type."""
+        return self.adapter.json_schema(by_alias=self.by_alias, schema_generator=_Told)
 
     def plain(self, value: Any) -> Any:
         """Return it as JSON; computed fields stay out: they would not follow an edit, nor be read back."""
@@ -64,9 +68,11 @@ class _Told(GenerateJsonSchema):
 def _of(kind: type) -> Modelled:
     """Use aliases where the type reads what it writes under them, else the names of its fields."""
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
-    by_alias = _keys(adapter, "validation") <= _keys(adapter, "serialization")
-    schema = adapter.json_schema(by_alias=by_alias, schema_generator=_Told)
-    return Modelled(adapter, by_alias, schema)
+    try:
+        by_alias = _keys(adapter, "validation") <= _keys(adapter, "serialization")
+    except PydanticInvalidForJsonSchema:  # the author has to give one
+        by_alias = False
+    return Modelled(adapter, by_alias)
 
 
 def _keys(adapter: TypeAdapter[Any], mode: Literal["validation", "serialization"]) -> set[tuple[str, str]]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError, computed_field
 from pydantic.alias_generators import to_camel
 
 from bot.approvals import ApprovalRequest, Policy, Sla, ask
@@ -139,6 +139,17 @@ def test_a_dataclass_can_be_edited_as_a_model_can() -> None:
 def test_what_is_in_a_proposal_and_is_no_json_is_refused_by_its_name() -> None:
     with pytest.raises((BadRequest, ValueError), match="Event"):
         ApprovalRequest(title="Hold", proposal=Holder(threading.Event())).payload()
+
+
+class Priced(BaseModel):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    at: Annotated[threading.Event, PlainSerializer(lambda _: "noon", return_type=str)]
+
+
+def test_a_model_that_pydantic_has_no_schema_of_goes_by_the_one_that_is_given() -> None:
+    given = {"type": "object"}
+    request = ApprovalRequest(title="Pay", proposal=Priced(at=threading.Event()), proposal_schema=given)
+    assert (request.proposal, request.proposal_schema) == ({"at": "noon"}, given)
 
 
 def test_the_schema_of_plain_json_may_be_said_by_a_model() -> None:
