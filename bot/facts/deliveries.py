@@ -137,15 +137,18 @@ async def told_below(conn: AsyncConnection[Any], queue: Queue, claimed: Claim) -
 
 
 async def given_up(conn: AsyncConnection[Any], queue: Queue, claimed: Claim, problem: str, mend: str) -> None:
-    """Slack refuses the message for good: say so on its row, and to ops with how to mend it."""
+    """Slack refuses the message for good: say so on its row, and to ops with how to mend it.
+
+    One of which something else is wanted by now is tried as that: a card that settled meanwhile, say.
+    """
     message = claimed.message
     async with fact(conn, queue) as recorded:
         if message.kind == "card" and message.ts is None:
             await conn.execute(_UNDELIVERED, {"id": message.approval_id, "error": problem})
-        found = await conn.execute(
-            _GIVEN_UP, {"id": message.message_id, "lease": claimed.lease, "error": problem}
-        )
-        if await found.fetchone() is None or not _worth_telling(claimed):
+        tried = {"id": message.message_id, "lease": claimed.lease, "shown": message.wanted, "error": problem}
+        found = await conn.execute(_GIVEN_UP, tried)
+        row = await found.fetchone()
+        if row is None or row["again"] or not _worth_telling(claimed):
             return
         recorded.post(_report(message, problem, mend))
         if message.thread_id:
@@ -253,9 +256,10 @@ where message_id = %(id)s and lease = %(lease)s
 
 _GIVEN_UP = """
 update messages
-set error = %(error)s, posting_since = null, lease = null, lease_until = null, digested_in = null
+set error = case when wanted <= %(shown)s then %(error)s end,
+    posting_since = null, lease = null, lease_until = null, digested_in = null
 where message_id = %(id)s and lease = %(lease)s
-returning message_id
+returning wanted > %(shown)s as again
 """
 
 _UNDELIVERED = """

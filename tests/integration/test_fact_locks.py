@@ -176,6 +176,23 @@ async def test_a_card_that_was_on_its_way_when_its_thread_ended_says_so(book: Bo
         assert await deliveries.drawn(conn, book.queue, claimed, "C1", "1.1")
 
 
+async def test_a_card_that_somebody_decided_while_slack_refused_it_is_drawn_once_more(book: Book) -> None:
+    approval = await book.ask(POLICY)
+    card = f"card:{approval.approval_id}"
+    async with book.pool.connection() as conn:
+        claimed = await claims.claim(conn, card, "")
+        assert claimed is not None
+        async with fact(conn, book.queue) as recorded:
+            recorded.redraw_cards(approval.approval_id)
+        await deliveries.given_up(conn, book.queue, claimed, "Slack refuses its blocks", "")
+
+        again = await claims.claim(conn, card, "")
+        assert again is not None
+        await deliveries.given_up(conn, book.queue, again, "Slack refuses its blocks", "")
+        assert await claims.claim(conn, card, "") is None
+    assert len(await book.rows("select from messages where kind = 'ops'")) == 1
+
+
 async def test_a_card_that_was_claimed_while_somebody_decided_is_drawn_once_more(book: Book) -> None:
     """Whoever waits for the card's row gets it as it is, and with it the approval as it was before."""
     approval = await book.ask(Policy(approvers=(MAYA,)))
