@@ -44,15 +44,15 @@ async def drawn(conn: AsyncConnection[Any], queue: Queue, claimed: Claim, channe
     if claimed.unknown_since is not None:
         async with fact(conn, queue) as recorded:
             await strays.adopted(recorded, message, channel_id, ts)
-    if message.kind == "card" and message.ts is None and message.drawn:
-        await _lead_copies(conn, queue, claimed)
+    if message.kind in WITH_BUTTONS and message.ts is None and message.drawn:
+        await _lead_here(conn, queue, message)
     return bool(row["again"])
 
 
-async def _lead_copies(conn: AsyncConnection[Any], queue: Queue, claimed: Claim) -> None:
-    """Draw again the copies of a card that was posted anew: they lead to where it was before."""
+async def _lead_here(conn: AsyncConnection[Any], queue: Queue, message: Message) -> None:
+    """Draw again what leads to a card that was posted anew: it leads to where that was before."""
     async with fact(conn, queue) as recorded:
-        found = await conn.execute(_COPIES, {"id": claimed.message.approval_id})
+        found = await conn.execute(_LEADING, {"id": message.approval_id, "kind": message.kind})
         for row in await found.fetchall():
             recorded.redraw(row["message_id"])
 
@@ -223,10 +223,13 @@ where message_id = %(id)s and lease = %(lease)s and (select count(*) from delive
 returning wanted > drawn as again
 """
 
-_COPIES = """
+# Copies in direct conversations lead to the channel's card, and stray ones to whichever is live beside them.
+_LEADING = """
 with asked as (select from approvals where approval_id = %(id)s for no key update)
 select message_id from messages
-where approval_id = %(id)s and kind = 'direct_card' and (select count(*) from asked) > 0
+where approval_id = %(id)s and (select count(*) from asked) > 0
+  and (kind = 'direct_card' and %(kind)s = 'card'
+       or kind = 'stray' and not coalesce((body -> 'gone')::boolean, false))
 """
 
 _DONE = """

@@ -301,3 +301,9 @@ async def test_a_copy_nobody_knows_of_is_rewritten_to_point_at_the_known_one(hou
     rewritten, _ = house.slack.messages(OKEY)
     assert not has_buttons(rewritten)
     assert live["ts"].replace(".", "") in str(rewritten["blocks"])
+
+    house.slack.delete_message(live["channel"], live["ts"])
+    await house.execute("update messages set wanted = wanted + 1 where kind = 'direct_card'")
+    await retried(house)
+    rewritten, anew = house.slack.messages(OKEY)
+    assert anew["ts"].replace(".", "") in str(rewritten["blocks"])
