@@ -51,9 +51,9 @@ class Stop:
 
     `before` are the guarded nodes that are next, or else `after` those that have just run; all that ran then
     are in `ran`, and where that cannot be told any more it is empty, and the state cannot be edited.
-    `routed` says that a conditional edge chose what is next, `sends` that a `Send` did. `stepped`
-    says that the run stops there and not the graph, so
-    that nothing but what to show is declared for it; `done` is what the step has changed in the state.
+    `routed` says that a conditional edge chose what is next, `sends` that a `Send` did. `stepped` says that
+    the run stops there and not the graph, so that nothing but what to show is declared for it; `done` is what
+    the step has changed in the state.
     """
 
     interrupt_id: str

@@ -37,9 +37,8 @@ class Claim:
     `parent_channel` and `parent_ts` are where the message is that it replies to; `parent_error` says that
     this was given up. `card` is where the live card is: the channel's, or for a copy in a direct conversation
     the one there; for word of an approval that was superseded the one that asks now; for a further page of a
-    digest where the first is. `is_live` says of a stray that it is no
-    stray after all; `is_listed` says of a copy whether the policy still names whom it went to, or
-    their group.
+    digest where the first is. `is_live` says of a stray that it is no stray after all; `is_listed` says of a
+    copy whether the policy still names whom it went to, or their group.
     """
 
     lease: str
