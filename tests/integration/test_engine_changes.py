@@ -334,11 +334,8 @@ async def test_cancelling_ends_the_thread_and_closes_what_it_asks(database):
 
 
 async def test_cancelling_while_a_node_runs_ends_the_thread_before_its_next_question_is_asked(database):
-    running, go_on = asyncio.Event(), asyncio.Event()
-
     async def slow(state):
-        running.set()
-        await go_on.wait()
+        await it.cancel(thread_id)
         return {"log": ["slow"]}
 
     def pay(state):
@@ -346,31 +343,20 @@ async def test_cancelling_while_a_node_runs_ends_the_thread_before_its_next_ques
 
     async with bench(database, flow(chain(State, slow, pay))) as it:
         thread_id = await it.start()
-        run = asyncio.create_task(it.engine.advance(thread_id))
-        await running.wait()
-        await it.cancel(thread_id)
-        go_on.set()
-        await run
+        await it.engine.advance(thread_id)
 
         assert (await it.thread(thread_id)).status == "cancelled"
         assert await it.approvals(thread_id) == []
 
 
 async def test_a_thread_that_is_cancelled_while_its_last_node_runs_is_done(database):
-    running, go_on = asyncio.Event(), asyncio.Event()
-
     async def slow(state):
-        running.set()
-        await go_on.wait()
+        await it.cancel(thread_id)
         return {"log": ["slow"]}
 
     async with bench(database, flow(chain(State, slow))) as it:
         thread_id = await it.start()
-        run = asyncio.create_task(it.engine.advance(thread_id))
-        await running.wait()
-        await it.cancel(thread_id)
-        go_on.set()
-        await run
+        await it.engine.advance(thread_id)
 
         thread = await it.thread(thread_id)
         assert (thread.status, thread.result["log"]) == ("done", ["slow"])
@@ -435,25 +421,16 @@ async def test_cancelling_a_thread_that_is_to_be_tried_again_ends_it_at_once(dat
 
 
 async def test_a_node_that_raises_after_the_cancellation_is_not_tried_again(database):
-    running, go_on = asyncio.Event(), asyncio.Event()
-
     async def broken(state):
-        running.set()
-        await go_on.wait()
+        await it.cancel(thread_id)
         raise RuntimeError("down")
 
     for retries in (0, 3):
         async with bench(database, flow(chain(State, broken), retries=retries)) as it:
             thread_id = await it.start()
-            run = asyncio.create_task(it.engine.advance(thread_id))
-            await running.wait()
-            await it.cancel(thread_id)
-            go_on.set()
-            await run
+            await it.engine.advance(thread_id)
 
             assert (await it.thread(thread_id)).status == "cancelled"
-        running.clear()
-        go_on.clear()
 
 
 async def test_a_thread_that_has_ended_stays_done_and_who_would_cancel_it_is_told(database):
