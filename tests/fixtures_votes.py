@@ -84,3 +84,10 @@ async def opened_book(database: str) -> AsyncIterator[Book]:
             for user in (MAYA, FINN, DANA, OTTO, ROSA):
                 await conn.execute("insert into people values (%s, %s, now())", (user, Jsonb(profile)))
         yield Book(pool, queue)
+
+
+async def blocked(at: Any) -> None:
+    """Return when somebody waits for a lock in this database."""
+    query = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    while not await at.rows(query):
+        pass

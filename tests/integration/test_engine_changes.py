@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from fixtures_engine import MAYA, bench, catalog_of, chain, flow, side_by_side
+from fixtures_votes import blocked
 from langgraph.errors import NodeInterrupt
 from langgraph.graph import START
 from langgraph.types import interrupt
@@ -19,9 +20,6 @@ from bot.facts.deadlines import Reach
 from bot.facts.threads import NothingToRetry, ThreadEnded
 
 LATER = timedelta(minutes=6)
-BLOCKED = """
-select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
-"""
 
 
 class State(TypedDict, total=False):
@@ -381,8 +379,7 @@ async def test_an_answer_is_not_sent_after_a_cancellation_that_its_run_had_to_wa
         async with it.work.connection() as conn, conn.transaction():
             await threads.cancel(conn, it.queue, thread_id, "not needed", "cli:test")
             run = asyncio.create_task(it.engine.advance(thread_id))
-            while not await it.rows(BLOCKED):
-                pass
+            await blocked(it)
         await run
 
         assert (await it.thread(thread_id)).status == "cancelled"

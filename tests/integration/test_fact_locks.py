@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
-from fixtures_votes import FINN, GRACE, MAYA, Book, opened_book
+from fixtures_votes import FINN, GRACE, MAYA, Book, blocked, opened_book
 from psycopg import AsyncConnection
 
 from bot.approvals import Policy
@@ -30,13 +30,6 @@ POLICY = Policy(approvers=(MAYA, FINN), approvals=2)
 async def book(database: str) -> AsyncIterator[Book]:
     async with opened_book(database) as opened:
         yield opened
-
-
-async def blocked(book: Book) -> None:
-    """Return when somebody waits for a lock in this database."""
-    query = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    while not await book.rows(query):
-        pass
 
 
 async def reach(book: Book) -> Reach:

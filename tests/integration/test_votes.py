@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
-from fixtures_votes import DANA, FINN, GRACE, MAYA, OTTO, ROSA, Book, opened_book
+from fixtures_votes import DANA, FINN, GRACE, MAYA, OTTO, ROSA, Book, blocked, opened_book
 
 from bot.approvals import Policy
 from bot.facts import settle as settling
@@ -107,13 +107,6 @@ async def test_a_vote_does_not_wait_for_whoever_is_about_to_refer_to_the_approva
             (approval.approval_id,),
         )
     assert isinstance(await voting, Recorded)
-
-
-async def blocked(book: Book) -> None:
-    """Return when somebody waits for a lock in this database."""
-    query = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    while not await book.rows(query):
-        pass
 
 
 async def test_settling_what_is_not_pending_raises_and_changes_nothing(book: Book) -> None:

@@ -1,9 +1,20 @@
 from __future__ import annotations
 
 import pytest
+from effect_ledger import Ledger
 
 from bot.facts import counting
 from bot.testing import filling
+from workflows import effects
+
+
+@pytest.fixture
+def ledger(monkeypatch):
+    """The samples' effects, in memory."""
+    ledger = Ledger()
+    monkeypatch.setattr(effects, "record", ledger.record)
+    monkeypatch.setattr(effects, "recorded", ledger.recorded)
+    return ledger
 
 
 @pytest.fixture

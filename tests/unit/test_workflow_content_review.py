@@ -3,20 +3,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from effect_ledger import Ledger
 from pydantic import ValidationError
 
-from workflows import content_review, effects
+from workflows import content_review
 from workflows.content_review import samples, workflow
 from workflows.content_reviews import draft as content_draft
 from workflows.content_reviews.draft import Brief, Draft, drafted, findings
 
-
-@pytest.fixture(autouse=True)
-def ledger(monkeypatch):
-    ledger = Ledger()
-    monkeypatch.setattr(effects, "record", ledger.record)
-    return ledger
+pytestmark = pytest.mark.usefixtures("ledger")
 
 
 @pytest.fixture

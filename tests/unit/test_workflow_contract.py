@@ -4,27 +4,19 @@ import sys
 import types
 
 import pytest
-from effect_ledger import Ledger
 from pydantic import ValidationError
 
 from bot.testing import Run
-from workflows import effects, model
+from workflows import model
 from workflows.contract import samples, workflow
 from workflows.contracts.clauses import Clause, digest, drafted
 from workflows.contracts.redraft import redrafted
 from workflows.contracts.terms import Deal
 
+pytestmark = pytest.mark.usefixtures("ledger")
+
 HOSTING = ["Warranty", "Limits of liability", "Indemnity", "Special term 1"]
 """The clauses of the sample that touch liability, in their order."""
-
-
-@pytest.fixture(autouse=True)
-def ledger(monkeypatch):
-    ledger = Ledger()
-    monkeypatch.setattr(effects, "record", ledger.record)
-    monkeypatch.setattr(effects, "recorded", ledger.recorded)
-    monkeypatch.delenv(model.VARIABLE, raising=False)
-    return ledger
 
 
 @pytest.fixture

@@ -9,26 +9,18 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from effect_ledger import Ledger
 from pydantic import ValidationError
 
 from bot.testing import Run
-from workflows import effects, model
+from workflows import model
 from workflows.datasource_question import Question, samples, workflow
 from workflows.datasource_questions.data import REGIONS, folder, select
 from workflows.datasource_questions.intent import chosen, narrowed, understood
 from workflows.datasource_questions.metrics import METRICS, Scope
 
+pytestmark = pytest.mark.usefixtures("ledger")
+
 TODAY = date(2026, 11, 20)
-
-
-@pytest.fixture(autouse=True)
-def ledger(monkeypatch):
-    ledger = Ledger()
-    monkeypatch.setattr(effects, "record", ledger.record)
-    monkeypatch.setattr(effects, "recorded", ledger.recorded)
-    monkeypatch.delenv(model.VARIABLE, raising=False)
-    return ledger
 
 
 @pytest.fixture(scope="session")

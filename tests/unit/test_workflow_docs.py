@@ -11,19 +11,12 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from effect_ledger import Ledger
 
 from bot.approvals import ApprovalRequest, Decision, Policy, Sla
-from workflows import effects
+
+pytestmark = pytest.mark.usefixtures("ledger")
 
 PAGE = (Path(__file__).parents[2] / "docs" / "workflows.md").read_text()
-
-
-@pytest.fixture(autouse=True)
-def ledger(monkeypatch):
-    ledger = Ledger()
-    monkeypatch.setattr(effects, "record", ledger.record)
-    return ledger
 
 
 BLOCK = re.compile(r"^ *```python\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)

@@ -5,23 +5,15 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from effect_ledger import Ledger
 from pydantic import ValidationError
 
 from bot.testing import Refused, Run
-from workflows import effects
 from workflows.expense import samples, workflow
 from workflows.expenses.claim import ExpenseClaim, category_of, in_euro, people_needed
 
+pytestmark = pytest.mark.usefixtures("ledger")
+
 BERLIN = ZoneInfo("Europe/Berlin")
-
-
-@pytest.fixture(autouse=True)
-def ledger(monkeypatch):
-    ledger = Ledger()
-    monkeypatch.setattr(effects, "record", ledger.record)
-    monkeypatch.setattr(effects, "recorded", ledger.recorded)
-    return ledger
 
 
 @pytest.fixture

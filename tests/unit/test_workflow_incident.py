@@ -8,19 +8,12 @@ from effect_ledger import AT, Ledger
 from pydantic import ValidationError
 
 from bot.testing import Run
-from workflows import effects
 from workflows.incident import samples, workflow
 from workflows.incidents.alertmanager import Alert, Webhook
 from workflows.incidents.runbook import ScaleDown, runbook
 from workflows.incidents.topology import TOPOLOGY, find, replicas
 
-
-@pytest.fixture(autouse=True)
-def ledger(monkeypatch):
-    ledger = Ledger()
-    monkeypatch.setattr(effects, "record", ledger.record)
-    monkeypatch.setattr(effects, "recorded", ledger.recorded)
-    return ledger
+pytestmark = pytest.mark.usefixtures("ledger")
 
 
 @pytest.fixture

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import pytest
-from effect_ledger import Ledger
 from pydantic import ValidationError
 
 from bot.testing import Run
-from workflows import effects, pull_request
+from workflows import pull_request
 from workflows.pull_request import samples, workflow
 from workflows.pull_requests.input import PullRequest
 from workflows.pull_requests.repository import TRAILER, Blob, GitFailed, Moved, Repository, create
+
+pytestmark = pytest.mark.usefixtures("ledger")
 
 RULES = [
     "unused import",
@@ -21,14 +22,6 @@ RULES = [
     "debugging",
     "annotations",
 ]
-
-
-@pytest.fixture(autouse=True)
-def ledger(monkeypatch):
-    ledger = Ledger()
-    monkeypatch.setattr(effects, "record", ledger.record)
-    monkeypatch.setattr(effects, "recorded", ledger.recorded)
-    return ledger
 
 
 @pytest.fixture(autouse=True)

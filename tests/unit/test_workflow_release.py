@@ -4,11 +4,10 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from effect_ledger import Ledger
 from pydantic import ValidationError
 
 from bot.testing import Run
-from workflows import effects, release
+from workflows import release
 from workflows.command import TookTooLong
 from workflows.release import Release, samples, workflow
 from workflows.releases import builds, checks, steps
@@ -17,15 +16,9 @@ from workflows.releases.sources import Failed
 from workflows.releases.steps import STEPS, Ran, places
 from workflows.releases.tools import COMMANDS, main
 
+pytestmark = pytest.mark.usefixtures("ledger")
+
 STARTS_A_PROGRAM_OF_ITS_OWN = ("unit_tests", "integration_tests", "performance_test", "smoke_test")
-
-
-@pytest.fixture(autouse=True)
-def ledger(monkeypatch):
-    ledger = Ledger()
-    monkeypatch.setattr(effects, "record", ledger.record)
-    monkeypatch.setattr(effects, "recorded", ledger.recorded)
-    return ledger
 
 
 @pytest.fixture(autouse=True)

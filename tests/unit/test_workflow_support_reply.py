@@ -1,22 +1,15 @@
 from __future__ import annotations
 
 import pytest
-from effect_ledger import Ledger
 from pydantic import ValidationError
 
 from bot.testing import Run
-from workflows import effects, support_reply, support_reply_static, support_reply_strict
+from workflows import support_reply, support_reply_static, support_reply_strict
 from workflows.support_replies.compliance import breaches, without_breaches
 from workflows.support_replies.draft import SupportCase, drafted, topic_of
 from workflows.support_reply import samples
 
-
-@pytest.fixture(autouse=True)
-def ledger(monkeypatch):
-    ledger = Ledger()
-    monkeypatch.setattr(effects, "record", ledger.record)
-    monkeypatch.setattr(effects, "recorded", ledger.recorded)
-    return ledger
+pytestmark = pytest.mark.usefixtures("ledger")
 
 
 @pytest.fixture(params=[support_reply.workflow, support_reply_static.workflow], ids=["asking", "static"])

@@ -3,23 +3,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from effect_ledger import Ledger
 from pydantic import ValidationError
 
 from bot.testing import Run
-from workflows import effects
 from workflows.transaction import samples, workflow
 from workflows.transactions.risk import Earlier, Transaction, weighed
 
+pytestmark = pytest.mark.usefixtures("ledger")
+
 AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def ledger(monkeypatch):
-    ledger = Ledger()
-    monkeypatch.setattr(effects, "record", ledger.record)
-    monkeypatch.setattr(effects, "recorded", ledger.recorded)
-    return ledger
 
 
 @pytest.fixture
