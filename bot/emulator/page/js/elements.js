@@ -123,12 +123,11 @@ function floor(menu) {
 
 /** Sends one action to the app and says so where nobody answered; false where the person thought better of it. */
 export async function act(node, element, block, context, value) {
-  if (node.classList.contains("busy")) return true;
+  if (isBusy(node)) return true;
   if (element.confirm && !(await confirmed(element.confirm))) return false;
   const key = originKey(context.origin);
   store.warnings.delete(key);
-  busy(node, true);
-  const result = await click({
+  const clicked = click({
     user: store.place.user,
     ...context.origin,
     block_id: block.block_id,
@@ -136,7 +135,7 @@ export async function act(node, element, block, context, value) {
     ...value,
     values: context.values?.(),
   });
-  busy(node, false);
+  const result = await whileBusy(node, clicked);
   const warning = trouble(result);
   if (warning) store.warnings.set(key, warning);
   store.emit();
@@ -164,9 +163,18 @@ const TROUBLE = {
   bad_response: "Signoff answered with something that Slack does not take.",
 };
 
-/** Marks a control while it waits. Not `disabled`: that would drop the focus of who works by keyboard. */
-export function busy(node, on) {
-  node.classList.toggle("busy", on);
-  node.setAttribute("aria-busy", String(on));
-  node.setAttribute("aria-disabled", String(on));
+export const isBusy = (node) => node.classList.contains("busy");
+
+/** Marks a control while something is done. Not `disabled`: that would drop the focus of who works by keyboard. */
+export async function whileBusy(node, doing) {
+  mark(node, true);
+  const result = await doing;
+  mark(node, false);
+  return result;
+}
+
+function mark(node, busy) {
+  node.classList.toggle("busy", busy);
+  node.setAttribute("aria-busy", String(busy));
+  node.setAttribute("aria-disabled", String(busy));
 }

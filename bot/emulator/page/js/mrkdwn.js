@@ -8,7 +8,7 @@ const ENTITIES = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
 const EMPHASIS = { "*": "strong", _: "em", "~": "s" };
 const WORD = /[\p{L}\p{N}]/u;
 
-export const unescape = (text) => text.replace(/&(?:lt|gt|amp);/g, (entity) => ENTITIES[entity]);
+const unescape = (text) => text.replace(/&(?:lt|gt|amp);/g, (entity) => ENTITIES[entity]);
 
 /** A `plain_text` or `mrkdwn` text object as nodes. */
 export function textObject(object) {

@@ -2,7 +2,7 @@
 
 import { runPanelAction } from "./api.js";
 import { h, icon, swap } from "./dom.js";
-import { busy } from "./elements.js";
+import { isBusy, whileBusy } from "./elements.js";
 import { displayName, findUser, refresh, store } from "./store.js";
 import { clockFace, toSeconds, zoneCity } from "./time.js";
 
@@ -60,10 +60,8 @@ const hasLedger = (panel) => Boolean(panel.sections?.length || actionsOf("start"
 function action({ id, label, hint }, look) {
   const run = async (event) => {
     const button = event.currentTarget;
-    if (button.classList.contains("busy")) return;
-    busy(button, true);
-    await runPanelAction(id);
-    busy(button, false);
+    if (isBusy(button)) return;
+    await whileBusy(button, runPanelAction(id));
     await refresh().catch(() => undefined);
   };
   return h(

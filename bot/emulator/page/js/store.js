@@ -29,7 +29,6 @@ export const groupsOf = (user) => (store.state?.groups ?? []).filter((group) => 
 export const displayName = (user) => user?.real_name || user?.profile?.real_name || user?.name || "Somebody";
 export const firstName = (user) => displayName(user).split(" ")[0];
 export const titleOf = (user) => user?.profile?.title || user?.title || "";
-export const botName = () => displayName((store.state?.users ?? []).find((user) => user.is_bot));
 
 export function channelName(channel) {
   if (!channel) return "";

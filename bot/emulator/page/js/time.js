@@ -20,7 +20,7 @@ function format(seconds, options, locale = "en-GB") {
 
 export const isoDay = (seconds) => format(seconds, { year: "numeric", month: "2-digit", day: "2-digit" }, ISO);
 export const clockTime = (seconds) => format(seconds, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-export const longDay = (seconds) => format(seconds, { weekday: "long", day: "numeric", month: "long" });
+const longDay = (seconds) => format(seconds, { weekday: "long", day: "numeric", month: "long" });
 export const fullTime = (seconds) =>
   `${format(seconds, { weekday: "long", day: "numeric", month: "long", year: "numeric" })}, ${clockTime(seconds)}`;
 export const clockFace = (seconds) => ({
