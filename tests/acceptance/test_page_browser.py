@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
 import re
-import shutil
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from browsing import CHROMIUM, FLAGS, PATIENCE, needs_chromium
 from playwright.async_api import Locator, Page, Route, async_playwright, expect
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
@@ -23,16 +22,6 @@ from bot.emulator import Emulator
 pytestmark = pytest.mark.browser
 
 MAYA, OTTO, CHANNEL = "U01MAYA", "U07OTTO", "C01FINANCE"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 Json = dict[str, Any]
 
@@ -50,15 +39,12 @@ def client(emulator: Emulator) -> AsyncWebClient:
 
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
-    if CHROMIUM is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("there is no Chromium here, and in CI the browser tests may not skip")
-        pytest.skip("there is no Chromium here")
+    needs_chromium()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         opened = await browser.new_page(viewport={"width": 1280, "height": 800})
-        opened.set_default_timeout(150_000)
-        expect.set_options(timeout=150_000)
+        opened.set_default_timeout(PATIENCE * 1000)
+        expect.set_options(timeout=PATIENCE * 1000)
         wrong: list[str] = []
         opened.on("pageerror", lambda error: wrong.append(str(error)))
         opened.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
