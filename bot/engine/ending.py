@@ -13,7 +13,7 @@ from bot.engine.result import as_text
 from bot.engine.thread_row import ThreadRow
 from bot.engine.unsettled import Unsettled
 from bot.facts.messages import outcome_id, to_ops
-from bot.facts.settle import call_off, close
+from bot.facts.settle import call_off, close, tell_outcome
 from bot.postgres.fact import Fact
 from bot.postgres.rows import Approval, Thread
 
@@ -45,6 +45,8 @@ def why_held(problem: str) -> str:
 async def orphan(recorded: Fact, row: ThreadRow, approval: Approval, now: datetime) -> None:
     """Close an approval whose pause vanished without an answer."""
     await close(recorded, approval, "orphaned", "the graph no longer has this pause", now)
+    if approval.decision is None:
+        tell_outcome(recorded, approval, row.thread, "orphaned")
     tell_ops(
         recorded,
         row.thread,

@@ -80,7 +80,7 @@ async def close(
     """End an approval that no longer waits for an answer, without a decision of its own."""
     await fact.conn.execute(_CLOSE, {"id": approval.approval_id, "status": status, "at": at})
     fact.redraw_cards(approval.approval_id, SETTLE)
-    if approval.decision is not None:  # which its requester was told, and which was not used after all
+    if approval.status != "pending":  # its requester was told how it ended, and that has come to nothing
         fact.redraw(_reply(approval, status).message_id)
         fact.redraw(outcome_id(approval.approval_id))
     fact.audit(

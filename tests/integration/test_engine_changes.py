@@ -184,6 +184,26 @@ async def test_an_orphan_beside_a_pause_that_goes_on_keeps_the_thread_from_being
         }
 
 
+async def test_the_requester_of_what_is_orphaned_unanswered_hears_so_and_that_it_is_asked_again(database):
+    async with bench(database, flow(_named("pay"))) as it:
+        thread_id = await it.run()
+        it.deploy(flow(_named("transfer")))
+        await it.execute("update threads set wanted = wanted + 1")
+        await it.sweep()
+        (orphaned,) = await it.approvals(thread_id, "orphaned")
+        told = "select kind, wanted from messages where kind in ('outcome', 'note') and approval_id = %s"
+        before = {row["kind"]: row["wanted"] for row in await it.rows(told, orphaned.approval_id)}
+        assert before.keys() == {"outcome", "note"}
+
+        it.deploy(flow(_named("pay")))
+        await it.retry(thread_id)
+        await it.drain()
+        assert len(await it.approvals(thread_id, "superseded")) == 1
+        after = {row["kind"]: row["wanted"] for row in await it.rows(told, orphaned.approval_id)}
+        assert after["note"] > before["note"]
+        assert after["outcome"] > before["outcome"] + 1  # that it is retried, and that it is asked again
+
+
 def _asking(title: str):
     def node(state):
         return {"log": [question(title)]}
