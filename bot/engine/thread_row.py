@@ -118,9 +118,11 @@ update threads set status = 'running', retry_at = signoff_now() + make_interval(
 where thread_id = %(id)s
 """
 
+# A run that came to try again may be wanted for nothing more: if its worker dies, this time wakes another.
 _SENDS = """
 with sent as (update approvals set applying_at = signoff_now() where approval_id = any(%(approvals)s))
-update threads set status = 'running', attempts = 0, retry_at = null, error = null, traceback = null,
+update threads set status = 'running', attempts = 0, error = null, traceback = null,
+                   retry_at = case when wanted > reached then null else signoff_now() end,
                    updated_at = signoff_now()
 where thread_id = %(id)s
 """

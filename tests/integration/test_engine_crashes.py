@@ -16,6 +16,7 @@ from langgraph.types import Send
 from psycopg import AsyncConnection, AsyncCursor, OperationalError
 
 from bot.approvals import ApprovalRequest, Breakpoints, ask, effect_key
+from bot.engine.graph import GraphRun
 from bot.engine.thread_row import MOST_DEATHS, RECOVERED
 from bot.facts.threads import RESUMED
 
@@ -202,6 +203,34 @@ async def test_a_worker_may_die_before_any_statement(database, shape):
             assert world.effects.count(f"{thread_id}:payment") == 1
             after += step
         assert after > 20
+
+
+async def test_a_worker_that_dies_over_an_answer_as_it_tries_again_does_not_lose_it(database, monkeypatch):
+    failing = [RuntimeError("the bank is away")]
+
+    async def asking(state):
+        return one(state)
+
+    async def broken(state):
+        for _ in range(50):
+            await asyncio.sleep(0)  # LangGraph cancels the other where this raises first
+        if failing:
+            raise failing.pop()
+
+    async def dies(*_):
+        raise OperationalError("the worker died")
+
+    async with bench(database, flow(side_by_side(State, asking, broken))) as it:
+        thread_id = await it.run()
+        await it.answer((await it.pending(thread_id))["one?"])
+        with monkeypatch.context() as patch:
+            patch.setattr(GraphRun, "resume", dies)
+            with pytest.raises(OperationalError, match="died"):
+                await it.sweep()
+        assert [a.applying_at is None for a in await it.approvals(thread_id)] == [False]
+        await it.sweep()
+
+        assert (await it.thread(thread_id)).result == {"log": [["one", "approve"]]}
 
 
 async def test_a_thread_that_kills_every_worker_is_tried_ever_later_and_then_given_up(database):
