@@ -204,7 +204,8 @@ def _noted(
         task = asyncio.ensure_future(sweep())
         under_way.add(task)
         try:
-            await task
+            with suppress(asyncio.CancelledError):  # which the scheduler would report as a failure
+                await task
         finally:
             under_way.discard(task)
 

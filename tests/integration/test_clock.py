@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from bot import clock
 from bot.clock import Clock, go_on, run_clock
 from bot.settings import Settings
 
@@ -80,6 +81,21 @@ async def test_nor_does_a_clock_leave_a_sweep_that_begins_as_it_is_told_to_stop(
         begun.set()
 
     monkeypatch.setattr(AsyncIOScheduler, "pause", due_just_now)
+    await stopped(monkeypatch, tick, begun, stop)
+
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_a_sweep_that_waits_in_vain_for_a_database_is_cut_off_without_a_word(
+    monkeypatch, caplog
+) -> None:
+    stop, begun = asyncio.Event(), asyncio.Event()
+
+    async def tick(_: Clock) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(clock, "DRAIN_SECONDS", 0)
     await stopped(monkeypatch, tick, begun, stop)
 
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
