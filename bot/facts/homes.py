@@ -59,16 +59,18 @@ def _home_id(user: str) -> str:
     return f"home:{user}"
 
 
-# `verified_at` is when Slack last said that somebody looks at it.
+# `verified_at` is when Slack last said that somebody looks at it. Nobody who looks waits for a `SPACING`;
+# what Slack said about its rate holds all the same (`slack_rates`).
 _OPENED = """
 insert into messages (message_id, kind, target, priority, verified_at)
 values (%(id)s, 'home', %(user)s, %(priority)s, signoff_now())
 on conflict (message_id) do update
-set wanted = messages.wanted + 1, verified_at = signoff_now(), woken_at = signoff_now(), error = null
+set wanted = messages.wanted + 1, verified_at = signoff_now(), woken_at = signoff_now(), retry_at = null,
+    error = null
 """
 
 _CHANGED = """
-update messages set wanted = wanted + 1, woken_at = signoff_now()
+update messages set wanted = wanted + 1, woken_at = signoff_now(), retry_at = null
 where message_id = %(id)s and verified_at > signoff_now() - %(kept)s
 """
 

@@ -279,6 +279,18 @@ async def test_many_changes_draw_an_open_home_once(house: Running) -> None:
     assert published(house) - before <= 2
 
 
+async def test_a_home_that_is_opened_again_is_drawn_at_once_and_not_when_its_turn_comes(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(homes, "SPACING", timedelta(hours=1))
+    await home_of(house, MAYA)
+    await asking(house, MAYA, title="New")
+    await later(house)
+    assert "New" not in str(house.slack.home(MAYA))
+
+    assert listed(await home_of(house, MAYA))["Waiting for you"] == ["New"]
+
+
 async def test_an_open_home_that_nothing_concerns_is_left_alone(house: Running) -> None:
     await home_of(house, MAYA)
     await later(house)
