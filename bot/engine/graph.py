@@ -116,14 +116,15 @@ class GraphRun:
         self._read_version = kept.version(state)
         is_older = self._read_version < self._version
         found_there = await self._looked_into() if (is_older or self._corrects) and not ended else None
+        values = by_field(state.values) if ended else state.values
         return Snapshot(
             started=state.created_at is not None,
             unfinished=not ended,
             failed=not readable or taken.failed(state),
             pauses=found,
             late=frozenset(one.id for one in taken.asked),
-            values=state.values,
-            result=self._given_out(state.values),
+            values=values,
+            result=self._given_out(values),
             version=self._read_version,
             older=found_there if is_older else None,
             updated=found_there is not None and found_there.updated,
@@ -226,7 +227,7 @@ class GraphRun:
         of which it says nothing (see `GuardedRun`). Raises `BadRequest` for a pause that cannot be asked
         about.
         """
-        values = dict(result) if isinstance(result, dict) else {"result": result}
+        values = dict(by_field(result))
         found = self._pauses(await self._in_order(values.pop(INTERRUPT, ())))
         self._known = _ids(found)
         return Snapshot(
@@ -281,6 +282,11 @@ class GraphRun:
     async def _asked_by_handlers(self) -> frozenset[str]:
         taken = await self._written.handled(await kept.read(self._graph, self._config))
         return frozenset(one.id for one in taken.asked)
+
+
+def by_field(values: Any) -> Mapping[str, Any]:
+    """Return a state as it is, and what an `@entrypoint()` returned that has no fields as its `result`."""
+    return values if isinstance(values, dict) else {"result": values}
 
 
 def has_id(interrupt: Interrupt) -> bool:

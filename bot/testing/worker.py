@@ -13,7 +13,7 @@ from bot.approvals.state import Misfit
 from bot.approvals.states import THREAD_ENDED
 from bot.engine.advance import graph_run, run_to_rest
 from bot.engine.catalog import Entry
-from bot.engine.graph import GraphRun, NodeRaised
+from bot.engine.graph import GraphRun, NodeRaised, by_field
 from bot.engine.plan import Snapshot
 from bot.testing.rows import Rows
 
@@ -77,7 +77,7 @@ class Worker:
     async def state(self) -> dict[str, Any]:
         """Read the state at the latest checkpoint."""
         state = await self._with_saver().aget_state(self._config)
-        return dict(state.values)
+        return {} if state.values is None else dict(by_field(state.values))
 
     def _graph(self) -> GraphRun:
         """Return the graph for one run of the worker: it counts what is refused within that."""

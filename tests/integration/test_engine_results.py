@@ -9,12 +9,14 @@ from typing import Any, TypedDict
 
 import pytest
 from fixtures_engine import bench, chain, flow
+from langgraph.func import entrypoint
 from langgraph.types import interrupt
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
 from bot.engine.result import LARGEST, as_json
+from bot.engine.thread_row import ThreadRow
 
 
 class Color(Enum):
@@ -136,6 +138,27 @@ async def test_no_value_keeps_a_result_from_being_stored(database, kind):
         (stored,) = await found.fetchone()
 
     assert stored == kept
+
+
+async def test_what_a_function_returned_is_the_result_though_a_worker_died_before_it_said_so(
+    database, monkeypatch
+):
+    @entrypoint()
+    def pays(given):
+        return "paid" if interrupt("pay?") else "kept"
+
+    async def dies(*_, **__):
+        raise OperationalError("the worker died")
+
+    async with bench(database, flow(pays, reply="bool")) as it:
+        thread_id = await it.run()
+        with monkeypatch.context() as patch:
+            patch.setattr(ThreadRow, "ends", dies)
+            with pytest.raises(OperationalError, match="died"):
+                await it.answer((await it.pending(thread_id))["pay?"])
+        await it.sweep()
+
+        assert (await it.thread(thread_id)).result == {"result": "paid"}
 
 
 def test_plain_json_is_kept_as_it_is():

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 import pytest
+from langgraph.func import entrypoint
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send, interrupt
@@ -344,6 +345,17 @@ def test_a_question_that_changes_by_itself_is_found_out(signoff):
     with pytest.raises(AssertionError, match=r"title was 'Pay no\. 0', is 'Pay no\. 1'"):
         run.ask_again()
     assert signoff.start(paying(), {"amount": 40}).ask_again().status == "waiting"
+
+
+def test_the_state_of_a_function_is_what_it_returned(signoff):
+    @entrypoint()
+    def pays(given):
+        return "paid" if interrupt("Pay?") else "kept"
+
+    run = signoff.start(pays, {}, approvers=[MAYA], reply="bool")
+    assert run.state == {}
+    run.approve()
+    assert run.state == run.result == {"result": "paid"}
 
 
 def test_an_effect_node_can_be_run_a_second_time(signoff):
