@@ -20,8 +20,7 @@ def outcome(approval: Approval, thread: Thread) -> str | None:
         case "decided":
             return _decided(approval, thread)
         case "expired":
-            at = f" · {when(approval.decided_at)}" if approval.decided_at else ""
-            return _expired(approval, thread) + at
+            return _expired(approval, thread)
         case "cancelled":
             failed = f"the workflow failed: {thread.error}" if thread.status == "failed" else ""
             why = said(thread.cancel_reason or failed, 300)
@@ -184,33 +183,37 @@ def _promise(decision: Decision) -> str:
 
 
 def _expired(approval: Approval, thread: Thread) -> str:
-    """Word what the clock did; silence is never worded as somebody's no."""
-    decision = approval.decision
-    if decision is not None and decision.reason == NEVER_DELIVERED:
-        why = said(approval.delivery_error or "", 300)
-        return f"⏱️ *Never delivered*{f' ({why})' if why else ''}: nobody was asked. I did not run it."
-    heard = _heard(decision)
-    if decision is not None and fell_short(decision, approval.sla.fallback):
-        return (
-            f"⏱️ *Timed out*, {heard}. What its workflow declares for that is no answer to this, "
-            "so I did not run it."
-        )
-    if decision is None or decision.verdict in ("reject", "respond"):
-        return f"⏱️ *Timed out*, {heard}. {_left(approval)}."
-    if approval.is_overtaken(thread):
-        return f"⏱️ *Timed out*, {heard}. Its workflow was ended first, so I did not run it."
-    if decision.verdict == "choose":
-        label = choice(approval, decision.choice)
-        return f"⏱️ *Timed out*: {heard}, so I took “{label}”, as its workflow declares."
-    if decision.forced:
-        return f"⏱️ *Timed out*{f', {heard}' if decision.votes else ''}: went out as drafted (forced)."
-    return f"⏱️ *Timed out*: {heard}, so it ran unapproved, as its workflow declares."
+    at = f" · {when(approval.decided_at)}" if approval.decided_at else ""
+    return f"⏱️ {''.join(_clock_did(approval, thread))}{at}"
 
 
 def clock_did(approval: Approval, thread: Thread) -> str:
     """Say as a sentence of its own what the clock did with an approval that timed out."""
-    told = _expired(approval, thread).removeprefix("⏱️ ").removeprefix("*Timed out*").lstrip(",: ")
-    return _capital(told)
+    return _capital(_clock_did(approval, thread)[1])
+
+
+def _clock_did(approval: Approval, thread: Thread) -> tuple[str, str]:
+    """Word that time was up, and what the clock did then; silence is never worded as somebody's no."""
+    decision = approval.decision
+    if decision is not None and decision.reason == NEVER_DELIVERED:
+        why = said(approval.delivery_error or "", 300)
+        return "", f"*Never delivered*{f' ({why})' if why else ''}: nobody was asked. I did not run it."
+    heard = _heard(decision)
+    if decision is not None and fell_short(decision, approval.sla.fallback):
+        no_answer = "What its workflow declares for that is no answer to this, so I did not run it."
+        return "*Timed out*, ", f"{heard}. {no_answer}"
+    if decision is None or decision.verdict in ("reject", "respond"):
+        return "*Timed out*, ", f"{heard}. {_left(approval)}."
+    if approval.is_overtaken(thread):
+        return "*Timed out*, ", f"{heard}. Its workflow was ended first, so I did not run it."
+    if decision.verdict == "choose":
+        label = choice(approval, decision.choice)
+        return "*Timed out*: ", f"{heard}, so I took “{label}”, as its workflow declares."
+    if decision.forced and decision.votes:
+        return "*Timed out*, ", f"{heard}: went out as drafted (forced)."
+    if decision.forced:
+        return "*Timed out*: ", "went out as drafted (forced)."
+    return "*Timed out*: ", f"{heard}, so it ran unapproved, as its workflow declares."
 
 
 def _heard(decision: Decision | None) -> str:
