@@ -36,8 +36,8 @@ class Inbox:
     asked: tuple[Item, ...] = ()
     recent: tuple[Item, ...] = ()
     now: datetime
-    waits: int = 0
-    asks: int = 0
+    waits: int
+    asks: int
 
 
 async def inbox(conn: AsyncConnection[Any], user: str) -> Inbox:

@@ -13,6 +13,7 @@ from bot.approvals.request import ApprovalRequest
 from bot.approvals.states import THREAD_ENDED, ThreadStatus
 from bot.approvals.workflow import Workflow
 from bot.engine.catalog import Entry, compiled
+from bot.facts.messages import card_id
 from bot.postgres.rows import Approval, Thread
 from bot.slack.cards.card import CardView, card
 from bot.slack.cards.content import other_fields, proposal_now
@@ -213,7 +214,7 @@ class Run:
             approval=approval,
             thread=self._rows.thread,
             now=self._signoff.now,
-            message_id=f"card:{approval.approval_id}",
+            message_id=card_id(approval.approval_id),
             version=1,
             votes=self.votes_on(approval),
             groups=people.ids,

@@ -211,7 +211,7 @@ async def test_a_body_that_does_not_say_how_long_it_is_is_read_no_further_than_a
 
 @pytest.mark.parametrize("path", ["/slack/events", "/v1/threads"])
 async def test_a_body_that_comes_too_slowly_is_waited_for_no_longer_than_allowed(web, monkeypatch, path):
-    monkeypatch.setattr(bodies, "MOST_SECONDS", 0.05, raising=False)
+    monkeypatch.setattr(bodies, "MOST_SECONDS", 0.05)
     at = httpx.URL(web.slack.delivery.request_url)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 9\r\n\r\n"
     reader, writer = await asyncio.open_connection(at.host, at.port)

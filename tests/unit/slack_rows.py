@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from bot.approvals.request import ApprovalRequest, Option
 from bot.approvals.sla import Fallback, Sla
 from bot.approvals.timeout import timed_out
 from bot.emulator.blockkit import is_too_long, problems, view_problems
+from bot.postgres.inbox import Inbox, Item
 from bot.postgres.rows import Approval, Message, Thread
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
@@ -28,6 +29,18 @@ REQUEST = ApprovalRequest(
     proposal={"amount": 12400.0, "to": "Acme"},
 )
 OPTIONS = tuple(Option(id=f"o{n}", label=f"Option {n}", description=f"What {n} does") for n in range(3))
+
+
+def inbox(waiting: Sequence[Item] = (), asked: Sequence[Item] = (), recent: Sequence[Item] = ()) -> Inbox:
+    """Lists of which nothing was cut as they were read."""
+    return Inbox(
+        waiting=(*waiting,),
+        asked=(*asked,),
+        recent=(*recent,),
+        now=NOW,
+        waits=len(waiting),
+        asks=len(asked),
+    )
 
 
 def thread(**changes: Any) -> Thread:

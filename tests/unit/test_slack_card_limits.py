@@ -18,6 +18,7 @@ from slack_rows import (
     PENDING,
     actions,
     approval,
+    inbox,
     judge,
     judge_view,
     states,
@@ -27,7 +28,7 @@ from slack_rows import (
 
 from bot.approvals.canonical import canonical
 from bot.approvals.request import ApprovalRequest, Option
-from bot.postgres.inbox import Inbox, Item
+from bot.postgres.inbox import Item
 from bot.slack.blocks.drawn import Drawn
 from bot.slack.cards.card import CardView, card
 from bot.slack.token import Token
@@ -157,7 +158,7 @@ def test_any_content_fits_the_modals_and_the_home(request_: ApprovalRequest, pag
     if isinstance(request_.proposal, dict):
         judge_view(edit_modal(token, shown, thread()))
     item = Item(shown, thread())
-    view = home(Inbox(waiting=(item,) * 30, asked=(item,) * 30, recent=(item,) * 30, now=NOW), {})
+    view = home(inbox(waiting=(item,) * 30, asked=(item,) * 30, recent=(item,) * 30), {})
     judge_view(view)
     assert mentions(Drawn("x", view["blocks"])) <= OURS
 

@@ -14,6 +14,7 @@ from slack_rows import (
     approval,
     decided,
     decision,
+    inbox,
     judge,
     judge_view,
     read,
@@ -23,7 +24,7 @@ from slack_rows import (
 
 from bot.approvals.digest import TOPICS, Digest, Line
 from bot.approvals.request import ApprovalRequest
-from bot.postgres.inbox import Inbox, Item
+from bot.postgres.inbox import Item
 from bot.slack.messages.digest import pages
 from bot.slack.views.command import Startable, help_text, lists, not_started, started
 from bot.slack.views.home import home
@@ -34,7 +35,7 @@ SETTLED = Item(decided(decision()), thread(status="done"), (), LINK)
 
 
 def test_home_shows_what_waits_with_the_same_buttons_as_the_card() -> None:
-    view = home(Inbox(waiting=(OPEN,), asked=(OPEN,), recent=(SETTLED,), now=NOW), GROUPS)
+    view = home(inbox(waiting=(OPEN,), asked=(OPEN,), recent=(SETTLED,)), GROUPS)
 
     judge_view(view)
     shown = read(view)
@@ -49,7 +50,7 @@ def test_home_shows_what_waits_with_the_same_buttons_as_the_card() -> None:
 
 
 def test_an_empty_home_teaches() -> None:
-    view = home(Inbox(now=NOW), {})
+    view = home(inbox(), {})
 
     judge_view(view)
     assert "Nothing waits for you" in read(view)
@@ -57,7 +58,7 @@ def test_an_empty_home_teaches() -> None:
 
 
 def test_a_full_home_fits_and_counts_what_it_leaves_out() -> None:
-    view = home(Inbox(waiting=(OPEN,) * 40, asked=(OPEN,) * 40, recent=(SETTLED,) * 40, now=NOW), {})
+    view = home(inbox(waiting=(OPEN,) * 40, asked=(OPEN,) * 40, recent=(SETTLED,) * 40), {})
 
     judge_view(view)
     assert "And 28 more approvals" in read(view)
@@ -68,11 +69,11 @@ def test_a_full_home_fits_and_counts_what_it_leaves_out() -> None:
 def test_home_offers_everything_where_it_showed_only_a_part() -> None:
     long = Item(approval(ApprovalRequest(title="Read", summary="x " * 1000)), thread())
 
-    assert "signoff.whole" in actions(home(Inbox(waiting=(long,), now=NOW), {})["blocks"])
+    assert "signoff.whole" in actions(home(inbox(waiting=(long,)), {})["blocks"])
 
 
 def test_the_inbox_lists_both_sides_and_has_no_buttons() -> None:
-    answer = lists(Inbox(waiting=(OPEN,), now=NOW))
+    answer = lists(inbox(waiting=(OPEN,)))
 
     judge(answer.blocks)
     assert actions(answer.blocks) == []
@@ -82,7 +83,7 @@ def test_the_inbox_lists_both_sides_and_has_no_buttons() -> None:
 
 
 def test_a_long_inbox_fits_and_leads_to_the_home() -> None:
-    answer = lists(Inbox(waiting=(OPEN,) * 40, asked=(OPEN,) * 40, now=NOW))
+    answer = lists(inbox(waiting=(OPEN,) * 40, asked=(OPEN,) * 40))
 
     judge(answer.blocks)
     assert "And 25 more; their cards are in their channels." in read(answer.blocks)
@@ -91,7 +92,7 @@ def test_a_long_inbox_fits_and_leads_to_the_home() -> None:
 def test_answers_in_any_script_are_short_enough_for_an_acknowledgement() -> None:
     long = Item(approval(ApprovalRequest(title="\u652f\u6255" * 1000)), thread(), permalink=LINK)
     offers = [Startable("expense", "\u652f\u6255" * 1000, tuple(f"field_{n}" for n in range(30)))] * 20
-    full = Inbox(waiting=(long,) * 40, asked=(long,) * 40, now=NOW)
+    full = inbox(waiting=(long,) * 40, asked=(long,) * 40)
     answers = (lists(full), help_text(offers), not_started("\u652f" * 5000, offers))
 
     for answer in answers:

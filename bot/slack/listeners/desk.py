@@ -189,8 +189,7 @@ class Desk:
         """Return the permalink of the card that asks instead of a superseded one; None for any other."""
         if approval.status != "superseded":
             return None
-        _, link = await self.ask(lambda conn: _mentions(conn, approval))
-        return link
+        return await self.ask(lambda conn: _card_now(conn, approval))
 
 
 async def _mentions(
@@ -199,6 +198,11 @@ async def _mentions(
     """Return the groups' ids by handle and the permalink of the card that asks now, for a private answer."""
     if approval is None:
         return {}, None
+    return await handles(conn), await _card_now(conn, approval)
+
+
+async def _card_now(conn: AsyncConnection[Any], approval: Approval) -> str | None:
+    """Return the permalink of the card that asks now; None before that is posted."""
     about = {
         "superseded": approval.status == "superseded",
         "thread": approval.thread_id,
@@ -207,8 +211,7 @@ async def _mentions(
     }
     found = await conn.execute(_PLACE, about)
     row = await found.fetchone()
-    link = permalink(row["url"], row["channel_id"], row["ts"]) if row and row["ts"] and row["url"] else None
-    return await handles(conn), link
+    return permalink(row["url"], row["channel_id"], row["ts"]) if row and row["ts"] and row["url"] else None
 
 
 def _clock() -> float:

@@ -25,13 +25,12 @@ class Startable:
 
 def lists(inbox: Inbox) -> Drawn:
     """Answer `/approvals`, to one person; the buttons are on the cards and in the App Home."""
-    waiting, asked, now = inbox.waiting, inbox.asked, inbox.now
-    waits, asks = max(inbox.waits, len(waiting)), max(inbox.asks, len(asked))
+    waiting, waits, asked, now = inbox.waiting, inbox.waits, inbox.asked, inbox.now
     none = "You have asked for nothing that is still open."
 
     def told(most: int) -> Drawn:
         blocks = _list("Waiting for you", waiting[:most], waits, now, "Nothing waits for you.", own=False)
-        blocks += _list("You asked for", asked[:most], asks, now, none, own=True)
+        blocks += _list("You asked for", asked[:most], inbox.asks, now, none, own=True)
         blocks.append(context("The App Home lists these with their buttons · `/approvals help`"))
         return drawn(f"{count(waits, 'approval')} waiting for you", blocks, None, 1)
 

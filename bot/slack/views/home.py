@@ -32,14 +32,14 @@ def home(inbox: Inbox, groups: Mapping[str, str]) -> Block:
         blocks += [*_to_decide(item, now, groups), {"type": "divider"}]
     if not inbox.waiting:
         blocks.append(section(_EMPTY))
-    blocks += _more(max(inbox.waits, len(inbox.waiting)) - _WAITING)
+    blocks += _more(inbox.waits - _WAITING)
     for heading, items, there_are in (
         ("You asked for", inbox.asked, inbox.asks),
-        ("Settled lately", inbox.recent, 0),
+        ("Settled lately", inbox.recent, len(inbox.recent)),
     ):
         if items:
             rows = (section(row(item, now, groups, own=True)) for item in items[:_LISTED])
-            blocks += [header(heading), *rows, *_more(max(there_are, len(items)) - _LISTED)]
+            blocks += [header(heading), *rows, *_more(there_are - _LISTED)]
     kept = [*blocks[: VIEW_BLOCKS - 1], context(f"Updated {when(now)}")]
     return {"type": "home", "blocks": numbered(kept, f"home.{int(now.timestamp() * 1000)}")}
 

@@ -58,7 +58,7 @@ def to_copy(heading: str, typed: Mapping[str, Any]) -> Iterator[Block]:
         text = clean(_filled_in(value))
         for n, piece in enumerate(slices(text)):
             called = f"{label}:" + ("\n" if "\n" in text else " ") if n == 0 else ""
-            if elements and units(called + piece) > room:
+            if units(called + piece) > room:
                 yield rich_text(*elements)
                 elements, room = [], _SLICE
             named = [words(called, bold=True)] if called else []
