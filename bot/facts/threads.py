@@ -113,13 +113,15 @@ async def retry(conn: AsyncConnection[Any], queue: Queue, thread_id: str, actor:
     async with fact(conn, queue) as recorded:
         thread = await load(conn, thread_id)
         approvals = await _locked_approvals(conn, thread_id)  # a click takes them before the thread, too
+        told = [outcome_id(approval.approval_id) for approval in approvals]
+        await conn.execute(_HOLD_MESSAGES, {"ids": told})  # as a digest does
         revived = await conn.execute(_RETRY, {"thread_id": thread_id})
         if revived.rowcount == 0:
             thread = await load(conn, thread_id)  # as it is by now: somebody else may have retried it
             raise NothingToRetry(f"Thread {thread_id} is {thread.status}, not failed; nothing was changed.")
         await conn.execute(_COUNT_ANEW, {"thread_id": thread_id})
-        for approval in approvals:
-            recorded.redraw(outcome_id(approval.approval_id))
+        for message_id in told:
+            recorded.redraw(message_id)
         recorded.advance(thread_id)
         recorded.audit(thread_id, "thread.retried", actor, {"error": thread.error})
 
@@ -187,6 +189,8 @@ update threads set cancel_reason = coalesce(cancel_reason, %(reason)s)
 where thread_id = %(thread_id)s and status in ('running', 'waiting')
 returning *, signoff_now() as now
 """
+
+_HOLD_MESSAGES = "select from messages where message_id = any(%(ids)s) for no key update"
 
 _RETRY = """
 update threads set status = case when status = 'waiting' then status else 'running' end,

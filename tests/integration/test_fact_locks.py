@@ -124,6 +124,24 @@ async def test_a_retry_and_a_click_do_not_wait_for_each_other(book: Book) -> Non
     assert (await book.rows("select retry_at from threads")) == [{"retry_at": None}]
 
 
+async def test_a_retry_and_a_digest_do_not_wait_for_each_other(book: Book) -> None:
+    """The digest takes what could not be delivered, a word to the requester for one, before what failed."""
+    approval = await book.ask(POLICY)
+    outcome = f"outcome:{approval.approval_id}"
+    await book.execute(COPY, outcome, "outcome", approval.approval_id)
+    await book.execute("update threads set status = 'failed'")
+    async with book.pool.connection() as conn, book.pool.connection() as telling:
+        async with telling.transaction():
+            await telling.execute("set local lock_timeout = '2s'")
+            await telling.execute("update messages set digested_in = 'now' where message_id = %s", (outcome,))
+            retrying = asyncio.create_task(threads.retry(conn, book.queue, approval.thread_id, "cli:test"))
+            await blocked(book)
+            await telling.execute("update threads set digested_in = 'now'")
+        await retrying
+
+    assert (await book.rows("select status from threads")) == [{"status": "running"}]
+
+
 async def test_who_retries_second_is_told_that_it_runs_already(book: Book) -> None:
     approval = await book.ask(POLICY)
     await book.execute("update threads set status = 'failed'")
