@@ -12,6 +12,7 @@ from psycopg import AsyncConnection
 from bot.commands.audit_trail import Entry, Proof, parsed
 from bot.commands.database import desk
 from bot.commands.printing import say, say_json
+from bot.commands.told import one_line
 from bot.settings import Settings
 
 _AT_ONCE = 2000
@@ -39,7 +40,7 @@ def verify(*, as_json: bool) -> None:
     elif not found:
         say(f"{lines} lines in {chains} chains: nothing was altered.")
     for fault in () if as_json else found:
-        typer.echo(f"signoff: {fault.why}", err=True)
+        typer.echo(f"signoff: {one_line(fault.why)}", err=True)
     if found:
         raise typer.Exit(1)
 
@@ -84,7 +85,11 @@ where (a.chain, a.n) > (%(chain)s, %(n)s) and (%(thread)s::text is null or a.cha
 order by a.chain, a.n limit %(most)s
 """
 
+# Every thread has had a line from its first moment.
 _GONE = """
-select chain, n from audit_heads h
-where n > 0 and not exists (select 1 from audit a where a.chain = h.chain)
+select chain, n from audit_heads h where not exists (select 1 from audit a where a.chain = h.chain)
+union all
+select thread_id, 0 from threads t
+where not exists (select 1 from audit_heads h where h.chain = t.thread_id)
+  and not exists (select 1 from audit a where a.chain = t.thread_id)
 """

@@ -67,9 +67,9 @@ class Proof:
             self._note(Fault(chain, n + 1, why))
 
     def gone(self, chain: str, n: int) -> None:
-        """Note a chain of which nothing is left but its head, which says that it had `n` lines."""
+        """Note a chain of which no line is left; its head says that it had `n`, or is gone as well (0)."""
         self.chains += 1
-        self.faults.append(Fault(chain, 1, f"chain {chain}: all {n} lines are gone"))
+        self.faults.append(Fault(chain, 1, f"chain {chain}: all {n or 'its'} lines are gone"))
 
     def _note(self, fault: Fault | None) -> None:
         if fault is not None and not self._faulty:
@@ -81,14 +81,14 @@ def parsed(body: str) -> Any:
     """Return a line's JSON; the text that stands there where it was altered beyond recognition."""
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body
 
 
 def faults(entries: Iterable[Entry], heads: Mapping[str, Head]) -> list[Fault]:
     """Return the first fault of each chain; `entries` come in the order of (chain, n).
 
-    A chain whose end was cut off, or all of it, is told by its head.
+    A chain whose end was cut off, or all of it, is told by its head; (0, "") is one that should be there.
     """
     proof, unseen = Proof(), dict(heads)
     for entry in entries:
@@ -96,8 +96,7 @@ def faults(entries: Iterable[Entry], heads: Mapping[str, Head]) -> list[Fault]:
         proof.read(entry, heads.get(entry.chain))
     proof.end()
     for chain, (n, _) in unseen.items():
-        if n > 0:
-            proof.gone(chain, n)
+        proof.gone(chain, n)
     return proof.faults
 
 
@@ -106,4 +105,8 @@ def _check(entry: Entry, n: int, previous: str) -> Fault | None:
         return Fault(entry.chain, n, f"chain {entry.chain}: line {n} is missing")
     if hashlib.sha256((previous + entry.body).encode()).hexdigest() != entry.hash:
         return Fault(entry.chain, n, f"chain {entry.chain}: line {n} was altered")
-    return None
+    match parsed(entry.body):
+        case {"chain": entry.chain, "n": entry.n}:
+            return None
+        case _:  # each hash of a whole chain is right wherever it is put
+            return Fault(entry.chain, n, f"chain {entry.chain}: line {n} was written elsewhere")

@@ -41,6 +41,7 @@ async def read(conn: AsyncConnection[Any], thread_id: str) -> Story:
     votes = await _rows(conn, _VOTES, thread_id)
     entries = [Entry(**row) for row in await _rows(conn, _AUDIT, thread_id)]
     heads = {row["chain"]: (row["n"], row["hash"]) for row in await _rows(conn, _HEAD, thread_id)}
+    expected = heads if entries or heads else {thread_id: (0, "")}
     audit = [parsed(entry.body) for entry in entries]
     secrets = Secrets.of(_masked(audit))
     masked = {"input": secrets.masked(thread.input), "result": secrets.masked(thread.result)}
@@ -52,7 +53,7 @@ async def read(conn: AsyncConnection[Any], thread_id: str) -> Story:
         ],
         "messages": await _rows(conn, _MESSAGES, thread_id),
         "audit": audit,
-        "audit_faults": [vars(fault) for fault in faults(entries, heads)],
+        "audit_faults": [vars(fault) for fault in faults(entries, expected)],
     }
 
 
@@ -159,14 +160,21 @@ def _audit(story: Story) -> Iterator[str]:
 def _audited(line: Any) -> Iterator[str]:
     match line:
         case {"at": at, "event": event, "actor": actor, "data": dict(about)}:
-            head = f"  {at}  {event}  {actor}"
+            head = f"  {shown(at)}  {shown(event)}  {shown(actor)}"
         case _:
             yield f"  no line of ours: {shown(line)}"
             return
-    if event != RESUMED:
-        yield f"{head}  {shown(about)}"
-        return
-    yield f"{head}  {_of_state(about)}"
+    try:
+        told_so = [*_resumed(about)] if event == RESUMED else [shown(about)]
+    except (AttributeError, KeyError, TypeError):  # it was altered
+        told_so = [shown(about)]
+    first, *more = told_so
+    yield f"{head}  {first}"
+    yield from more
+
+
+def _resumed(about: Story) -> Iterator[str]:
+    yield _of_state(about)
     for told in about["changes"]:
         yield f"    {one_line(worded(told))}"
 

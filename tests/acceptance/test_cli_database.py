@@ -190,7 +190,48 @@ async def test_verify_proves_the_trail_and_names_the_first_altered_line(signoff,
     assert (report["ok"], report["faults"][0]["n"]) == (False, 2)
 
 
-@pytest.mark.parametrize("body", ["gone", "{}", "[1]", '{"data": 1}', '"\\u001b[2J"'])
+HOSTILE = '{"at": "\\r", "event": "\\r", "actor": "\\r", "data": {}}'
+
+
+async def test_a_thread_whose_trail_is_gone_without_a_trace_is_named(signoff, database):
+    thread_id = await started(signoff)
+    with psycopg.connect(database) as conn:
+        conn.execute("delete from audit")
+        conn.execute("delete from audit_heads")
+
+    done = await signoff("audit", "verify")
+
+    assert done.code == 1
+    assert f"chain {thread_id}: all its lines are gone" in done.err
+    assert "all its lines are gone" in (await signoff("show", thread_id)).out
+
+
+async def test_an_altered_trail_cannot_say_in_the_terminal_that_it_was_not(signoff, database):
+    thread_id = await started(signoff)
+    with psycopg.connect(database) as conn:
+        conn.execute("update audit set body = %s", (HOSTILE,))
+        conn.execute("update audit_heads set chain = E'\\rnothing was altered'")
+
+    verified, story = await signoff("audit", "verify"), await signoff("show", thread_id)
+
+    assert (verified.code, "\r" in verified.err) == (1, False)
+    assert "line 1 was altered" in story.out
+    assert "\r" not in story.out
+
+
+async def test_show_tells_a_thread_whose_line_of_a_change_was_altered(signoff, database):
+    thread_id = await started(signoff)
+    body = '{"at": 1, "event": "thread.resumed", "actor": "x", "data": {"changes": [1]}}'
+    with psycopg.connect(database) as connection:
+        connection.execute("update audit set body = %s", (body,))
+
+    done = await signoff("show", thread_id)
+
+    assert done.code == 0, done.err
+    assert 'thread.resumed  x  {"changes": [1]}' in done.out
+
+
+@pytest.mark.parametrize("body", ["gone", "{}", "[1]", '{"data": 1}', '"\\u001b[2J"', "[" * 100_000])
 async def test_show_tells_a_thread_whose_trail_was_altered_beyond_recognition(signoff, database, body):
     thread_id = await started(signoff)
     with psycopg.connect(database) as connection:

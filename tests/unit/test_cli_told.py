@@ -31,7 +31,8 @@ from bot.settings import Settings
 
 def chain(name: str, *bodies: str) -> list[Entry]:
     made, previous = [], ""
-    for n, body in enumerate(bodies, 1):
+    for n, data in enumerate(bodies, 1):
+        body = json.dumps({"n": n, "data": data, "chain": name})
         previous = hashlib.sha256((previous + body).encode()).hexdigest()
         made.append(Entry(name, n, body, previous))
     return made
@@ -53,8 +54,8 @@ def test_a_whole_chain_has_no_fault():
 
 def test_the_first_altered_line_is_named_and_the_later_ones_are_not():
     entries = chain("t1", "a", "b", "c", "d")
-    entries[1] = altered(entries[1], body="B")
-    entries[3] = altered(entries[3], body="D")
+    entries[1] = altered(entries[1], body=entries[1].body.replace('"b"', '"B"'))
+    entries[3] = altered(entries[3], body=entries[3].body.replace('"d"', '"D"'))
 
     (fault,) = faults(entries, head(entries))
 
@@ -99,6 +100,21 @@ def test_a_chain_that_is_gone_altogether_is_told_by_its_head():
 
     assert fault.chain == "t2"
     assert "2 lines are gone" in fault.why
+
+
+def test_a_chain_that_was_put_in_the_place_of_another_is_a_fault():
+    entries = [altered(entry, chain="t1") for entry in chain("t2", "a", "b")]
+
+    (fault,) = faults(entries, head(entries))
+
+    assert (fault.chain, fault.n) == ("t1", 1)
+    assert "line 1 was written elsewhere" in fault.why
+
+
+def test_a_chain_whose_lines_are_gone_is_a_fault_even_if_its_head_was_told_to_expect_none():
+    (fault,) = faults([], {"t1": (0, "")})
+
+    assert fault.why == "chain t1: all its lines are gone"
 
 
 def test_a_chain_without_a_head_is_a_fault():
