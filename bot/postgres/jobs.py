@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Protocol
 
 import structlog
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
-from procrastinate.manager import JobManager
+from procrastinate.manager import JobManager, NotificationCallback
 from psycopg import AsyncConnection, OperationalError
 from psycopg.errors import RaiseException
 from psycopg_pool import AsyncConnectionPool
@@ -21,6 +23,8 @@ DRAW = "signoff.draw"
 THREADS = "threads"
 MESSAGES = "messages"
 QUEUES = (THREADS, MESSAGES)
+
+LISTEN_AGAIN_SECONDS = 1.0
 
 
 def advance_job(thread_id: str, priority: int = 0) -> Job:
@@ -59,7 +63,20 @@ class Wakes(Protocol):
 
 
 class Jobs(JobManager):
-    """Procrastinate's way to its tables, for which a late worker is no fault."""
+    """Procrastinate's way to its tables. A late worker is no fault to it, nor a database that was away."""
+
+    async def listen_for_jobs(
+        self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
+    ) -> None:
+        """Hear of new jobs until cancelled, again once a database that was away is back.
+
+        Procrastinate's worker would only poll from then on: it looks after its ear no longer than until its
+        deferrer of periodic tasks has ended, which without such tasks is at once.
+        """
+        while True:
+            with suppress(ConnectorException):
+                await super().listen_for_jobs(on_notification=on_notification, queues=queues)
+            await asyncio.sleep(LISTEN_AGAIN_SECONDS)
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
         """End a job that its worker has run; one that was taken over meanwhile is ended already.

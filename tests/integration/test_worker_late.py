@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 import pytest
 import structlog
 from fixtures_engine import Bench, bench, chain, flow
+from procrastinate.exceptions import ConnectorException
 from psycopg.errors import UndefinedFunction
 from structlog.testing import LogCapture
 
@@ -100,3 +101,27 @@ async def test_a_worker_that_was_struck_off_meanwhile_registers_anew_and_says_wh
     (line,) = said
     assert (line["log_level"], line["event"]) == ("warning", "worker_restarts")
     assert "is not present in table" in line["why"]
+
+
+async def test_a_worker_hears_of_jobs_again_once_its_database_is_back(
+    it: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connector, tries, heard = it.queue.app.connector, [ConnectorException(), None], asyncio.Event()
+    listen = connector.listen_notify
+
+    async def away_at_first(on_notification: Any, channels: Any) -> None:
+        if (refusal := tries.pop(0)) is not None:
+            raise refusal
+        await listen(on_notification, channels)
+
+    async def hear(channel: str, notification: Any) -> None:
+        heard.set()
+
+    monkeypatch.setattr(connector, "listen_notify", away_at_first)
+    monkeypatch.setattr(jobs, "LISTEN_AGAIN_SECONDS", 0)
+    ear = asyncio.create_task(it.queue.app.job_manager.listen_for_jobs(on_notification=hear))
+    while not heard.is_set() and not ear.done():
+        await it.start()
+
+    assert heard.is_set()
+    ear.cancel()
