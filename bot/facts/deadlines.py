@@ -41,6 +41,7 @@ class Due:
 
     `expires` leaves nothing else to do. Of reminders that were missed (the clock was away) one is sent. An
     escalation to people who may decide already is a reminder: of what is asked again, say, after it had come.
+    Of escalations that come at once each calls whom none before it does.
     """
 
     approval: Approval
@@ -60,7 +61,7 @@ def due(approval: Approval, reach: Reach, now: datetime) -> Due:
     done = [step for step in come if step.kind != "expire"]
     known = {*approval.policy.approvers}
     reminders = [step for step in done if known.issuperset(step.approvers)]
-    escalations = tuple(step for step in done if not known.issuperset(step.approvers))
+    escalations = _calling(done, known)
     added = [name for step in done for name in step.approvers]
     stepped = replace(
         approval,
@@ -70,6 +71,17 @@ def due(approval: Approval, reach: Reach, now: datetime) -> Due:
         next_at=held or next((step.at for step in left if step.at > now), None),
     )
     return Due(stepped, reminder=reminders[-1] if reminders else None, escalations=escalations)
+
+
+def _calling(done: list[Step], known: set[str]) -> tuple[Step, ...]:
+    calling: list[Step] = []
+    told: set[str] = set()
+    for step in done:
+        others = tuple(name for name in step.approvers if name not in told)
+        if not known.issuperset(others):
+            calling.append(replace(step, approvers=others))
+            told.update(others)
+    return tuple(calling)
 
 
 async def catch_up(

@@ -1,4 +1,4 @@
-"""What an approval comes to that nobody answered in time."""
+"""What an approval comes to that nobody answers in time, and whom it calls before."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from slack_rows import NOW, OPTIONS, REQUEST, approval
+from slack_rows import ANA, BOB, EVE, NOW, OPTIONS, REQUEST, approval
 
-from bot.approvals import Fallback, Sla
-from bot.facts.deadlines import expired
+from bot.approvals import Fallback, Policy, Sla
+from bot.facts.deadlines import Reach, due, expired
 
 
 def unanswered(fallback: Fallback, **changes: Any) -> Any:
@@ -41,3 +41,13 @@ def test_an_option_that_is_not_on_offer_is_not_chosen(choice: str, comes_to: tup
     asked = REQUEST.model_copy(update={"options": OPTIONS}).payload()
     decision, why = expired(unanswered(Fallback.choose(choice), asked=asked), NOW)
     assert ((decision.verdict, decision.choice), why) == (comes_to, None)
+
+
+def test_escalations_that_come_at_once_call_everybody_once() -> None:
+    steps = enumerate([(ANA,), (ANA, BOB), (BOB,), (EVE,)], 1)
+    sla = Sla(escalate=tuple((timedelta(hours=hour), added) for hour, added in steps))
+    held = approval(sla=sla, policy=Policy(approvers=(EVE,)), delivered_at=NOW - timedelta(days=1))
+    come = due(held, Reach(NOW, timedelta()), NOW)
+    assert [step.approvers for step in come.escalations] == [(ANA,), (BOB,)]
+    assert come.approval.policy.approvers == (EVE, ANA, BOB)
+    assert come.reminder is not None
