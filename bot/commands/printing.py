@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -18,6 +19,8 @@ from bot.commands.told import one_line
 _UNBOUND = 400
 """Columns where the output is no terminal: what a script reads is not to be folded."""
 
+_UNUSUAL = re.compile(r"[^ -~\n]")
+
 
 def say(text: str = "") -> None:
     """Print one line or several, as they are."""
@@ -25,7 +28,9 @@ def say(text: str = "") -> None:
 
 
 def say_json(value: object, *, indent: int | None = 2) -> None:
-    typer.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=indent))
+    """Print JSON that people can read as well; what could move a cursor is an escape in it."""
+    text = json.dumps(value, default=_plain, ensure_ascii=False, indent=indent)
+    typer.echo(_UNUSUAL.sub(lambda found: _escaped(found[0]), text))
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -55,6 +60,10 @@ def shown(value: object) -> str:
 def lines(text: str) -> Iterable[str]:
     """Return the lines of a text of several, each without control characters."""
     return ("".join(char if char.isprintable() else " " for char in line) for line in text.splitlines())
+
+
+def _escaped(char: str) -> str:
+    return char if char.isprintable() else json.dumps(char)[1:-1]
 
 
 def _plain(value: Any) -> Any:

@@ -23,7 +23,7 @@ from bot.commands.audit_trail import Entry, faults
 from bot.commands.checkup import tokens
 from bot.commands.database import operator
 from bot.commands.demo import beside
-from bot.commands.printing import lines, shown
+from bot.commands.printing import lines, say_json, shown
 from bot.commands.told import WrongUsage, read_text, told
 from bot.demo.moves import HOME, next_working_day
 from bot.settings import Settings
@@ -263,6 +263,18 @@ def test_what_nobody_foresaw_asks_for_a_report():
 def test_what_strangers_wrote_cannot_move_the_cursor():
     assert shown("a\x1b[2Jb\r\nc") == "a [2Jb c"
     assert list(lines("a\x1b[31m\nb")) == ["a [31m", "b"]
+
+
+def test_json_for_scripts_writes_what_could_move_the_cursor_as_escapes(capsys):
+    value = {"título": "a\x9b2Jb\x7f\u202ec", "é": ["😀\n"]}
+
+    say_json(value)
+    shown_as = capsys.readouterr().out
+
+    assert json.loads(shown_as) == value
+    assert all(char.isprintable() for line in shown_as.splitlines() for char in line)
+    assert "título" in shown_as
+    assert "😀" in shown_as
 
 
 def test_tokens_and_passwords_do_not_reach_the_log():
