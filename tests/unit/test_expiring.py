@@ -46,7 +46,9 @@ def test_an_option_that_is_not_on_offer_is_not_chosen(choice: str, comes_to: tup
 def test_escalations_that_come_at_once_call_everybody_once() -> None:
     steps = enumerate([(ANA,), (ANA, BOB), (BOB,), (EVE,)], 1)
     sla = Sla(escalate=tuple((timedelta(hours=hour), added) for hour, added in steps))
-    held = approval(sla=sla, policy=Policy(approvers=(EVE,)), delivered_at=NOW - timedelta(days=1))
+    held = approval(
+        sla=sla, policy=Policy(approvers=(EVE,)), delivered_at=NOW - timedelta(days=1), escalated=()
+    )
     come = due(held, Reach(NOW, timedelta()), NOW)
     assert [step.approvers for step in come.escalations] == [(ANA,), (BOB,)]
     assert come.approval.policy.approvers == (EVE, ANA, BOB)
