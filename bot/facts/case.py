@@ -80,7 +80,7 @@ async def read_case(
         team=row["team_id"],
         known_place=row["known_place"],
         adopted=tuple(message["message_id"] for message in adopted),
-        reach=Reach(row["ok_since"], grace),
+        reach=Reach.noted(row, grace),
         now=row["now"],
     )
 
@@ -103,10 +103,8 @@ def _group(row: dict[str, Any]) -> Group:
     )
 
 
-# What Slack said more than a minute ago says nothing of now: the clock was away, and people maybe with it.
 _CASE = """
-select a.*, to_jsonb(t) as thread, w.team_id, signoff_now() as now,
-       case when w.checked_at > signoff_now() - interval '1 minute' then w.ok_since end as ok_since,
+select a.*, to_jsonb(t) as thread, w.team_id, w.ok_since, w.checked_at, signoff_now() as now,
        (select jsonb_agg(to_jsonb(v)) from votes v where v.approval_id = a.approval_id) as votes,
        (select jsonb_agg(to_jsonb(p)) from people p
         where p.user_id = any(array(select user_id from votes v where v.approval_id = a.approval_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -19,6 +20,9 @@ from bot.facts.settle import settle
 from bot.postgres.fact import Fact
 from bot.postgres.rows import Approval, Thread, votes_of
 
+HOLDS = timedelta(minutes=1)
+"""How long what Slack said is taken to be so."""
+
 
 @dataclass(frozen=True)
 class Reach:
@@ -26,6 +30,16 @@ class Reach:
 
     ok_since: datetime | None
     grace: timedelta
+
+    @classmethod
+    def noted(cls, row: Mapping[str, Any], grace: timedelta) -> Reach:
+        """Read what the clock has noted of Slack, in a row with `ok_since`, `checked_at` and `now`.
+
+        What Slack said more than a minute ago says nothing of now: the clock was away, and people maybe too.
+        """
+        heard = row["checked_at"]
+        lately = heard is not None and heard > row["now"] - HOLDS
+        return cls(row["ok_since"] if lately else None, grace)
 
     def holds_until(self, now: datetime) -> datetime | None:
         """Return until when nothing may expire, None where it may now."""

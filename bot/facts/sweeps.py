@@ -143,9 +143,9 @@ async def card_gone(conn: AsyncConnection[Any], queue: Queue, message_id: str) -
 
 async def reach(conn: AsyncConnection[Any], grace: timedelta) -> Reach:
     """Return since when people could answer, as `slack_answered` has noted."""
-    found = await conn.execute(_OK_SINCE)
+    found = await conn.execute("select ok_since, checked_at, signoff_now() as now from slack_workspace")
     row = await found.fetchone()
-    return Reach(row["ok_since"] if row else None, grace)
+    return Reach.noted(row, grace) if row else Reach(None, grace)
 
 
 async def slack_answered(conn: AsyncConnection[Any], *, ok: bool) -> None:
@@ -229,12 +229,6 @@ from (
 ) as seen
 where v.message_id = seen.message_id
 returning v.message_id, v.channel_id, v.ts, seen.approval, seen.thread
-"""
-
-# What Slack said more than a minute ago says nothing of now.
-_OK_SINCE = """
-select case when checked_at > signoff_now() - interval '1 minute' then ok_since end as ok_since
-from slack_workspace
 """
 
 _ANSWERED = """
