@@ -18,7 +18,7 @@ class _DebugAnywhere(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take --debug after the command's name too; refuse what could be neither stored nor printed."""
         if any("\udc80" <= char <= "\udcff" for arg in args for char in arg):
-            raise typer.BadParameter("what was typed is no UTF-8 text")
+            raise typer.BadParameter("what was typed is not UTF-8 text")
         rest = [arg for arg in args if arg != "--debug"]
         return super().parse_args(ctx, ["--debug", *rest] if len(rest) < len(args) else rest)
 
@@ -28,7 +28,7 @@ _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 app = typer.Typer(
     name="signoff",
     cls=_DebugAnywhere,
-    help="Asynchronous approvals of LangGraph workflows in Slack.",
+    help="Asynchronous approvals for LangGraph workflows, in Slack.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -102,7 +102,7 @@ def run(slack_cli: Annotated[bool, typer.Option("--slack-cli", hidden=True)] = F
 @app.command()
 @_told
 def web() -> None:
-    """Hear Slack and serve HTTP."""
+    """Listen to Slack and serve HTTP."""
     from bot.commands.running import web
 
     web()
@@ -124,7 +124,7 @@ def worker(
 @app.command()
 @_told
 def clock() -> None:
-    """Watch deadlines; as many at once as wanted."""
+    """Watch deadlines; run as many as you like."""
     from bot.commands.running import clock
 
     clock()
@@ -138,7 +138,7 @@ def emulator(
         str, typer.Option(help="Where to send signed requests, e.g. http://127.0.0.1:3000/slack/events.")
     ] = "",
     forget: Annotated[bool, typer.Option("--forget", help="Keep messages in memory only.")] = False,
-    rate_limits: Annotated[bool, typer.Option(help="Apply Slack's rates.")] = True,
+    rate_limits: Annotated[bool, typer.Option(help="Apply Slack's rate limits.")] = True,
 ) -> None:
     """Run the local Slack alone, and print the variables that point an app at it."""
     from bot.commands.emulator import emulator
@@ -149,7 +149,7 @@ def emulator(
 @app.command()
 @_told
 def migrate() -> None:
-    """Create or upgrade the schema; safe to run at once from many machines."""
+    """Create or upgrade the schema; safe to run from many machines at once."""
     from bot.commands.migrating import migrate
 
     migrate()
@@ -158,7 +158,7 @@ def migrate() -> None:
 @app.command()
 @_told
 def start(
-    workflow: Annotated[str, typer.Argument(help="Its name; `signoff workflows` lists them.")],
+    workflow: Annotated[str, typer.Argument(help="The workflow's name; `signoff workflows` lists them.")],
     given: Annotated[str, typer.Option("--input", help="JSON, @file, or - for stdin.")],
     requester: Annotated[str | None, typer.Option(help="On whose behalf: a Slack user id.")] = None,
     autonomy: Annotated[
@@ -177,7 +177,7 @@ def start(
 def threads(
     status: Annotated[str | None, typer.Option(help="Only these (comma-separated).")] = None,
     workflow: Annotated[str | None, typer.Option(help="Only of this workflow.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List threads, newest first."""
@@ -219,7 +219,7 @@ def cancel(
 @app.command()
 @_told
 def redraw(approval: Annotated[str, typer.Argument(metavar="APPROVAL", help="An approval's id.")]) -> None:
-    """Draw an approval's messages again, those given up included."""
+    """Draw an approval's messages again, including those that were given up."""
     from bot.commands.threads import redraw
 
     redraw(approval)
@@ -237,7 +237,7 @@ def workflows(as_json: AsJson = False) -> None:
 @app.command()
 @_told
 def doctor(as_json: AsJson = False) -> None:
-    """Check the set-up, and say how to mend what is wrong."""
+    """Check the set-up, and say how to fix what is wrong."""
     from bot.commands.doctor import doctor
 
     doctor(as_json=as_json)

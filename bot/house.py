@@ -77,7 +77,8 @@ async def opened(
     """
     if settings.slack_bot_token is None:
         raise NotSetUp(
-            "SLACK_BOT_TOKEN is not set; `signoff doctor` says what is missing, `signoff demo` needs none."
+            "SLACK_BOT_TOKEN is not set; `signoff doctor` says what is missing. "
+            "`signoff demo` needs no token."
         )
     async with _pools(settings, dsn, pooled=pooled) as pools, web_session() as session:
         token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url

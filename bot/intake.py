@@ -122,7 +122,7 @@ def _unstorable(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         case str() if _UNSTORABLE.search(value):
             yield where, "has a character that cannot be stored (zero, or half of one)"
         case float() if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124  NaN
-            yield where, "is no finite number"
+            yield where, "is not a finite number"
         case int() if not is_storable(value):
             yield where, "is a whole number of more than 64 bits, which cannot be stored; give it as text"
 

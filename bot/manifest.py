@@ -58,7 +58,7 @@ def _request_url(url: str) -> str:
     except ValueError:
         well_formed = False
     if not well_formed or parts.query or parts.fragment or any(char.isspace() for char in url.strip()):
-        raise BadUrl(f"{url!r} is no address that Slack posts to: give https://, a host and no query.")
+        raise BadUrl(f"{url!r} is not an address that Slack can post to: give https://, a host and no query.")
     whole = url.strip().rstrip("/")
     return whole if whole.endswith(EVENTS_PATH) else whole + EVENTS_PATH
 

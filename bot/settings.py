@@ -30,7 +30,7 @@ def _address_of_postgres(value: str) -> str:
         parts = conninfo_to_dict(value)
     except (ProgrammingError, UnicodeEncodeError):  # the text repeats the address, with the password
         raise ValueError(
-            "this is no address of a Postgres: write postgresql://user:password@host/database"
+            "this is not the address of a Postgres: write postgresql://user:password@host/database"
         ) from None
     # Postgres' own library takes what follows for the host or the port, and repeats it in its errors.
     if "@" in str(parts.get("host", "")) or not re.fullmatch(r"[\d,]*", str(parts.get("port", ""))):
@@ -118,7 +118,7 @@ class Settings(BaseSettings):
             return value
         times = [part.strip() for part in value.split(",") if part.strip()]
         if wrong := [part for part in times if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", part)]:
-            raise ValueError(f"{wrong[0]!r} is no time of day: write 09:00,17:00")
+            raise ValueError(f"{wrong[0]!r} is not a time of day: write 09:00,17:00")
         return tuple(time.fromisoformat(part) for part in times)
 
     @field_validator("api_tokens", mode="before")
@@ -130,8 +130,8 @@ class Settings(BaseSettings):
         for part in filter(None, (part.strip() for part in value.split(","))):
             name, _, token = part.partition(":")
             if not name or len(token) < 8:
-                raise ValueError("each must be name:token, the token 8 characters or more")
+                raise ValueError("each must be name:token, with a token of 8 characters or more")
             if name in tokens:
-                raise ValueError("each name may stand there once: of two tokens only one would count")
+                raise ValueError("each name may appear only once: of two tokens, only one would count")
             tokens[name] = token
         return tokens

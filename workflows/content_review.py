@@ -79,7 +79,7 @@ def publish(state: State) -> dict[str, Any]:
     try:
         draft = Draft.model_validate(state["draft"])
     except ValidationError:
-        return {"result": "withdrawn", "outcome": "Withdrawn: what was approved is no valid draft."}
+        return {"result": "withdrawn", "outcome": "Withdrawn: what was approved is not a valid draft."}
     data = {
         "kind": _brief(state).kind,
         **draft.model_dump(),

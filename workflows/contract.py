@@ -78,7 +78,7 @@ def review(state: State) -> Command[Literal["next_clause", "redraft", "abandon"]
             try:
                 text = Reviewed.model_validate(decision.proposal).text
             except ValidationError as error:
-                told = f"What was approved is no clause: {error.errors()[0]['msg']}."
+                told = f"What was approved is not a clause: {error.errors()[0]['msg']}."
                 return Command(goto="next_clause", update={"told": told})
             clause = _clauses(state)[state["at"]].approved(text, deciders(decision))
             return Command(goto="next_clause", update={"told": None, **_with(state, clause)})

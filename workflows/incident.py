@@ -88,7 +88,7 @@ def review(state: State) -> Command[Literal["propose", "scale_down"]]:
     try:
         change = ScaleDown.model_validate(decision.proposal)
     except ValidationError:
-        return Command(goto="propose", update={"asked_again": "What was approved is no valid change."})
+        return Command(goto="propose", update={"asked_again": "What was approved is not a valid change."})
     left = spare().get(change.target, 0)
     if change.count > left:
         why = f"{change.target} can lose {left} now, not the {change.count} that were approved."

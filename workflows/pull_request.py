@@ -169,7 +169,7 @@ def _moved(state: State) -> str | None:
     try:
         head = found(given).head(given.branch or "")
     except (Unfit, GitFailed) as error:
-        return f"The branch cannot be read any more: {error}."
+        return f"The branch can no longer be read: {error}."
     if head == state["head"]:
         return None
     was = (state["head"] or "")[:10]

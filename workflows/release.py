@@ -121,7 +121,7 @@ def review(state: State) -> Goto:
         try:
             text = Announcement.model_validate(decision.proposal).text
         except ValidationError as error:
-            told = f"What was approved is no announcement: {error.errors()[0]['msg']}."
+            told = f"What was approved is not an announcement: {error.errors()[0]['msg']}."
             return Command(goto="prepare", update={"asked_again": told})
         return Command(goto="carry_out", update={"announcement": text})
     return Command(goto="carry_out")

@@ -94,7 +94,7 @@ def send(state: State) -> dict[str, Any]:
 
 def withhold(state: State) -> dict[str, Any]:
     decision = Decision.model_validate(state["decision"])
-    why = "what was approved is no valid answer" if decision.approved else refusal(decision)
+    why = "what was approved is not a valid answer" if decision.approved else refusal(decision)
     return {"escalated": False, "result": "withheld", "outcome": sentence(f"Withheld: {why}")}
 
 

@@ -81,7 +81,7 @@ def review(state: State) -> Command[Literal["weigh", "send", "decline"]]:
     try:
         transfer = Transfer.model_validate(decision.proposal)
     except ValidationError as error:
-        told = f"What was approved is no valid transfer: {error.errors()[0]['msg']}."
+        told = f"What was approved is not a valid transfer: {error.errors()[0]['msg']}."
         return Command(goto="weigh", update={"asked_again": told})
     update: dict[str, Any] = {"transfer": transfer.model_dump(mode="json")}
     now, shown = _weighed(state, transfer), Risk.model_validate(state["risk"])

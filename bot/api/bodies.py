@@ -34,7 +34,7 @@ async def read(request: Request, most: int = MOST_BYTES) -> bytes:
     except TimeoutError:
         raise too_slow(MOST_SECONDS) from None
     except ClientDisconnect:
-        raise Problem(400, "incomplete", "The connection closed before the body had come.") from None
+        raise Problem(400, "incomplete", "The connection closed before the whole body had arrived.") from None
     return bytes(body)
 
 
@@ -47,11 +47,11 @@ async def read_object(request: Request) -> dict[str, Any]:
         parsed = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         why = str(error) if isinstance(error, json.JSONDecodeError) else "it cannot be read"
-        raise Problem(400, "bad_json", f"The body is no JSON: {why}.") from None
+        raise Problem(400, "bad_json", f"The body is not JSON: {why}.") from None
     if not isinstance(parsed, dict):
-        raise Problem(400, "bad_json", "The body is no JSON object.")
+        raise Problem(400, "bad_json", "The body is not a JSON object.")
     return parsed
 
 
 def _no_number(word: str) -> float:
-    raise ValueError(f"{word} is no JSON number")
+    raise ValueError(f"{word} is not a JSON number")

@@ -52,7 +52,7 @@ class Readiness:
         if not self._house.settings.ops_channel:
             yield Finding("ops_channel", "SIGNOFF_OPS_CHANNEL is not set")
         if missing := self._house.badge.missing:
-            yield Finding("slack", f"Slack has not said yet who we are ({missing})")
+            yield Finding("slack", f"Slack has not yet said who we are ({missing})")
         for source, problem in self._house.catalog.problems.items():
             yield Finding("workflows", f"{source}: {problem}", serving=True)
         try:
@@ -72,7 +72,7 @@ class Readiness:
 def _standing(row: dict[str, Any]) -> Iterator[Finding]:
     silent, checked_at = row.get("silent"), row.get("checked_at")
     if checked_at is None:
-        yield Finding("clock", "Nobody has looked yet whether Slack answers; is the clock running?", True)
+        yield Finding("clock", "Nobody has checked yet whether Slack answers; is the clock running?", True)
     elif row["ok_since"] is None:  # first: in an outage the clock has nothing to note
         yield Finding("slack", f"Slack has not answered since {checked_at:%Y-%m-%dT%H:%M:%SZ}")
     elif silent is not None and silent > CLOCK_SILENT:

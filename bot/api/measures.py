@@ -57,12 +57,12 @@ class Gauges:
                 yield _gauge(f"signoff_{name}", help_text, self._row[name])
         yield _labelled(
             "signoff_threads",
-            "Threads that are open, and those that ended badly and stand in no digest yet.",
+            "Threads that are open, and those that ended badly and are in no digest yet.",
             "status",
             self._row["threads"] or {},
         )
         yield _labelled(
-            "signoff_queued_jobs", "Jobs that nobody has begun.", "queue", self._row["jobs"] or {}
+            "signoff_queued_jobs", "Jobs that no worker has started.", "queue", self._row["jobs"] or {}
         )
 
 
@@ -70,11 +70,11 @@ GAUGES = {
     "approvals_pending": "Approvals that wait for an answer.",
     "approvals_overdue": "Pending approvals past their deadline.",
     "oldest_pending_seconds": "Age of the oldest pending approval.",
-    "messages_behind": "Slack messages that do not show what they should yet.",
+    "messages_behind": "Slack messages that do not yet show what they should.",
     "messages_failed": "Slack messages given up and in no digest yet.",
     "threads_behind": "Threads that have not caught up with what was recorded.",
     "slack_reachable": "Whether Slack has answered a clock lately.",
-    "clock_silent_seconds": "Since the clock last had an answer of Slack; not told while Slack is away.",
+    "clock_silent_seconds": "Since the clock last had an answer from Slack; absent while Slack is away.",
 }
 
 

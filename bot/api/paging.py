@@ -38,7 +38,7 @@ def after(request: Request) -> Mark | None:
         return None
     mark = _mark(given)
     if mark is None:
-        raise invalid("cursor", "This is no cursor of ours; take it from next_cursor.")
+        raise invalid("cursor", "This cursor is not from this API; take it from next_cursor.")
     return mark
 
 
@@ -57,7 +57,7 @@ def only(request: Request, *names: str) -> None:
     given = [name for name, _ in request.query_params.multi_items()]
     for name in given:
         if name not in names:
-            raise invalid(name, f"is no parameter of this list; there are: {', '.join(names)}")
+            raise invalid(name, f"is not a parameter of this list; it takes: {', '.join(names)}")
         if given.count(name) > 1:
             raise invalid(name, "is given more than once")
 
@@ -70,4 +70,4 @@ def one_of(request: Request, name: str, allowed: Sequence[Word]) -> Word | None:
     for word in allowed:
         if word == given:
             return word
-    raise invalid(name, f"is none of: {', '.join(allowed)}")
+    raise invalid(name, f"is not one of: {', '.join(allowed)}")

@@ -91,13 +91,13 @@ async def on_http(request: Request, error: Exception) -> Response:
 async def on_database_away(request: Request, error: Exception) -> Response:
     log.warning("database_away", path=request.url.path, why=str(error))
     return unavailable(
-        "database_away", "The database did not answer; nothing is known to be done."
+        "database_away", "The database did not answer, so it is not known whether this was done."
     ).response()
 
 
 async def on_bug(request: Request, error: Exception) -> Response:
     log.error("request_failed", path=request.url.path, exc_info=error)
-    return Problem(500, "internal", "This is a fault of Signoff's; its log says more.").response()
+    return Problem(500, "internal", "This is a fault in Signoff; its log says more.").response()
 
 
 HANDLERS: dict[Any, Any] = {

@@ -35,7 +35,7 @@ async def check_requester(house: House, share: Share, user: str) -> None:
     Guests may ask; they may not decide, which is another question.
     """
     if not _USER.fullmatch(user):
-        raise BadRequester("is no Slack user id (U…)")
+        raise BadRequester("is not a Slack user id (U…)")
     profile = await _known(share, user) or await _looked_up(house, user)
     if profile["team_id"] != house.badge.team:
         raise BadRequester("belongs to another Slack workspace")
@@ -61,7 +61,7 @@ async def _looked_up(house: House, user: str) -> dict[str, Any]:
             return await house.directory.look_up_person(user)
     except SlackApiError as error:
         if code_of(error) in UNKNOWN:
-            raise BadRequester("is nobody whom Slack knows") from None
+            raise BadRequester("is unknown to Slack") from None
         raise SlackAway("Slack could not say who the requester is; nothing was started.") from error
     except Unreachable as error:
         raise SlackAway("Slack could not say who the requester is; nothing was started.") from error

@@ -58,13 +58,13 @@ def _unreadable(body: bytes, content_type: str) -> str:
     try:
         parsed = parse_body(body.decode(), content_type.partition(";")[0])
     except UnicodeDecodeError:
-        return "The body is no UTF-8 text."
+        return "The body is not UTF-8 text."
     except RecursionError:
-        return "The JSON is nested too deep."
+        return "The JSON is nested too deeply."
     except ValueError:
-        return "The body, or the payload in it, is no JSON."
+        return "The body, or the payload in it, is not JSON."
     if not isinstance(parsed, dict):
-        return "The body, or the payload in it, is no JSON object."
+        return "The body, or the payload in it, is not a JSON object."
     return misshapen(parsed) or "The payload's ids are not what Slack sends there."
 
 

@@ -92,7 +92,7 @@ class Threads:
         status = paging.one_of(request, "status", get_args(ThreadStatus))
         workflow = request.query_params.get("workflow") or None
         if workflow is not None and "\x00" in workflow:
-            raise invalid("workflow", "is no workflow's name")
+            raise invalid("workflow", "is not a workflow's name")
         after = paging.after(request)
         async with self._share.connection() as conn:
             rows = await listing.threads(conn, status=status, workflow=workflow, after=after, limit=PAGE + 1)

@@ -33,7 +33,7 @@ def canonical(value: Any) -> bytes:
     except UnicodeEncodeError as error:
         raise BadRequest("The payload holds half a character (a lone surrogate); send valid text.") from error
     if len(encoded) > LARGEST:
-        raise BadRequest(f"The payload has {len(encoded):,} bytes; at most {LARGEST:,} can be asked about.")
+        raise BadRequest(f"The payload has {len(encoded):,} bytes; at most {LARGEST:,} are allowed.")
     return encoded
 
 

@@ -62,7 +62,7 @@ def _now(told: Told) -> str:
         case "more":
             return f"{told['count']} more changes"
         case "removed":
-            return "(nothing any more)"
+            return "(nothing left)"
         case "appended":
             return f"+{told['count']} {_plainly(told['after'])}"
         case _:

@@ -28,7 +28,7 @@ def known_approvers(names: Sequence[str]) -> tuple[str, ...]:
     """Return the names, each once; raises ValueError for what names nobody in Slack."""
     for name in names:
         if not (is_user(name) or is_group(name)):
-            raise ValueError(f"{name!r} is no user id (U…), group id (S…) or group handle (@group)")
+            raise ValueError(f"{name!r} is not a user id (U…), group id (S…) or group handle (@group)")
     return tuple(dict.fromkeys(names))
 
 

@@ -44,7 +44,7 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{name!r} is no time zone: use a name such as Europe/Berlin") from None
+        raise ValueError(f"{name!r} is not a time zone: use a name such as Europe/Berlin") from None
     return name
 
 

@@ -94,7 +94,9 @@ class Workflow:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(str(self.name)):
-            raise BadWorkflow(f"{self.name!r} is no workflow name: use a-z, 0-9, _ and -, a letter first.")
+            raise BadWorkflow(
+                f"{self.name!r} is not a workflow name: use a-z, 0-9, _ and -, starting with a letter."
+            )
         for wrong in self._misdeclared():
             raise BadWorkflow(f"Workflow {self.name}: {wrong}")
         if self.retries < 0:

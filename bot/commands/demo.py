@@ -20,8 +20,8 @@ _FIRST = """
   {page}/
 
   Cards wait: approve, edit or reject one, in #finance-approvals as Maya, in #on-call as Okey, in
-  #support-review as Cleo; Rosa is asked back in #general. The panel starts each workflow there is.
-  Become Rosa (top left) and see what she may not do; move the clock, and watch who is reminded.
+  #support-review as Cleo; Rosa is asked to clarify in #general. The panel starts any workflow.
+  Switch to Rosa (top left) and see what she may not do; move the clock, and see who is reminded.
 """
 _SECOND = """
   In another terminal: {there}, then `signoff threads`, `signoff show THREAD`.
@@ -51,7 +51,7 @@ def demo(port: int, *, open_page: bool, fresh: bool) -> None:
                     await show(folder, server.dsn, port, stop, announce)
 
             asyncio.run(main())
-    say("Stopped; `signoff demo` goes on from here.")
+    say("Stopped; `signoff demo` continues from here.")
 
 
 def beside(folder: Path, environ: Mapping[str, str]) -> str:

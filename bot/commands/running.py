@@ -54,7 +54,7 @@ def worker(queues: str, concurrency: int | None, *, attached: bool) -> None:
     """`queues` is comma-separated, empty for all; `attached` ends it with the process that started it."""
     names = [name.strip() for name in queues.split(",") if name.strip()]
     if unknown := [name for name in names if name not in QUEUES]:
-        raise WrongUsage(f"--queues: {unknown[0]!r} is none of {', '.join(QUEUES)}")
+        raise WrongUsage(f"--queues: {unknown[0]!r} is not one of {', '.join(QUEUES)}")
 
     async def body(settings: Settings, found: Database, stop: asyncio.Event) -> None:
         await refuse_pooler(found.dsn)

@@ -23,7 +23,7 @@ def start(workflow: str, given: str, requester: str | None, autonomy: str, *, as
     settings = Settings()
     catalog = load(settings.workflows, bare_graph(settings))
     if requester is not None and not is_user(requester):
-        raise WrongUsage(f"--requester: {requester!r} is no Slack user id (U…)")
+        raise WrongUsage(f"--requester: {requester!r} is not a Slack user id (U…)")
     try:
         wanted = begin(
             catalog,
@@ -52,7 +52,7 @@ def _parsed(given: str) -> object:
     except (ValueError, RecursionError) as error:
         is_path = isfile(given)  # noqa: PTH113  Path.is_file() raises for what is too long to be a name
         meant = f"did you mean @{given}?" if is_path else error
-        raise WrongUsage(f"--input is no JSON: {meant}") from error
+        raise WrongUsage(f"--input is not JSON: {meant}") from error
 
 
 async def _record(settings: Settings, wanted: Start) -> str:
@@ -83,7 +83,7 @@ async def _known(settings: Settings, requester: str) -> None:
         if code in UNKNOWN:
             raise WrongUsage(f"--requester: Slack does not know {requester} ({code})") from error
         if code:
-            raise Failed(f"Slack will not say who the requester is ({code}): ask `signoff doctor`") from error
+            raise Failed(f"Slack will not say who the requester is ({code}): run `signoff doctor`") from error
         raise Failed("Slack did not answer whether the requester exists: try again") from error
     except Unreachable as error:
         raise Failed(

@@ -67,7 +67,7 @@ def tell(story: Story) -> Iterator[str]:
         if thread[name]:
             yield _field(name, thread[name])
     if thread["wanted"] > thread["reached"]:
-        yield _field("behind", f"a worker has still to look ({thread['wanted'] - thread['reached']} facts)")
+        yield _field("behind", f"a worker has yet to look ({thread['wanted'] - thread['reached']} facts)")
     yield _field("input", thread["input"])
     if thread["result"] is not None:
         yield _field("result", thread["result"])
@@ -162,7 +162,7 @@ def _audited(line: Any) -> Iterator[str]:
         case {"at": at, "event": event, "actor": actor, "data": dict(about)}:
             head = f"  {shown(at)}  {shown(event)}  {shown(actor)}"
         case _:
-            yield f"  no line of ours: {shown(line)}"
+            yield f"  not a line of Signoff's: {shown(line)}"
             return
     try:
         told_so = [*_resumed(about)] if event == RESUMED else [shown(about)]

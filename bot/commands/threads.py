@@ -25,7 +25,7 @@ def threads(status: str | None, workflow: str | None, limit: int, *, as_json: bo
         heads = ("THREAD", "WORKFLOW", "STATUS", "OPEN", "REQUESTER", "STARTER", "STARTED (UTC)", "ERROR")
         table(heads, ([row[column] for column in _COLUMNS] for row in rows))
     else:
-        say("No threads. `signoff start` begins one; `signoff workflows` says what there is to start.")
+        say("No threads. `signoff start` begins one; `signoff workflows` lists what can be started.")
 
 
 def show(thread_id: str, *, as_json: bool) -> None:
@@ -43,7 +43,7 @@ def retry(thread_id: str) -> None:
             await facts.retry(at.conn, at.queue, thread_id, operator())
 
     asyncio.run(act())
-    say(f"Thread {thread_id} is tried again; `signoff show {thread_id}` tells how it goes.")
+    say(f"Thread {thread_id} will be tried again; `signoff show {thread_id}` shows how it goes.")
 
 
 def cancel(thread_id: str, reason: str) -> None:
@@ -65,7 +65,7 @@ def redraw(approval_id: str) -> None:
 
     if not asyncio.run(act()):
         raise Failed(f"There is no approval {approval_id}; `signoff show THREAD` lists a thread's.")
-    say(f"The messages of approval {approval_id} are drawn again.")
+    say(f"The messages of approval {approval_id} will be drawn again.")
 
 
 async def _listed(wanted: dict[str, Any]) -> list[dict[str, Any]]:
@@ -84,7 +84,7 @@ def _statuses(given: str | None) -> list[str] | None:
         return None
     wanted, known = [part.strip() for part in given.split(",") if part.strip()], get_args(ThreadStatus)
     if unknown := [part for part in wanted if part not in known]:
-        raise WrongUsage(f"--status: {unknown[0]!r} is none of {', '.join(known)}")
+        raise WrongUsage(f"--status: {unknown[0]!r} is not one of {', '.join(known)}")
     return wanted
 
 

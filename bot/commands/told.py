@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bot.approvals.errors import SignoffError
 
-NOT_FORESEEN = "this is a fault of Signoff's: run it again with --debug, and report what that says"
+NOT_FORESEEN = "this is a fault in Signoff: run it again with --debug, and report the output"
 
 
 class WrongUsage(SignoffError):

@@ -102,7 +102,7 @@ def _refuse_uncorrectable(graph: Pregel[Any, Any, Any, Any], corrections: type[B
     """Refuse fields that a correction would not reach: a subgraph writes its own back over it."""
     for name in corrections.model_fields:
         if name not in graph.channels:
-            raise BadWorkflow(f"corrections names {name}, which is no field of its graph's state.")
+            raise BadWorkflow(f"corrections names {name}, which is not a field of its graph's state.")
         for path, inner in graph.get_subgraphs(recurse=True):
             if name in getattr(inner, "channels", ()):
                 raise BadWorkflow(
@@ -122,11 +122,13 @@ def _refuse_astray(
         declared = list(breakpoints.values())
         nodes = {name for level in levels for name in level.nodes}
         if unknown := [name for name in breakpoints if name not in nodes]:
-            raise BadWorkflow(f"breakpoints names {unknown[0]}, which is no node of its graph or subgraphs.")
+            raise BadWorkflow(
+                f"breakpoints names {unknown[0]}, which is not a node of its graph or subgraphs."
+            )
     fields = {name for level in levels for name in level.channels}
     shown = [name for each in declared for name in each.fields]
     if "__root__" not in fields and (unknown := [name for name in shown if name not in fields]):
-        raise BadWorkflow(f"breakpoints shows {unknown[0]}, which is no field of its graph's state.")
+        raise BadWorkflow(f"breakpoints shows {unknown[0]}, which is not a field of its graph's state.")
 
 
 def _modules(package: str, catalog: Catalog) -> list[str]:
@@ -180,8 +182,8 @@ def _imported(module: str) -> ModuleType:
         ours = module.partition(".")[0]
         if error.name == module and ours in ("workflows", "bot"):
             raise BadWorkflow(
-                f"Signoff's own package is called {ours} and has no such module; give a folder of yours "
-                "another name."
+                f"Signoff's own package is called {ours} and has no such module; if that is a folder "
+                "of yours, rename it."
             ) from error
         raise
 

@@ -38,7 +38,7 @@ async def read(graph: Graph, config: Any, **how: Any) -> StateSnapshot:
     except PostgresError:
         raise
     except Exception as error:
-        why = f"What was kept cannot be read by the deployed code: {line(error)}."
+        why = f"What was stored cannot be read by the deployed code: {line(error)}."
         raise Misfit(f"{why} Deploy code that reads it.") from error
 
 
@@ -104,11 +104,14 @@ def _not_kept(error: TypeError | ValueError) -> str:
     """Say what could not be kept; of an interrupt's value the checkpointer does not say what is wrong."""
     if str(error).endswith(f": {Interrupt.__name__}"):
         return (
-            "A node asks with what cannot be kept (an object of its own make, one that refers to itself, or "
-            "a whole number of more than 64 bits); ask with plain JSON."
+            "A node asks with something that cannot be stored (an object of its own class, one that "
+            "refers to itself, or a whole number of more than 64 bits); ask with plain JSON."
         )
-    why = "it refers to itself, or is nested too deep" if "ecursion" in str(error) else line(error)
-    return f"A node returned what cannot be kept ({why}); a state holds plain JSON: model_dump(mode='json')."
+    why = "it refers to itself, or is nested too deeply" if "ecursion" in str(error) else line(error)
+    return (
+        f"A node returned something that cannot be stored ({why}); "
+        "a state holds plain JSON: model_dump(mode='json')."
+    )
 
 
 def _unchecked(graph: Graph) -> Graph:

@@ -130,7 +130,7 @@ def written(stop: Stop, decision: Decision, question: Asked, workflow: Workflow)
     """Turn a decision into what it writes; raises `BadAnswer` for one that cannot be given here."""
     if stop.raised is not None:
         if workflow.node_interrupt is None:
-            raise BadAnswer("The workflow declares no node_interrupt any more; the answer has no place.")
+            raise BadAnswer("The workflow no longer declares node_interrupt, so the answer has no place.")
         return _edit(stop, workflow.node_interrupt(decision, stop.raised.value))
     guarded = dict.fromkeys(stop.before or stop.after)
     returned = {node: _returned(_declared(stop, node, workflow), decision) for node in guarded}
@@ -185,7 +185,9 @@ def _edit(stop: Stop, values: Any) -> Write:
     (`Command(goto=…)`), is chosen again here: an update alone would lose it, and end the graph unnoticed.
     """
     if not stop.editable:
-        raise BadAnswer("What has just run cannot be told any more, so the state cannot be changed here.")
+        raise BadAnswer(
+            "It is no longer known which nodes have just run, so the state cannot be changed here."
+        )
     first, *others = stop.ran
     goto = () if stop.routed else stop.upcoming
     updates = (_update(_going(values, goto), first), *(_update(Command(), node) for node in others))

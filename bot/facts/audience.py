@@ -37,11 +37,11 @@ async def tell(
             recorded.post(
                 to_ops(
                     key,
-                    f"A request that waits for approval cannot be decided by all it names. {problem}.",
+                    f"A request that waits for approval cannot be decided by the people it names. {problem}.",
                     "signoff doctor",
                     thread_id=approval.thread_id,
                     approval_id=approval.approval_id,
-                    detail="Mend the group or the workflow's policy; escalation may add people, too.",
+                    detail="Fix the group or the workflow's policy; escalation may also add people.",
                 )
             )
 

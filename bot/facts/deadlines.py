@@ -199,7 +199,7 @@ async def _expire(
         fact.post(
             to_ops(
                 f"{approval.approval_id}:fell_short",
-                f"{silence(votes).capitalize()}, and the fallback that is declared ({kind}) is no answer"
+                f"{silence(votes).capitalize()}, and the declared fallback ({kind}) is not an answer"
                 " to what was asked, so it was rejected",
                 f"signoff show {thread.thread_id}",
                 thread_id=approval.thread_id,

@@ -83,7 +83,7 @@ def _ran(decision: Decision, approval: Approval, thread: Thread) -> str:
         case "choose":
             return f"chose {decision.choice}"
         case _ if fell_short(decision, fallback):
-            return "not run, since the declared fallback is no answer"
+            return "not run, since the declared fallback is not an answer"
         case _ if fallback.kind == "cancel" and decision.reason == TIMEOUT:
             return "ended the workflow"
         case _:

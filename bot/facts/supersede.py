@@ -20,8 +20,8 @@ class KeepsChanging(SignoffError):
 
     def __init__(self) -> None:
         super().__init__(
-            f"What it asks, or its basis, was another one after each of {MOST_REFUSALS} answers in a row. "
-            "Take both from what the decision is about, never from the time or chance, and retry it."
+            f"What it asks, or its basis, had changed after each of {MOST_REFUSALS} answers in a row. "
+            "Derive both from what is being decided, never from the time or chance, and retry it."
         )
 
 
@@ -31,7 +31,7 @@ class AnswerRefused(SignoffError):
     def __init__(self, approval: Approval, decision: Decision, why: str) -> None:
         super().__init__(
             f"What {decision.by.kind} decided about “{approval.request.title[:100]}” was refused by the "
-            f"workflow's own check: {why}. Mend the check and retry it, or cancel it."
+            f"workflow's own check: {why}. Fix the check and retry it, or cancel it."
         )
 
 

@@ -164,7 +164,7 @@ async def _same(conn: AsyncConnection[Any], begin: Start) -> str:
     )
     row = await found.fetchone()
     if row is None:
-        raise NoSuchThread("The thread of this idempotency key has just gone; send the request again.")
+        raise NoSuchThread("The thread of this idempotency key was just deleted; send the request again.")
     return str(row["thread_id"])
 
 

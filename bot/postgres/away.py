@@ -31,7 +31,7 @@ async def away(dsn: str) -> str | None:
             ) as conn:
                 await conn.execute("select 1")
     except TimeoutError:
-        return "it takes a connection and does not answer"
+        return "it accepts connections but does not answer"
     except OperationalError as error:
         why = " ".join(str(error).split())
         if _passes(error, why) or not await _answers(dsn):

@@ -119,5 +119,5 @@ def _hears(settings: Settings) -> None:
     if settings.slack_bot_token and not (settings.slack_app_token or settings.slack_signing_secret):
         raise NothingToListenTo(
             "Neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET (HTTP) is set, "
-            "so no click could be heard; `signoff doctor` says what is missing."
+            "so no click could arrive; `signoff doctor` says what is missing."
         )

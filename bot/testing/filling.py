@@ -84,7 +84,9 @@ class _Hand:
                 case Section():
                     raise Refused("mistyped", f"{key!r} is an object; say what changes in it, as a dict.")
                 case Rows():
-                    raise Refused("mistyped", f"{key!r} is a list of objects; give it as it is to be.")
+                    raise Refused(
+                        "mistyped", f"{key!r} is a list of objects; give the whole list as it should be."
+                    )
 
     def _list(self, rows: Rows, items: list[dict[str, Any]]) -> None:
         """Edit the objects in their places, remove what is too much, and add the rest."""

@@ -59,7 +59,7 @@ class House:
         """Let time pass until an aware moment; raises ValueError for one that has passed."""
         if moment.tzinfo is None or moment < self.now:
             raise ValueError(
-                f"the clock stands at {self.now:%Y-%m-%d %H:%M %Z} and goes on to aware moments alone"
+                f"the clock stands at {self.now:%Y-%m-%d %H:%M %Z} and only goes on to aware moments"
             )
         while (run := self._next(moment)) and run.next_at is not None:
             self.now = max(self.now, run.next_at)

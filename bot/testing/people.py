@@ -22,7 +22,7 @@ class People:
         """Say who is in a group; raises ValueError for what is no handle or no user id."""
         members = frozenset(users)
         if not is_group(handle) or not handle.startswith("@"):
-            raise ValueError(f"{handle!r} is no group handle: write '@finance-managers'.")
+            raise ValueError(f"{handle!r} is not a group handle: write '@finance-managers'.")
         for user in members:
             named(user)
         group_id = self._groups.get(handle, (f"S0{len(self._groups) + 1:06d}", members))[0]

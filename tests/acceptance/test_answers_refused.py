@@ -185,9 +185,9 @@ async def test_a_fallback_that_is_no_answer_runs_nothing_and_says_so(
     thread = await house.thread(thread_id)
     assert (thread.status, thread.result) == ("cancelled", None)
     shown = str(house.card(FINANCE)["blocks"])
-    assert "is no answer to this, so I did not run it" in shown
+    assert "is not an answer to this, so I did not run it" in shown
     told = str(house.slack.messages(OPS))
-    assert f"the fallback that is declared ({fallback.kind}) is no answer to what was asked" in told
+    assert f"the declared fallback ({fallback.kind}) is not an answer to what was asked" in told
     assert f"signoff show {thread_id}" in told
 
 

@@ -82,7 +82,7 @@ async def test_input_may_come_from_stdin_or_a_file(signoff, tmp_path):
     ("words", "said"),
     [
         (("start", "nosuch", "--input", "{}"), "expense, "),
-        (("start", "expense", "--input", "{"), "no JSON"),
+        (("start", "expense", "--input", "{"), "not JSON"),
         (("start", "expense", "--input", "[]"), "JSON object"),
         (("start", "expense", "--input", '{"vendor": "x"}'), "amount"),
         (("start", "expense", "--input", HOTEL, "--requester", "rosa"), "Slack user id"),
@@ -241,7 +241,7 @@ async def test_show_tells_a_thread_whose_trail_was_altered_beyond_recognition(si
 
     assert done.code == 0, done.err
     assert "line 1 was altered" in done.out
-    assert "no line of ours: " in done.out
+    assert "not a line of Signoff's: " in done.out
     assert "\x1b" not in done.out
 
 

@@ -218,4 +218,4 @@ async def test_a_field_that_the_graph_has_not_is_refused_when_the_workflow_is_lo
 
     house.house.catalog.add(_workflow(corrections=Other), "booking")
 
-    assert "no field of its graph's state" in house.house.catalog.problems["booking"]
+    assert "not a field of its graph's state" in house.house.catalog.problems["booking"]

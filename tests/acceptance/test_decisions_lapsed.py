@@ -62,7 +62,7 @@ async def test_the_vote_of_somebody_who_left_the_group_counts_no_longer(house: R
     assert await desk.votes() == {OTTO: "approve"}
     assert await lapses(desk) == [(MAYA, "not_listed")]
     assert "1 of 2 needed" in str(desk.card()["blocks"])
-    (note,) = [m["text"] for m in house.slack.messages("C01FINANCE") if "counts no longer" in m["text"]]
+    (note,) = [m["text"] for m in house.slack.messages("C01FINANCE") if "no longer counts" in m["text"]]
     assert f"<@{MAYA}>" in note
 
     await desk.click(FINN)
@@ -83,7 +83,7 @@ async def test_the_clock_takes_away_the_vote_of_a_named_person_who_may_not_decid
     assert await desk.votes() == {}
     assert await lapses(desk) == [(MAYA, why)]
     assert "of 2 needed" not in str(desk.card()["blocks"])
-    (note,) = [m["text"] for m in house.slack.messages("C01FINANCE") if "counts no longer" in m["text"]]
+    (note,) = [m["text"] for m in house.slack.messages("C01FINANCE") if "no longer counts" in m["text"]]
     assert f"<@{MAYA}>" in note
     async with api_client(house) as api:
         shown = (await api.get(f"/v1/approvals/{(await desk.approval()).approval_id}")).json()
@@ -114,7 +114,7 @@ async def test_the_last_voter_is_told_that_an_earlier_vote_counts_no_longer(hous
 
     told = await desk.told(OTTO)
     assert told.startswith("Recorded.")
-    assert f"<@{MAYA}> said counts no longer" in told
+    assert f"<@{MAYA}> said no longer counts" in told
     assert f"Approved by <@{OTTO}> · 1 of 2 needed" in told
     assert (await desk.approval()).status == "pending"
     assert await lapses(desk) == [(MAYA, "deactivated")]
@@ -132,7 +132,7 @@ async def test_a_rejection_counts_no_longer_than_its_voter_may_reject(house: Run
 
     assert (await desk.approval()).status == "pending"
     assert await desk.votes() == {OTTO: "reject"}
-    said = [m["text"] for m in house.slack.messages(f"D{OTTO[1:]}") if "counts no longer" in m["text"]]
+    said = [m["text"] for m in house.slack.messages(f"D{OTTO[1:]}") if "no longer counts" in m["text"]]
     assert len(said) == 1
     assert "1 of 2 needed to end it" in said[0]
 

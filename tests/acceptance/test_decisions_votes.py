@@ -100,7 +100,7 @@ async def test_saying_the_same_again_leaves_no_second_note_and_no_second_audit_r
     await desk.click(MAYA)
 
     assert await desk.told(MAYA, 3) == (
-        f"You have said so already, and it counts once. Approved by <@{MAYA}> · 1 of 2 needed"
+        f"You have already said so, and it counts once. Approved by <@{MAYA}> · 1 of 2 needed"
     )
     await house.drain()
 

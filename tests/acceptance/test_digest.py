@@ -98,7 +98,7 @@ async def test_several_clocks_at_once_make_one_digest(ops: Running) -> None:
         (Fallback.choose("a"), "nobody answered: chose a"),
         (
             Fallback.choose("gone"),
-            "nobody answered: not run, since the declared fallback is no answer",
+            "nobody answered: not run, since the declared fallback is not an answer",
         ),
         (Fallback.as_drafted(), "nobody answered: went out as drafted (forced)"),
         (Fallback.cancel(), "nobody answered: ended the workflow"),

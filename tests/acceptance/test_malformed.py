@@ -27,8 +27,8 @@ SECRET = "xoxb-the-senders-own-words"
 Logged = Callable[[], list[Any]]
 
 NOTHING = "The body holds no event, no interaction and no command that Slack sends to Signoff."
-NO_OBJECT = "The body, or the payload in it, is no JSON object."
-NO_JSON = "The body, or the payload in it, is no JSON."
+NO_OBJECT = "The body, or the payload in it, is not a JSON object."
+NO_JSON = "The body, or the payload in it, is not JSON."
 
 
 @pytest.fixture
@@ -81,8 +81,8 @@ BODIES: dict[str, tuple[bytes, str, str]] = {
     "a payload that is a list": (b"payload=[1]", FORM, NO_OBJECT),
     "broken JSON": (b'{"xoxb-the-senders-own-words": ', JSON, NO_JSON),
     "a broken payload": (b"payload=%7Bxoxb-the-senders-own-words", FORM, NO_JSON),
-    "bytes that are no text": (b"payload=\xff\xfe", FORM, "The body is no UTF-8 text."),
-    "endless nesting": (b'{"a":' * 100_000, JSON, "The JSON is nested too deep."),
+    "bytes that are no text": (b"payload=\xff\xfe", FORM, "The body is not UTF-8 text."),
+    "endless nesting": (b'{"a":' * 100_000, JSON, "The JSON is nested too deeply."),
     "authorizations that are none": (
         b'{"type": "event_callback", "event": {"type": "x"}, "authorizations": 5}',
         JSON,

@@ -63,7 +63,7 @@ async def test_a_commit_that_changed_after_the_approval_is_asked_about_again_and
 
     again = words(card(house, DEPLOY))
     assert again.startswith(f"Asked again: {DEPLOY}")
-    assert "Asked again, since the answer was no longer about how things stand : before → after" in again
+    assert "Asked again, since this changed before the answer took effect : before → after" in again
     assert "commit :  f00d  →  beef" in again
     assert "Based on :  f00d  →  beef" in again
     before = words(card(house, DEPLOY, 0))

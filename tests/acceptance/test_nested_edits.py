@@ -344,7 +344,7 @@ async def test_a_form_of_lists_alone_says_what_is_wrong_above_them_and_keeps_wha
     assert (await house.slack.submit(MAYA, view)).acked
 
     view = root(house)
-    assert "Steps: Holds the same twice." in shown(view)
+    assert "Steps: Holds the same value twice." in shown(view)
     assert (await desk.approval()).status == "pending"
     await house.slack.submit(MAYA, await tries(house, view, "2. Host", 3))
     assert house.slack.views(MAYA) == []

@@ -159,7 +159,7 @@ REFUSED_BODIES = {
     "broken JSON": (b'{"workflow": ', 400, "bad_json", None),
     "no text": (b"\xff\xfe", 400, "bad_json", None),
     "a list": (b"[]", 400, "bad_json", None),
-    "no JSON number": (b'{"workflow": "expense", "input": {"amount": NaN}}', 400, "bad_json", None),
+    "not a JSON number": (b'{"workflow": "expense", "input": {"amount": NaN}}', 400, "bad_json", None),
     "nested past reading": (b'{"input": ' + b"[" * 200_000, 400, "bad_json", None),
     "nothing": (b"", 422, "invalid", "workflow"),
     "no input": (b'{"workflow": "expense"}', 422, "invalid", "input"),
@@ -220,8 +220,8 @@ async def test_an_input_nested_too_deep_to_store_is_refused(api):
 @pytest.mark.parametrize(
     ("user", "why"),
     [
-        ("rosa", "no Slack user id"),
-        ("U99NOBODY", "nobody whom Slack knows"),
+        ("rosa", "not a Slack user id"),
+        ("U99NOBODY", "unknown to Slack"),
         (BUILDER, "a bot"),
         (LENA, "deactivated"),
         (XENO, "another Slack workspace"),

@@ -80,7 +80,7 @@ REFUSED = {
     "broken": "ZeroDivisionError",
     "syntax": "SyntaxError",
     "exits": "SystemExit",
-    "named_badly": "no workflow name",
+    "named_badly": "not a workflow name",
     "no_graph": "int",
     "away": "postgresql://books:***@db/books",
     "unfinished": "entrypoint",

@@ -97,7 +97,7 @@ async def test_what_the_clock_or_policy_decided_fails_the_thread_and_says_what_w
         assert thread.status == "failed"
         assert thread.error == (
             f"What {by} decided about “pay?” was refused by the workflow's own check: refused None. "
-            "Mend the check and retry it, or cancel it."
+            "Fix the check and retry it, or cancel it."
         )
         assert (len(runs), len(await it.approvals(thread_id))) == (3, 1)
         assert await told(it) == []

@@ -223,7 +223,7 @@ async def test_a_question_that_langgraph_cannot_keep_is_told_from_a_state_that_i
         thread = await it.thread(thread_id)
 
         assert (thread.status, thread.attempts, await it.approvals(thread_id)) == ("failed", 0, [])
-        assert thread.error.startswith("A node asks with what cannot be kept")
+        assert thread.error.startswith("A node asks with something that cannot be stored")
 
 
 async def test_a_circular_proposal_fails_its_thread_in_a_line_before_anybody_is_asked(database):

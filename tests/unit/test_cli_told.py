@@ -150,8 +150,8 @@ def test_a_setting_that_cannot_be_read_is_named_without_its_value(monkeypatch):
         ("DATABASE_URL", "mysql://u:sesame@host/db", "postgresql://"),
         ("SIGNOFF_DIRECT_DATABASE_URL", "sesame", "postgresql://"),
         ("SLACK_API_URL", "sesame", "https://slack.com/api/"),
-        ("SIGNOFF_DIGEST_TIMES", "09:00,9am", "'9am' is no time of day"),
-        ("SIGNOFF_DIGEST_TIMES", "09:00+02:00", "is no time of day"),
+        ("SIGNOFF_DIGEST_TIMES", "09:00,9am", "'9am' is not a time of day"),
+        ("SIGNOFF_DIGEST_TIMES", "09:00+02:00", "is not a time of day"),
         ("SIGNOFF_TIMEZONE", "Mars/Base", "Europe/Berlin"),
         ("SIGNOFF_GRACE", "10", "PT10M"),
         ("SIGNOFF_GRACE", "-PT1M", "PT10M"),
@@ -159,7 +159,7 @@ def test_a_setting_that_cannot_be_read_is_named_without_its_value(monkeypatch):
         ("SIGNOFF_LOG_LEVEL", "loud", "'warning'"),
         ("SIGNOFF_DEFAULT_REPLY", "yes", "'bool'"),
         ("SIGNOFF_API_TOKENS", "sesame", "each must be name:token"),
-        ("SIGNOFF_API_TOKENS", "ci:sesame-old,ci:sesame-new", "each name may stand there once"),
+        ("SIGNOFF_API_TOKENS", "ci:sesame-old,ci:sesame-new", "each name may appear only once"),
         ("DATABASE_URL", "postgresql://u:p@sesame@host/db", "%40"),
         ("DATABASE_URL", "postgresql://u:sesame/x@host/db", "%2F"),
         ("DATABASE_URL", "postgresql://u:p\udcffsesame@host/db", "postgresql://"),
@@ -205,11 +205,11 @@ def test_a_secret_of_nothing_but_space_is_none(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("show", "\udcff"), "no UTF-8"),
-        (("cancel", "x", "--reason", "caf\udce9"), "no UTF-8"),
+        (("show", "\udcff"), "not UTF-8"),
+        (("cancel", "x", "--reason", "caf\udce9"), "not UTF-8"),
         (("emulator", "--port", "99999"), "65535"),
         (("demo", "--port", "-1"), "--port"),
-        (("worker", "--queues", "threads,message"), "'message' is none of threads, messages"),
+        (("worker", "--queues", "threads,message"), "'message' is not one of threads, messages"),
     ],
 )
 def test_what_cannot_be_meant_is_wrong_usage(words, says):

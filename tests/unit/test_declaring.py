@@ -68,7 +68,7 @@ def test_a_breakpoint_that_is_declared_of_no_node_is_refused() -> None:
     graph = chain(State, write).compile(interrupt_before=["write"])
 
     assert compiled(Workflow(name="demo", graph=graph, breakpoints={"write": Breakpoints()}))
-    with pytest.raises(BadWorkflow, match="breakpoints names wirte, which is no node"):
+    with pytest.raises(BadWorkflow, match="breakpoints names wirte, which is not a node"):
         compiled(Workflow(name="demo", graph=graph, breakpoints={"wirte": Breakpoints()}))
 
 
@@ -78,7 +78,7 @@ def test_a_breakpoint_that_shows_a_field_that_there_is_not_is_refused(wrap: Any)
     (field,) = list(State.__annotations__)[:1]
 
     assert compiled(Workflow(name="demo", graph=graph, breakpoints=wrap(Breakpoints(show=(field,)))))
-    with pytest.raises(BadWorkflow, match="breakpoints shows nope, which is no field"):
+    with pytest.raises(BadWorkflow, match="breakpoints shows nope, which is not a field"):
         compiled(Workflow(name="demo", graph=graph, breakpoints=wrap(Breakpoints(show=(field, "nope")))))
 
 
@@ -98,6 +98,6 @@ def test_what_a_model_refuses_is_told_by_its_field_in_a_line(tmp_path, monkeypat
 
     (problem,) = catalog.problems.values()
     assert problem == (
-        "ValidationError: Policy: approvers: Value error, 'finance' is no user id (U…), group id (S…) or "
+        "ValidationError: Policy: approvers: Value error, 'finance' is not a user id (U…), group id (S…) or "
         "group handle (@group)"
     )

@@ -214,7 +214,7 @@ def test_the_same_tool_twice_is_told_apart_by_its_place():
         ({"2-wire": "edit"}, "2. wire: decide approve or reject"),
         ({"2-args-amount": 9}, "2. wire: its arguments may not be edited"),
         ({"3-ask": "respond"}, "needs words"),
-        ({"4-more": "approve"}, "no part of what was asked"),
+        ({"4-more": "approve"}, "not part of what was asked"),
         ({"1-words": 5}, "words are not text"),
         ({"1-args-copies": "x"}, "copies"),
     ],
@@ -239,7 +239,7 @@ def test_a_fallback_that_cannot_decide_every_action_ends_the_thread():
 
 
 def test_words_for_all_of_several_actions_are_refused():
-    with pytest.raises(BadAnswer, match="each by itself"):
+    with pytest.raises(BadAnswer, match="decided one by one"):
         answer(three(), decided(three(), "respond", text="hm"))
 
 

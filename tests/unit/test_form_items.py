@@ -219,7 +219,7 @@ def test_the_same_object_twice_is_said_of_the_list() -> None:
     schema = {**PLAN, "properties": {**PLAN["properties"], "steps": {"type": "array", "uniqueItems": True}}}
     value = a_plan({"host": "a"}, {"host": "a"})
 
-    assert read(schema, value, {}) == Errors({}, "Steps: Holds the same twice.")
+    assert read(schema, value, {}) == Errors({}, "Steps: Holds the same value twice.")
 
 
 def test_a_list_in_an_object_of_a_list_stays_and_says_so() -> None:

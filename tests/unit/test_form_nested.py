@@ -132,7 +132,7 @@ def test_objects_are_opened_three_deep_and_say_so_below_that() -> None:
     (left,) = [block for block in blocks if block["type"] == "rich_text"]
     named, why = [text["text"] for text in left["elements"][0]["elements"]]
     assert named == "A \u203a B \u203a C \u203a D"
-    assert why == " stays as it is (it lies too deep to be edited here)"
+    assert why == " stays as it is (it is nested too deeply to be edited here)"
     result = read(None, value, submitted(blocks, {"Here": {"value": "y"}}))
     assert isinstance(result, Filled)
     assert result.value["a"]["b"]["c"]["d"] is value["a"]["b"]["c"]["d"]
@@ -252,7 +252,7 @@ def test_a_list_says_how_it_is_written_and_what_it_takes() -> None:
 
     assert block["element"]["multiline"] is True
     assert block["element"]["initial_value"] == "1\n2"
-    expected = "One item a line. A whole number. At least 2 lines. At most 9 lines. No line twice."
+    expected = "One item per line. A whole number. At least 2 lines. At most 9 lines. No line twice."
     assert block["hint"]["text"] == expected
 
 

@@ -175,7 +175,7 @@ def runbook(_: State) -> State:
 
 def test_objects_and_lists_are_edited_by_what_changes_in_them(signoff):
     run = signoff.start(paying(graph=graph(runbook)), {})
-    with pytest.raises(Refused, match="'steps' is a list of objects; give it as it is to be"):
+    with pytest.raises(Refused, match="'steps' is a list of objects; give the whole list as it should be"):
         run.edit({"steps": "a"})
     with pytest.raises(Refused, match="'window' is an object; say what changes in it"):
         run.edit({"window": 3})
@@ -525,7 +525,7 @@ async def test_it_works_in_a_test_that_is_a_coroutine_and_with_nodes_that_are(si
 def test_time_goes_one_way_and_stays_put_without_a_deadline(signoff):
     run = signoff.start(paying(), {"amount": 40}).move_clock(timedelta(days=400))
     assert run.status == "waiting"
-    with pytest.raises(ValueError, match="goes on to aware moments alone"):
+    with pytest.raises(ValueError, match="only goes on to aware moments"):
         run.until(signoff.now - timedelta(seconds=1))
     with pytest.raises(AssertionError, match="has no deadline"):
         run.time_out()

@@ -357,7 +357,7 @@ def test_what_is_asked_again_says_what_changed_by_the_names_that_people_know() -
 
     judge(again.blocks)
     told = " ".join(read(again.blocks).split())
-    assert "Asked again, since the answer was no longer about how things stand : before → after" in told
+    assert "Asked again, since this changed before the answer took effect : before → after" in told
     assert "Total : 1.0 → 12400.0 Based on : f00d → beef" in told
     assert again.text.startswith("Asked again: Pay Acme")
 

@@ -113,7 +113,7 @@ def test_a_word_that_approvals_does_not_know_is_named_above_the_help() -> None:
     answer = help_text([], "lsit <!here>")
 
     judge(answer.blocks)
-    assert answer.text == "“lsit &lt;!here&gt;” is nothing that /approvals knows."
+    assert answer.text == "“lsit &lt;!here&gt;” is not something that /approvals knows."
     assert "`/approvals help`" in read(answer.blocks)
 
 
@@ -150,13 +150,13 @@ def test_a_digest_line_says_what_where_and_what_mends_it(topic: str) -> None:
     shown = read(page.blocks)
     assert f"<{LINK}|Request 1>" in shown
     assert "expense · thread t1 · nobody answered: rejected" in shown
-    assert "Its story: `signoff show t1`" in shown
+    assert "Details: `signoff show t1`" in shown
 
 
 def test_a_digest_line_names_the_command_that_mends_it() -> None:
     (page,) = pages(digest(line("stuck", command="signoff retry t1")))
 
-    assert "To mend it: `signoff retry t1`" in read(page.blocks)
+    assert "To fix it: `signoff retry t1`" in read(page.blocks)
 
 
 def test_an_empty_digest_says_so() -> None:

@@ -261,8 +261,8 @@ def test_a_form_that_came_too_late_is_headed_by_what_is_so(state: str, heading: 
 @pytest.mark.parametrize(
     ("state", "ended", "words"),
     [
-        ("timed out", {}, "). Nobody answered. I did not run it. Nothing of yours was recorded."),
-        ("timed out, as drafted", {}, "). Went out as drafted (forced). Nothing of yours"),
+        ("timed out", {}, "). Nobody answered. I did not run it. Your answer was not recorded."),
+        ("timed out, as drafted", {}, "). Went out as drafted (forced). Your answer was not"),
         ("cancelled", {"cancel_reason": "not needed."}, "the workflow was ended (not needed.). Nothing"),
         (
             "cancelled",
@@ -307,7 +307,7 @@ def test_a_refusal_takes_the_place_of_a_form() -> None:
         ("deactivated", "Deactivated"),
         ("foreign", "other workspaces"),
         ("unchecked", "could not check"),
-        ("voters_unchecked", "those who voted before you still may"),
+        ("voters_unchecked", "those who voted before you may still"),
         ("outdated", "<https://slack.example/1|the live card>"),
         ("stray", "<https://slack.example/1|the live card>"),
         ("unknown", "do not know this button"),

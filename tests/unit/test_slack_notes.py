@@ -78,9 +78,9 @@ def test_an_escalation_calls_who_was_added() -> None:
         ),
         (
             {"event": "vote", "user": BOB, "verdict": "approve", "lapsed": [EVE]},
-            f"<@{BOB}> approved. What <@{EVE}> said counts no longer",
+            f"<@{BOB}> approved. What <@{EVE}> said no longer counts",
         ),
-        ({"event": "lapsed", "lapsed": [EVE]}, f"What <@{EVE}> said counts no longer"),
+        ({"event": "lapsed", "lapsed": [EVE]}, f"What <@{EVE}> said no longer counts"),
         ({"event": "lapsed", "lapsed": ["<!channel>"]}, "What &lt;!channel&gt; said"),
         ({"event": "<!channel>"}, "&lt;!channel&gt;"),
     ],

@@ -151,7 +151,7 @@ def test_an_unanswered_clause_ends_it_and_is_not_told_as_a_no(signoff, at_limits
 def test_an_empty_edit_is_asked_about_again(careless_form, at_limits, ledger):
     run = at_limits().edit({"text": "  "}, by="U06CLEO")
     assert asked(run) == "Limits of liability"
-    assert "What was approved is no clause" in run.request.summary
+    assert "What was approved is not a clause" in run.request.summary
 
 
 def test_a_second_run_of_assembling_makes_one_document(started, ledger):

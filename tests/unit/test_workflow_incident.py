@@ -142,7 +142,7 @@ def test_an_approved_change_of_a_set_that_nobody_knows_is_asked_again(started, c
     run = started("replicas-idle")
     run.edit({"target": "billing-db-replicas"}, by="U04OKEY")
     assert run.pauses
-    assert "no valid change" in run.request.summary
+    assert "not a valid change" in run.request.summary
 
 
 def test_a_rejection_leaves_the_replicas_and_the_runbook_says_so(started):

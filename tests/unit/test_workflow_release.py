@@ -253,7 +253,7 @@ def test_an_announcement_of_what_was_replaced_meanwhile_is_asked_about_again(sig
 def test_an_empty_announcement_is_asked_about_again(at_deployment, ran):
     run = at_deployment().approve(by="U04OKEY")
     run.edit({"text": " "}, by="U04OKEY")
-    assert "What was approved is no announcement" in run.request.summary
+    assert "What was approved is not an announcement" in run.request.summary
 
 
 def test_an_older_version_is_stopped_before_anybody_is_asked(at_deployment, started, ran):

@@ -141,7 +141,7 @@ def test_unanswered_the_strict_declaration_withholds_it(started, ledger):
 def test_an_approved_answer_that_is_empty_is_withheld(careless_form, started, ledger):
     run = started("advice")
     run.edit({"text": ""}, by="U06CLEO")
-    assert run.state["outcome"] == "Withheld: what was approved is no valid answer."
+    assert run.state["outcome"] == "Withheld: what was approved is not a valid answer."
     assert ledger.effects == []
 
 

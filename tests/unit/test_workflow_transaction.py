@@ -94,7 +94,7 @@ def test_an_edit_that_is_no_transfer_is_asked_about_again_and_never_flows_by_pol
     run = started("large").edit({"amount": "-1"}, by="U01MAYA")
     assert run.pauses
     assert run.request.auto is None
-    assert "no valid transfer" in run.request.summary
+    assert "not a valid transfer" in run.request.summary
 
 
 def test_what_left_the_account_meanwhile_is_asked_about_again(started, ledger):

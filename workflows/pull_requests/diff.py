@@ -124,5 +124,5 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
 
 def _checked(path: str) -> str:
     if not path or path.startswith("/") or ".." in path.split("/") or "\0" in path:
-        raise BadDiff(f"{path!r} is no path inside a repository")
+        raise BadDiff(f"{path!r} is not a path inside a repository")
     return path

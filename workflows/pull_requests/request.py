@@ -48,7 +48,7 @@ def _remarked(remarks: Sequence[Finding]) -> list[str]:
         return []
     lines = [f"- `{one.where}` {one.rule}: {one.problem}" for one in remarks[:_MOST_REMARKS]]
     more = [f"- and {len(remarks) - _MOST_REMARKS} more"] if len(remarks) > _MOST_REMARKS else []
-    return ["\n".join(["For the author, since no rule can mend it:", *lines, *more])]
+    return ["\n".join(["For the author, since no rule can fix it:", *lines, *more])]
 
 
 def _facts(given: PullRequest, changes: Sequence[Finding], head: str | None, found_by: str) -> dict[str, str]:

@@ -70,7 +70,7 @@ def _onward(decision: Decision, before: dict[str, Any]) -> StepOn | Update:
     if not isinstance(after, dict):
         raise BadAnswer("The edited state is not an object.")
     if unknown := sorted(after.keys() - before.keys()):
-        raise BadAnswer(f"{unknown[0][:100]!r} is no part of the state that was shown.")
+        raise BadAnswer(f"{unknown[0][:100]!r} is not part of the state that was shown.")
     if not decision.edited and after == before:
         return StepOn()
     changed = {key: after.get(key) for key in before if changes(before[key], after.get(key))}

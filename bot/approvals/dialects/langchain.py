@@ -80,7 +80,7 @@ def _request(actions: tuple[Action, ...]) -> ApprovalRequest:
 def _batched(value: dict[str, Any]) -> tuple[Action, ...]:
     requests, configs = value["action_requests"], value["review_configs"]
     if not isinstance(requests, list) or not requests or not isinstance(configs, list):
-        raise BadRequest("The agent asks about tool calls, but its action_requests are no list of any.")
+        raise BadRequest("The agent asks about tool calls, but its action_requests is not a list of calls.")
     reviews = _reviews([mapping(request).get("name") for request in requests], configs)
     return tuple(_action(n, r, c) for n, (r, c) in enumerate(zip(requests, reviews, strict=True), 1))
 

@@ -54,10 +54,10 @@ def rule(actions: tuple[Action, ...], decision: Decision) -> tuple[Ruling, ...] 
         case "reject":
             kept = [action.name for action in actions if "reject" not in action.allowed]
             if kept:
-                return refuse(decision, f"{kept[0]} may not be rejected; decide each by itself.")
+                return refuse(decision, f"{kept[0]} may not be rejected; decide each one separately.")
             return tuple(Ruling("reject", action.args, why_rejected(decision)) for action in actions)
         case _:
-            return refuse(decision, "Several actions are decided each by itself, not all in words.")
+            return refuse(decision, "Several actions are decided one by one, not all in words.")
 
 
 def _ruled(actions: tuple[Action, ...], form: Any, decision: Decision) -> tuple[Ruling, ...] | End:
@@ -66,7 +66,7 @@ def _ruled(actions: tuple[Action, ...], form: Any, decision: Decision) -> tuple[
     every = [_keys(place, action) for place, action in enumerate(actions, 1)]
     known = {key for keys in every for key in (keys.decide, keys.words, *keys.args.values())}
     if unknown := sorted(form.keys() - known):
-        raise BadAnswer(f"{unknown[0][:100]!r} is no part of what was asked.")
+        raise BadAnswer(f"{unknown[0][:100]!r} is not part of what was asked.")
     try:
         return tuple(_one(a, k, form, decision) for a, k in zip(actions, every, strict=True))
     except BadAnswer as error:

@@ -51,7 +51,7 @@ async def _channel(workspace: Workspace, name: str, of: str) -> Finding:
         return problem("channels", f"{name} ({of}) is neither a #name nor an id", f"Write #{name}.")
     if found is None:
         mend = "Create it, or correct the name; a private one must invite the bot first."
-        return problem("channels", f"{name} ({of}) is not there", mend)
+        return problem("channels", f"{name} ({of}) cannot be found", mend)
     if found.get("is_archived"):
         return problem("channels", f"{name} ({of}) is archived", "Unarchive it, or name another.")
     if not found.get("is_member"):

@@ -37,7 +37,7 @@ async def examine(found: Database) -> AsyncIterator[Finding]:
             async for finding in _schema(conn, found):
                 yield finding
         except Error as error:  # a role without rights, or the server has gone meanwhile
-            mend = f"Give {setting}'s user the rights, or use the one whom `signoff migrate` ran as."
+            mend = f"Give {setting}'s user the rights, or use the one that `signoff migrate` ran as."
             yield problem(PART, f"Postgres refused: {one_line(str(error))}", mend)
 
 
@@ -65,10 +65,10 @@ async def _at_work(conn: AsyncConnection[Any]) -> AsyncIterator[Finding]:
     if row.get("workers"):
         yield fine(PART, f"Workers at work: {row['workers']}")
     else:
-        yield note(PART, "No worker runs now", "Start `signoff run` or `signoff worker`.")
+        yield note(PART, "No worker is running", "Start `signoff run` or `signoff worker`.")
     if not row.get("ticking"):
         yield note(
-            PART, "No clock runs now, so no deadline is seen", "Start `signoff run` or `signoff clock`."
+            PART, "No clock is running, so no deadline is noticed", "Start `signoff run` or `signoff clock`."
         )
 
 

@@ -22,12 +22,12 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
     """Say what is not set."""
     if settings.slack_bot_token is None:
         yield problem(
-            PART, "SLACK_BOT_TOKEN is not set", "Install the app (`signoff manifest`), set its token."
+            PART, "SLACK_BOT_TOKEN is not set", "Install the app (`signoff manifest`), and set its token."
         )
     if settings.slack_app_token is None and settings.slack_signing_secret is None:
         yield problem(
             PART,
-            "Neither SLACK_APP_TOKEN nor SLACK_SIGNING_SECRET is set: no click can be heard",
+            "Neither SLACK_APP_TOKEN nor SLACK_SIGNING_SECRET is set: no click can arrive",
             "Set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP.",
         )
     if not settings.ops_channel:
@@ -68,7 +68,7 @@ def scopes(granted: frozenset[str], needed: frozenset[str], optional: frozenset[
         return
     if missing := sorted(needed - granted):
         yield problem(
-            PART, f"The token lacks the scopes {', '.join(missing)}", "Reinstall the app by the manifest."
+            PART, f"The token lacks the scopes {', '.join(missing)}", "Reinstall the app from the manifest."
         )
     else:
         yield fine(PART, "The token has every scope it needs")
@@ -84,7 +84,7 @@ async def _app_token(client: AsyncWebClient, token: str) -> Finding:
     try:
         await client.apps_connections_open(app_token=token)
     except SlackApiError as error:
-        code = code_of(error) or "no answer of Slack's"
+        code = code_of(error) or "not an answer from Slack"
         mend = "Set an app-level token (xapp-…) with connections:write, and turn Socket Mode on."
         return problem(PART, f"Slack refuses SLACK_APP_TOKEN ({code})", mend)
     except Unreachable as error:

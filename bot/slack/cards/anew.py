@@ -7,7 +7,7 @@ from bot.postgres.rows import Approval
 from bot.slack.blocks.rich import paragraph, words
 from bot.slack.blocks.values import Piece, edits, titles
 
-_AFTER_AN_ANSWER = "Asked again, since the answer was no longer about how things stand"
+_AFTER_AN_ANSWER = "Asked again, since this changed before the answer took effect"
 _WHILE_IT_WAITED = "Changed since it was first asked"
 
 

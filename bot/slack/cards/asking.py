@@ -102,7 +102,7 @@ def progress(approval: Approval, votes: Sequence[Vote]) -> tuple[str, ...]:
 def lapsed(users: Iterable[str]) -> str:
     """Say whose vote was taken away; nothing where nobody's was."""
     who = listing((mention(str(user)) for user in users), 10)
-    return f"What {who} said counts no longer: they may not decide this any more." if who else ""
+    return f"What {who} said no longer counts: they may no longer decide this." if who else ""
 
 
 def escalated(approval: Approval, groups: Mapping[str, str]) -> str | None:

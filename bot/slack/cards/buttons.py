@@ -86,7 +86,7 @@ def _approve(request: ApprovalRequest, token: Token) -> Block:
 def _confirm(request: ApprovalRequest, label: str) -> Block:
     if not request.destructive and request.risk != "high":
         return {}
-    why = "What this does is destructive." if request.destructive else "This is marked as high risk."
+    why = "This action is destructive." if request.destructive else "This is marked as high risk."
     return {
         "confirm": {
             "title": plain("Are you sure?", 100),

@@ -200,7 +200,7 @@ def _clock_did(approval: Approval, thread: Thread) -> tuple[str, str]:
         return "", f"*Never delivered*{f' ({why})' if why else ''}: nobody was asked. I did not run it."
     heard = _heard(decision)
     if decision is not None and fell_short(decision, approval.sla.fallback):
-        no_answer = "What its workflow declares for that is no answer to this, so I did not run it."
+        no_answer = "The fallback that its workflow declares is not an answer to this, so I did not run it."
         return "*Timed out*, ", f"{heard}. {no_answer}"
     if decision is None or decision.verdict in ("reject", "respond"):
         return "*Timed out*, ", f"{heard}. {_left(approval)}."

@@ -18,8 +18,8 @@ _UNKNOWN = (
 _NOT_ALLOWED = "This request cannot be answered that way. Nothing was changed."
 _UNFIT = "So it was not recorded: the workflow could not have taken it. Another answer may fit."
 _VOTERS_UNCHECKED = (
-    "Yours would have settled it, but I could not check with Slack that those who voted before you still may "
-    "decide this. So nothing was changed, and yours is not recorded. Please try again in a moment."
+    "Your vote would have settled it, but I could not check with Slack that those who voted before you may "
+    "still decide this. So nothing was changed, and your vote was not recorded. Please try again in a moment."
 )
 
 
@@ -101,7 +101,7 @@ def _settled(approval: Approval | None, thread: Thread | None, permalink: str | 
         return f"This was already {verdict(approval)} by {by_whom(approval)}{stamp}. Nothing was changed."
     if approval.status == "expired":
         did = f" {clock_did(approval, thread)}" if thread else ""
-        return f"This timed out{stamp}.{did} Nothing of yours was recorded."
+        return f"This timed out{stamp}.{did} Your answer was not recorded."
     why = {
         "superseded": f"{_linked('a new card', permalink)} asks about it, as it stands now",
         "cancelled": _ended(thread),

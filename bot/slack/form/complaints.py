@@ -33,7 +33,7 @@ _SENTENCES = {
     "pattern": "Must match the pattern {value}",
     "minItems": "Needs at least {value} of them.",
     "maxItems": "Takes at most {value} of them.",
-    "uniqueItems": "Holds the same twice.",
+    "uniqueItems": "Holds the same value twice.",
     "anyOf": "Is not one of the forms that are allowed here.",
     "oneOf": "Is not one of the forms that are allowed here.",
     "additionalProperties": "Is not a field that is allowed here.",

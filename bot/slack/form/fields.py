@@ -125,7 +125,7 @@ class _Opening:
     def _group(self, one: Field, told: Schema, shown: Any, at: _At) -> Part:
         """Open an object; one that is absent only where its own is there, which ends what is recursive."""
         if at.depth >= DEEPEST:
-            return replace(one, why="it lies too deep to be edited here")
+            return replace(one, why="it is nested too deeply to be edited here")
         absent = not isinstance(one.original, dict) and one.may_be_absent
         if shown is NOTHING and at.loose:
             return one

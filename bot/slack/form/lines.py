@@ -60,7 +60,12 @@ class Lines:
     def words(self) -> list[str]:
         bounds = [f"At least {self.least} lines."] if self.least > 1 else []
         bounds += [f"At most {self.most} lines."] if self.most is not None else []
-        return ["One item a line.", *self.item.words(), *bounds, *(["No line twice."] if self.unique else [])]
+        return [
+            "One item per line.",
+            *self.item.words(),
+            *bounds,
+            *(["No line twice."] if self.unique else []),
+        ]
 
     def _line(self, one: Any) -> str:
         return str(self.item.element(one).get("initial_value", ""))

@@ -71,7 +71,7 @@ async def _start(intake: Intake, user: str, text: str, key: str | None) -> Drawn
     except ValueError as error:
         return not_started(f"the input is not JSON: {error}")
     except RecursionError:
-        return not_started("the input is nested too deep to be read as JSON")
+        return not_started("the input is nested too deeply to be read as JSON")
     if not isinstance(parsed, dict):
         return not_started('the input must be a JSON object, such as {"amount": 5}')
     try:

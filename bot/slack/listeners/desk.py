@@ -57,7 +57,7 @@ UNSURE = (
 )
 """What is true of a commit that was never confirmed, and of a connection that was never got."""
 
-REPEATED = "You have said so already, and it counts once."
+REPEATED = "You have already said so, and it counts once."
 
 Result = TypeVar("Result")
 Work = Callable[[AsyncConnection[Any]], Awaitable[Result]]

@@ -28,8 +28,8 @@ from bot.slack.views.submitted import (
 )
 
 _REFUSED = (
-    "Nothing of yours was recorded, and Slack did not let me say here why. "
-    "Copy what you want to keep; the card says how it stands."
+    "Nothing you typed was recorded, and Slack did not let me say why here. "
+    "Copy what you want to keep; the card shows how things stand."
 )
 
 _FOR_NOW = ("unchecked", "voters_unchecked")

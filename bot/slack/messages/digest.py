@@ -88,7 +88,7 @@ def _told(line: Line) -> str:
         said(line.note, 400),
         when(line.at) if line.at else "",
     ]
-    does = "Its story" if (line.command or "").startswith("signoff show") else "To mend it"
+    does = "Details" if (line.command or "").startswith("signoff show") else "To fix it"
     mend = f"\n{does}: `{said(line.command, 300)}`" if line.command else ""
     return f"{linked}\n{' · '.join(filter(None, details))}{mend}"
 

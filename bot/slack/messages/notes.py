@@ -173,7 +173,8 @@ def _told(body: Mapping[str, Any], approval: Approval | None) -> list[Block]:
             )
         case _:
             text = (
-                "Your vote no longer counts: what is asked has changed, and its card shows how. Look again."
+                "Your vote no longer counts: what is asked has changed. The card shows how; "
+                "please look again."
             )
     return [section(f"*{_title(approval)}*\n{text}"), *_closing(None, _link(body))]
 
@@ -185,7 +186,7 @@ def _ops(message: Message, approval: Approval | None, thread: Thread | None) -> 
     if body.get("detail"):
         blocks.append(section(said(str(body["detail"]), 2000)))
     if body.get("command"):
-        blocks.append(section(f"To mend it: `{said(str(body['command']), 500)}`"))
+        blocks.append(section(f"To fix it: `{said(str(body['command']), 500)}`"))
     about = list(_about(message, approval, thread))
     link = _link(body)
     about += [f"<{link}|The card>"] if link else []

@@ -45,7 +45,7 @@ def help_text(workflows: Sequence[Startable], unknown: str = "") -> Drawn:
         "before the input asks after every step.\n"
         "*`/approvals help`* shows this."
     )
-    problem = f"“{said(unknown, 80)}” is nothing that `/approvals` knows." if unknown else ""
+    problem = f"“{said(unknown, 80)}” is not something that `/approvals` knows." if unknown else ""
     text = problem.replace("`", "") or "How to use /approvals"
     blocks = [*([section(problem)] if problem else ()), section(commands)]
     return _longest(lambda most: drawn(text, [*blocks, *_catalogue(workflows, most)], None, 1))
@@ -53,7 +53,10 @@ def help_text(workflows: Sequence[Startable], unknown: str = "") -> Drawn:
 
 def started(workflow: str, thread_id: str) -> Drawn:
     """Answer `/approvals start` when it did."""
-    text = f"Started *{said(workflow, 80)}* for you. Its cards come to its channel; you are told the outcome."
+    text = (
+        f"Started *{said(workflow, 80)}* for you. Its cards will appear in its channel, "
+        "and you will be told the outcome."
+    )
     return drawn(text.replace("*", ""), [section(text), context(f"Thread {said(thread_id, 80)}")], None, 1)
 
 

@@ -166,7 +166,7 @@ def taken_modal(
     if approval.status == "pending":
         corrected = approval.correction is not None and approval.correction.by is not None
         who = mention(by) if by and not corrected else "Somebody"  # which of the two came last is not kept
-        text = f"{who} changed this while you were typing. Nothing of yours was recorded; open it again."
+        text = f"{who} changed this while you were typing. Nothing you typed was recorded; open it again."
     blocks = [section(titled(approval, text)), *_kept(typed)]
     return _modal(TOLD_VIEW, _FIRST.get(approval.status, "No longer open"), None, token_of(approval), blocks)
 

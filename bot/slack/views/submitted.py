@@ -48,7 +48,7 @@ def kept_item(approval: Approval, editing: Editing, view: dict[str, Any]) -> Edi
     schema, value = editing.subject(approval)
     item = item_at(schema, value, editing.draft, editing.spot) if editing.spot else None
     if item is None:
-        raise Mistyped({first_input(view): "This list cannot be edited here any more."})
+        raise Mistyped({first_input(view): "This list can no longer be edited here."})
     found = read_item(schema, value, editing.draft, item, filled_in(view))
     if isinstance(found, Errors):
         raise _mistyped(found, view)

@@ -114,7 +114,7 @@ class ProvenClient(Client):
 
     async def api_call(self, api_method: str, **given: Any) -> Any:
         if not self._badge.proven:
-            raise NotProven(f"Slack has not said yet who we are ({self._badge.missing})")
+            raise NotProven(f"Slack has not yet said who we are ({self._badge.missing})")
         return await super().api_call(api_method, **given)
 
 

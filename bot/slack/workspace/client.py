@@ -23,4 +23,4 @@ class Client(AsyncWebClient):
         try:
             return await super().api_call(api_method, **given)
         except AttributeError as error:
-            raise NotSlack(f"{api_method} was answered, and not by Slack") from error
+            raise NotSlack(f"{api_method} was answered, but not by Slack") from error

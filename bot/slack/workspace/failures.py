@@ -14,7 +14,7 @@ Kind = Literal["ratelimited", "unknown", "not_now", "deleted", "frozen", "no_par
 """Wait as told; Slack may have done it; the whole set-up is at fault; the message is gone; it is there but
 can no longer be changed; what it replies to is gone; never."""
 
-OURS = "This is a fault of Signoff's; please report it with the log's line."
+OURS = "This is a fault in Signoff; please report it with the line in the log."
 
 _RESTRICTED = "A workspace setting keeps the bot from posting there; ask an admin."
 
@@ -31,8 +31,8 @@ MEND = {
     "restricted_action_non_threadable_channel": _RESTRICTED,
     "restricted_action_thread_locked": _RESTRICTED,
     "is_inactive": "Unarchive the channel, or name another in the workflow.",
-    "messages_tab_disabled": "Switch on the app's Messages tab, as manifest.yml has it.",
-    "no_permission": "Give the bot the permission to post there.",
+    "messages_tab_disabled": "Turn on the app's Messages tab, as in manifest.yml.",
+    "no_permission": "Give the bot permission to post there.",
     "invalid_blocks": OURS,
     "msg_too_long": OURS,
     "msg_blocks_too_long": OURS,
