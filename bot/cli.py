@@ -84,7 +84,7 @@ def demo(
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the last demo first.")] = False,
 ) -> None:
-    """Try everything here, with a local Slack and a Postgres of its own."""
+    """Try everything, with a local Slack and its own Postgres."""
     from bot.commands.demo import demo
 
     demo(port, open_page=open_page, fresh=fresh)
@@ -140,7 +140,7 @@ def emulator(
     forget: Annotated[bool, typer.Option("--forget", help="Keep messages in memory only.")] = False,
     rate_limits: Annotated[bool, typer.Option(help="Apply Slack's rate limits.")] = True,
 ) -> None:
-    """Run the local Slack alone, and print the variables that point an app at it."""
+    """Run the local Slack alone. It prints the variables that point an app at it."""
     from bot.commands.emulator import emulator
 
     emulator(port, request_url or None, forget=forget, rate_limits=rate_limits)
@@ -149,7 +149,7 @@ def emulator(
 @app.command()
 @_told
 def migrate() -> None:
-    """Create or upgrade the schema; safe to run from many machines at once."""
+    """Create or upgrade the schema. It is safe to run from many machines at once."""
     from bot.commands.migrating import migrate
 
     migrate()
@@ -219,7 +219,7 @@ def cancel(
 @app.command()
 @_told
 def redraw(approval: Annotated[str, typer.Argument(metavar="APPROVAL", help="An approval's id.")]) -> None:
-    """Draw an approval's messages again, including those that were given up."""
+    """Draw an approval's messages again. That includes those that were given up."""
     from bot.commands.threads import redraw
 
     redraw(approval)

@@ -22,7 +22,7 @@ from workflows import effects
 from workflows.content_reviews.draft import Brief, Draft, drafted, findings
 from workflows.wording import deciders, refusal
 
-_NOTHING_FOUND = "A careful reader found nothing to stop at."
+_NOTHING_FOUND = "A careful reader found nothing to object to."
 
 
 class State(TypedDict, total=False):
@@ -100,7 +100,7 @@ def withdraw(state: State) -> dict[str, Any]:
 
 def request(state: State) -> ApprovalRequest:
     brief, found = _brief(state), state["findings"]
-    told = [f"Written anew as told: {words}" for words in state["instructions"][-1:]]
+    told = [f"Rewritten as told: {words}" for words in state["instructions"][-1:]]
     said = ["A careful reader says:", *(f"- {line}" for line in found)] if found else [_NOTHING_FOUND]
     return ApprovalRequest(
         title=f"Publish the {brief.kind} “{brief.title}”",

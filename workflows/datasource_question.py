@@ -80,7 +80,7 @@ def take_answer(state: State) -> Command[Literal["clarify", "give_up"]]:
         case "respond":
             words = (decision.text or "").strip()
             left = narrowed(intent, words, _given(state).as_of)
-            told = None if left else f"“{words[:200]}” does not tell which of them; please choose one."
+            told = None if left else f"“{words[:200]}” does not say which one; please choose."
             return _went_on(state, left or intent, words, deciders(decision), told)
         case _:
             return Command(goto="give_up")
@@ -111,7 +111,7 @@ def give_up(state: State) -> dict[str, Any]:
     asked = f"“{state['question']}”"
     if not _intent(state).metrics:
         known = ", ".join(dict.fromkeys(metric.topic for metric in METRICS.values()))
-        return {"result": "not understood", "outcome": f"{asked} The data can only tell of: {known}."}
+        return {"result": "not understood", "outcome": f"{asked} The data only covers: {known}."}
     decision = Decision.model_validate(state["decision"])
     expired = decision.by.kind == "timeout"
     told = sentence(f"{asked} Not answered: what was meant stayed open, {refusal(decision)}")

@@ -141,7 +141,7 @@ def _within_bounds(step: Step) -> Step:
     service = TOPOLOGY[step.target]
     room = service.most - replicas(service)
     if room <= 0:
-        return step.model_copy(update={"state": f"not done, it has its most ({service.most}) already"})
+        return step.model_copy(update={"state": f"not done, it already has its maximum ({service.most})"})
     return step.model_copy(update={"count": min(step.count, room)})
 
 

@@ -178,13 +178,13 @@ def _moved(state: State) -> str | None:
 
 def _message(given: PullRequest, changes: list[Finding]) -> str:
     rules = ", ".join(dict.fromkeys(one.rule for one in changes))
-    return f"Mend what the review of {given.title} found: {rules}"[:500]
+    return f"Fix what the review of {given.title} found: {rules}"[:500]
 
 
 def _remarked(remarks: list[Finding]) -> str:
     lines = [f"{one.where} {one.problem}" for one in remarks[:5]]
     more = [f"and {len(remarks) - 5} more"] if len(remarks) > 5 else []
-    return "; ".join(["no rule is broken that a rule could mend", *lines, *more])
+    return "; ".join(["nothing that a rule could fix", *lines, *more])
 
 
 def _counted(changes: list[Finding]) -> str:
@@ -208,7 +208,7 @@ builder.add_edge("decline", END)
 
 workflow = Workflow(
     name="pull_request",
-    description="Finds defects in a pull request, and commits what mends them once a reviewer agrees.",
+    description="Finds defects in a pull request, and commits the fixes once a reviewer agrees.",
     graph=builder,
     input=PullRequest,
     channel="#on-call",

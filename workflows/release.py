@@ -91,7 +91,7 @@ def prepare(state: State) -> Goto:
     step, where = STEPS[state["at"]], _places(state)
     world = _world(step, where)
     if world.digest is None and step.gate != "announce":
-        return Command(goto="advance", update=_back(state, 0, "The build was gone, so it was made anew."))
+        return Command(goto="advance", update=_back(state, 0, "The build was gone, so it was made again."))
     waiting = pending(where) if step.gate == "migrate" else {}
     if step.gate == "migrate" and not waiting:
         return _after(state, step, Ran(ok=True, told="not needed, the database has every migration"))
@@ -113,7 +113,7 @@ def review(state: State) -> Goto:
         told = f"Production runs {now.production or 'nothing'} now, not what you were shown."
         return Command(goto="prepare", update={"asked_again": told})
     if now.digest is None:
-        return Command(goto="advance", update=_back(state, 0, "The build was gone, so it was made anew."))
+        return Command(goto="advance", update=_back(state, 0, "The build was gone, so it was made again."))
     if now.digest != shown.digest:
         told = f"The build is {now.digest[:12]} now, not {(shown.digest or '')[:12]} that you were shown."
         return Command(goto="advance", update=_back(state, VERIFY, told))

@@ -109,7 +109,7 @@ def _how_it_went(decision: Decision | None) -> str:
 
 def request(state: State) -> ApprovalRequest:
     case, flags = _case(state), [Flag.model_validate(flag) for flag in state["flags"]]
-    found = [f"- {flag.rule}: {flag.reason}" for flag in flags] or ["- nothing any more"]
+    found = [f"- {flag.rule}: {flag.reason}" for flag in flags] or ["- nothing left"]
     steered = [f"Redrafted as told: {state['instruction']}"] if state["instruction"] else []
     return ApprovalRequest(
         title=f"Answer {case.customer} about {case.product.name}",

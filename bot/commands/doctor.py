@@ -80,4 +80,4 @@ def _tell(findings: Iterable[Finding], problems: int) -> None:
         say(f"{_MARK[finding.grade]}  {finding.part}: {one_line(finding.said)}")
         if finding.mend:
             say(f"      {one_line(finding.mend)}")
-    say(f"{problems} to mend." if problems else "All is well.")
+    say(f"{problems} to fix." if problems else "All is well.")

@@ -21,7 +21,7 @@ from bot.postgres import time_machine
 from bot.postgres.jobs import Queue
 from bot.postgres.pools import Pool
 
-NOTE = "Move the clock on (above), and watch reminders, escalation, fallbacks and the digest happen."
+NOTE = "Move the clock forward (above) to see reminders, escalation, fallbacks and the digest."
 
 CLOCK, START, SLACK = "clock", "start", "slack"
 """Where a button stands on the page: beside the clock, or in the side panel's groups."""

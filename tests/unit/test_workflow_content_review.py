@@ -65,7 +65,7 @@ def test_words_send_the_draft_back_and_the_new_one_is_asked_about_again(started,
 
     run.respond("Leave out “guaranteed to work”", by="U06CLEO")
     assert "guaranteed" not in run.request.proposal["body"]
-    assert "Written anew as told: Leave out “guaranteed to work”" in run.request.summary
+    assert "Rewritten as told: Leave out “guaranteed to work”" in run.request.summary
     run.respond("It needs no new contract.", by="U06CLEO")
     assert "It needs no new contract." in run.request.proposal["body"]
     assert "guaranteed" not in run.request.proposal["body"]

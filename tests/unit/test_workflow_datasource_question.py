@@ -111,7 +111,7 @@ def test_an_answer_in_words_that_does_not_tell_is_asked_again(asked):
     run = asked("What was our revenue in October 2026?")
     run.respond("whatever", by="U05ROSA")
     assert run.pauses
-    assert "“whatever” does not tell which of them" in run.request.summary
+    assert "“whatever” does not say which one" in run.request.summary
     assert "So far" not in run.request.summary
     assert "You " not in run.request.summary, "managers read it, too"
     run.choose("booked", by="U05ROSA")
@@ -143,7 +143,7 @@ def test_a_question_over_two_sources_is_answered_from_both_by_region(asked, data
 def test_a_question_that_the_data_know_nothing_of_is_said_so(asked, ledger):
     run = asked("How is the weather in Kiel?")
     assert run.state["result"] == "not understood"
-    assert "can only tell of: revenue, customers, tickets" in run.state["outcome"]
+    assert "data only covers: revenue, customers, tickets" in run.state["outcome"]
     assert ledger.effects == []
 
 

@@ -207,7 +207,7 @@ def test_a_service_grows_no_further_than_its_most(started, ledger):
 
     full = started("replica-lag")
     assert running("search") == 12
-    assert "it has its most (12) already" in full.request.summary
+    assert "it already has its maximum (12)" in full.request.summary
 
 
 def test_keys_that_a_later_alertmanager_adds_are_let_through(signoff):

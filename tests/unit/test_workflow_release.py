@@ -217,7 +217,7 @@ def test_a_build_that_is_gone_is_made_anew_and_asked_about_again(at_deployment, 
 
     assert run.pauses
     assert ran[0] == "check out the sources"
-    assert "it was made anew" in run.request.summary
+    assert "it was made again" in run.request.summary
     assert run.request.fields["Build"] == shown
     assert deployed(run) is None
 

@@ -59,7 +59,7 @@ def applied(text: str, edits: Iterable[Edit]) -> str:
     from_the_end = reversed(list(dict.fromkeys(edits)))
     for edit in sorted(from_the_end, key=lambda edit: (edit.start, edit.end), reverse=True):
         if text[edit.start : edit.end] != edit.before:
-            raise Stale(f"{edit.before!r} is not at character {edit.start} any more")
+            raise Stale(f"{edit.before!r} is no longer at character {edit.start}")
         text = text[: edit.start] + edit.after + text[edit.end :]
     return text
 

@@ -122,9 +122,11 @@ def _parts(transaction: Transaction, euros: Decimal, earlier: Sequence[Earlier])
 
 def _country(country: str) -> Part:
     if country in WATCHED:
-        return Part(name="country", weight=0.75, told=f"goes to {WATCHED[country]}, which the FATF warns of")
+        return Part(
+            name="country", weight=0.75, told=f"goes to {WATCHED[country]}, which the FATF warns about"
+        )
     abroad = country not in HOME
-    return Part(name="country", weight=0.3 if abroad else 0, told=f"goes to {country}, where little goes")
+    return Part(name="country", weight=0.3 if abroad else 0, told=f"goes to {country}, a rare destination")
 
 
 def _hour(at: dt.datetime) -> Part:
