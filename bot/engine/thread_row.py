@@ -104,7 +104,13 @@ class ThreadRow:
 
 _REACHED = "update threads set reached = greatest(reached, %(reached)s) where thread_id = %(id)s"
 
-_RUNS = "update threads set status = 'running', updated_at = signoff_now() where thread_id = %(id)s"
+# A run may be wanted for nothing more, as one that tries again: if its worker dies, this time wakes another.
+_RUNS = """
+update threads set status = 'running', updated_at = signoff_now(),
+                   retry_at = case when wanted > reached then retry_at
+                                   else coalesce(retry_at, signoff_now()) end
+where thread_id = %(id)s
+"""
 
 _DEATHS = """
 select count(*) as deaths from audit
@@ -118,7 +124,6 @@ update threads set status = 'running', retry_at = signoff_now() + make_interval(
 where thread_id = %(id)s
 """
 
-# A run that came to try again may be wanted for nothing more: if its worker dies, this time wakes another.
 _SENDS = """
 with sent as (update approvals set applying_at = signoff_now() where approval_id = any(%(approvals)s))
 update threads set status = 'running', attempts = 0, error = null, traceback = null,

@@ -233,6 +233,30 @@ async def test_a_worker_that_dies_over_an_answer_as_it_tries_again_does_not_lose
         assert (await it.thread(thread_id)).result == {"log": [["one", "approve"]]}
 
 
+async def test_a_worker_that_dies_as_it_looks_at_a_waiting_thread_leaves_it_waiting(database, monkeypatch):
+    failing = [RuntimeError("the bank is away")]
+
+    def asking(state):
+        if failing:
+            raise failing.pop()  # its task shows that for ever, so whoever looks at it runs it on
+        return one(state)
+
+    async def dies(*_):
+        raise OperationalError("the worker died")
+
+    async with bench(database, flow(chain(State, asking))) as it:
+        thread_id = await it.run()
+        await it.sweep()
+        with monkeypatch.context() as patch:
+            patch.setattr(GraphRun, "drive", dies)
+            with pytest.raises(OperationalError, match="died"):
+                await it.engine.advance(thread_id)
+        assert (await it.thread(thread_id)).status == "running"
+        await it.sweep()
+
+        assert (await it.thread(thread_id)).status == "waiting"
+
+
 async def test_a_thread_that_kills_every_worker_is_tried_ever_later_and_then_given_up(database):
     running = asyncio.Event()
 
