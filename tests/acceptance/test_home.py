@@ -430,6 +430,19 @@ async def test_start_takes_an_autonomy_before_the_input(house: Running, option: 
     assert await house.rows("select autonomy from threads") == [{"autonomy": "step_by_step"}]
 
 
+async def test_people_of_other_workspaces_start_nothing_and_members_of_several_do(house: Running) -> None:
+    state, text = house.slack.state, f"start expense {json.dumps(workflows.expense.samples['hotel'])}"
+    state.set_user(replace(state.users[ROSA], team_id="T99OTHER", teams=("T99OTHER", "T00DEMO")))
+    for user in (OTTO, DANA):
+        state.set_user(replace(state.users[user], team_id="T99OTHER"))
+
+    assert "Started" in (await answer(house, ROSA, text))["text"]
+    assert "other workspaces" in (await answer(house, OTTO, text))["text"]
+    house.slack.faults.add("users.info", "server_error")
+    assert "could not check" in (await answer(house, DANA, text))["text"]
+    assert await house.rows("select requester from threads") == [{"requester": ROSA}]
+
+
 async def test_a_command_that_slack_sends_again_starts_nothing_again_and_a_second_one_does(
     house: Running,
 ) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
 
 from bot.approvals.errors import SignoffError
 from bot.postgres.away import DatabaseAway
@@ -40,15 +40,15 @@ class Intake:
 
 def register(app: AsyncApp, desk: Desk, intake: Intake) -> None:
     @app.command("/approvals")
-    async def on_command(ack: AsyncAck, command: dict[str, Any]) -> None:
+    async def on_command(ack: AsyncAck, command: dict[str, Any], context: AsyncBoltContext) -> None:
         try:
-            answer = await _answer(desk, intake, command)
+            answer = await _answer(desk, intake, command, context)
         except DatabaseAway:
             answer = Drawn(NOT_SHOWN, [])
         await ack(response_type="ephemeral", text=answer.text, blocks=answer.blocks or None)
 
 
-async def _answer(desk: Desk, intake: Intake, command: dict[str, Any]) -> Drawn:
+async def _answer(desk: Desk, intake: Intake, command: dict[str, Any], context: AsyncBoltContext) -> Drawn:
     user = command["user_id"]
     # Slack documents entities for messages and says nothing of commands; nobody types them by hand.
     verb, rest = _word(unescaped(command.get("text", "")))
@@ -56,9 +56,25 @@ async def _answer(desk: Desk, intake: Intake, command: dict[str, Any]) -> Drawn:
         case "":
             return lists(await desk.ask(lambda conn: inbox(conn, user)))
         case "start":
+            if why := await _barred(desk, command, context):
+                return not_started(why)
             return await _start(intake, user, rest, command.get("trigger_id") or None)
         case _:
             return help_text(intake.offers(), "" if verb == "help" else verb)
+
+
+async def _barred(desk: Desk, command: dict[str, Any], context: AsyncBoltContext) -> str | None:
+    """Say why somebody may start nothing; of who is in several workspaces Slack may name any one."""
+    us = context.authorize_result
+    if us is not None and command["team_id"] == us.team_id:
+        return None
+    match await desk.is_ours(command["user_id"]):
+        case True:
+            return None
+        case False:
+            return "people of other workspaces may not start anything here"
+        case None:
+            return "I could not check with Slack that you belong to this workspace; please try again"
 
 
 async def _start(intake: Intake, user: str, text: str, key: str | None) -> Drawn:

@@ -14,6 +14,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from bot import metrics
+from bot.approvals.standing import STALE_AFTER
 from bot.facts import homes
 from bot.facts.correcting import correct
 from bot.facts.messages import card_id
@@ -140,15 +141,21 @@ class Desk:
         try:
             return await self.ask(lambda conn: work(conn, looked_up=False))
         except Unchecked:
-            await self._look_up(click)
+            await self._look_up(click.user, click.approval_id)
         left = max(0.1, ANSWER_SECONDS - (_clock() - begun))
         return await self.ask(lambda conn: work(conn, looked_up=True), min(left, DATABASE_SECONDS))
 
-    async def _look_up(self, click: Click) -> None:
+    async def is_ours(self, user: str) -> bool | None:
+        """Say whether somebody belongs to our workspace; None where Slack did not say so lately."""
+        await self._look_up(user)
+        row = await self.ask(lambda conn: _one(conn, _OURS, {"user": user, "kept": STALE_AFTER}))
+        return None if row is None else bool(row["ours"])
+
+    async def _look_up(self, user: str, approval_id: str | None = None) -> None:
         try:
-            await within(LOOK_UP_SECONDS + 0.1, self.directory.freshen(click.user, click.approval_id))
+            await within(LOOK_UP_SECONDS + 0.1, self.directory.freshen(user, approval_id))
         except DatabaseAway as error:
-            log.warning("not_looked_up", user=click.user, why=str(error))
+            log.warning("not_looked_up", user=user, why=str(error))
 
     @asynccontextmanager
     async def answering(self, person: Person, away: str = UNSURE) -> AsyncIterator[None]:
@@ -214,9 +221,18 @@ async def _card_now(conn: AsyncConnection[Any], approval: Approval) -> str | Non
     return permalink(row["url"], row["channel_id"], row["ts"]) if row and row["ts"] and row["url"] else None
 
 
+async def _one(conn: AsyncConnection[Any], query: str, about: Mapping[str, Any]) -> dict[str, Any] | None:
+    return await (await conn.execute(query, about)).fetchone()
+
+
 def _clock() -> float:
     return asyncio.get_running_loop().time()
 
+
+_OURS = """
+select p.profile ->> 'team_id' is not distinct from w.team_id as ours from people p, slack_workspace w
+where p.user_id = %(user)s and signoff_now() - p.fetched_at < %(kept)s
+"""
 
 _PLACE = """
 select w.url, m.channel_id, m.ts from slack_workspace w left join messages m on m.message_id = coalesce(
