@@ -34,8 +34,8 @@ def as_plain(values: Any) -> Any:
             values, fallback=_shown, inf_nan_mode="null", bytes_mode="base64", timedelta_mode="iso8601"
         )
         return plain if _is_storable(plain) else _storable(plain)
-    except (ValueError, TypeError, RecursionError) as error:
-        return {"unreadable": as_text(str(error))[:500]}
+    except Exception as error:  # noqa: BLE001  a field that a workflow's own class computes may raise anything
+        return {"unreadable": as_text(_shown(error))[:500]}
 
 
 def as_text(text: str) -> str:

@@ -13,7 +13,7 @@ from langgraph.func import entrypoint
 from langgraph.types import interrupt
 from psycopg import AsyncConnection, OperationalError
 from psycopg.types.json import Jsonb
-from pydantic import BaseModel
+from pydantic import BaseModel, computed_field
 
 from bot.engine.result import LARGEST, as_json
 from bot.engine.thread_row import ThreadRow
@@ -111,7 +111,16 @@ async def test_what_the_checkpointer_cannot_store_fails_the_thread_and_leaves_th
     assert thread.error is not None
 
 
+class Asks(BaseModel):
+    """Computes a field from a database of its own, which is away."""
+
+    @computed_field
+    def balance(self) -> int:
+        raise OperationalError("their database is away")
+
+
 HOSTILE: dict[str, Any] = {
+    "computed": {"a": Asks()},
     "unknown": {"a": Opaque()},
     "rude": {"a": Rude()},
     "bytes": {"a": b"\xff\xfe"},
