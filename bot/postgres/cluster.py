@@ -81,6 +81,8 @@ class Cluster:
 
     def start(self) -> None:
         """Bring the server up, or wait for it where it is about to come up or go down."""
+        for folder in (self._private, self._socket_folder):
+            self._own_folder(folder)  # before anything is asked of whoever listens there
         until = time.monotonic() + _START_SECONDS
         while not self._answers():
             if not self.listens():
@@ -134,8 +136,6 @@ class Cluster:
 
     def _launch(self) -> None:
         programs = binaries(self._account)
-        for folder in (self._private, self._socket_folder):
-            self._own_folder(folder)
         with view(self._private, self._account) as (seen, descriptor):
             if not self._data.exists():
                 self._create(programs, seen, descriptor)

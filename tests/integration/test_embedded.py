@@ -276,6 +276,21 @@ def test_a_socket_folder_prepared_by_somebody_else_is_not_used(folder):
         planted.rmdir()
 
 
+def test_a_server_that_somebody_else_runs_where_ours_would_listen_is_not_used(folder, made, start):
+    theirs = start(made / "db")
+    listens = Path(psycopg.conninfo.conninfo_to_dict(theirs.dsn)["host"]) / ".s.PGSQL.5432"
+    deep = folder / ("x" * 120)
+    planted = cluster.Cluster(deep)._socket_folder
+    planted.mkdir()
+    planted.chmod(0o777)
+    (planted / listens.name).symlink_to(listens)
+    try:
+        with pytest.raises(NoEmbeddedPostgres, match="open to others"):
+            embedded.start(deep)
+    finally:
+        shutil.rmtree(planted)
+
+
 def test_what_cannot_work_is_refused_in_one_line_that_offers_a_database_url(folder):
     (folder / "file").touch()
     for directory in (folder / "it's", folder / "file", folder / "file/below"):
