@@ -116,7 +116,7 @@ class GraphRun:
         self._read_version = kept.version(state)
         is_older = self._read_version < self._version
         found_there = await self._looked_into() if (is_older or self._corrects) and not ended else None
-        values = by_field(state.values) if ended else state.values
+        values = kept.by_field(state.values) if ended else kept.so_far(state)
         return Snapshot(
             started=state.created_at is not None,
             unfinished=not ended,
@@ -227,7 +227,7 @@ class GraphRun:
         of which it says nothing (see `GuardedRun`). Raises `BadRequest` for a pause that cannot be asked
         about.
         """
-        values = dict(by_field(result))
+        values = dict(kept.by_field(result))
         found = self._pauses(await self._in_order(values.pop(INTERRUPT, ())))
         self._known = _ids(found)
         return Snapshot(
@@ -282,11 +282,6 @@ class GraphRun:
     async def _asked_by_handlers(self) -> frozenset[str]:
         taken = await self._written.handled(await kept.read(self._graph, self._config))
         return frozenset(one.id for one in taken.asked)
-
-
-def by_field(values: Any) -> Mapping[str, Any]:
-    """Return a state as it is, and what an `@entrypoint()` returned that has no fields as its `result`."""
-    return values if isinstance(values, dict) else {"result": values}
 
 
 def has_id(interrupt: Interrupt) -> bool:

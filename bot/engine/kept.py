@@ -9,6 +9,7 @@ from typing import Any
 
 from langgraph.channels import BinaryOperatorAggregate
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.constants import START
 from langgraph.pregel import Pregel
 from langgraph.types import Command, Interrupt, Overwrite, StateSnapshot
 from psycopg import Error as PostgresError
@@ -40,6 +41,16 @@ async def read(graph: Graph, config: Any, **how: Any) -> StateSnapshot:
     except Exception as error:
         why = f"What was stored cannot be read by the deployed code: {line(error)}."
         raise Misfit(f"{why} Deploy code that reads it.") from error
+
+
+def so_far(state: StateSnapshot) -> Any:
+    """Return the state of a graph under way: none yet where a worker died before its input was written."""
+    return None if START in state.next else state.values
+
+
+def by_field(values: Any) -> Mapping[str, Any]:
+    """Return a state as it is, and what an `@entrypoint()` returned that has no fields as its `result`."""
+    return values if isinstance(values, dict) else {"result": values}
 
 
 def version(state: StateSnapshot) -> int:

@@ -14,6 +14,7 @@ from fixtures_engine import Bench, bench, chain, flow, side_by_side
 from langgraph.graph import START, StateGraph
 from langgraph.types import Send
 from psycopg import AsyncConnection, AsyncCursor, OperationalError
+from pydantic import BaseModel
 
 from bot.approvals import ApprovalRequest, Breakpoints, ask, effect_key
 from bot.engine.graph import GraphRun
@@ -23,6 +24,11 @@ from bot.facts.threads import RESUMED
 
 class State(TypedDict, total=False):
     log: Annotated[list[Any], operator.add]
+
+
+class Named(BaseModel):
+    name: str
+    log: Annotated[list[Any], operator.add] = []
 
 
 SHOWN = Breakpoints(show=("log",))
@@ -231,6 +237,15 @@ async def test_a_worker_that_dies_over_an_answer_as_it_tries_again_does_not_lose
         await it.sweep()
 
         assert (await it.thread(thread_id)).result == {"log": [["one", "approve"]]}
+
+
+async def test_an_input_that_a_worker_died_over_is_not_taken_for_a_state_that_does_not_fit(database):
+    async with bench(database, flow(chain(Named, one))) as it:
+        for after in range(4):
+            thread_id = await it.start(given={"name": "Maya"})
+            assert await to_the_end(it, Outside(), thread_id, after)
+            thread = await it.thread(thread_id)
+            assert (thread.status, thread.error) == ("done", None), f"died before statement {after}"
 
 
 async def test_a_worker_that_dies_as_it_looks_at_a_waiting_thread_leaves_it_waiting(database, monkeypatch):
