@@ -54,6 +54,11 @@ async def regrouped(conn: AsyncConnection[Any], people: list[str]) -> None:
     await conn.execute(_REGROUPED, {"people": people})
 
 
+async def renamed(conn: AsyncConnection[Any], handles: list[str]) -> None:
+    """Want the cards drawn of all that waits for a group of such a handle: another group decides now."""
+    await conn.execute(_RENAMED, {"handles": handles})
+
+
 def _copy(approval: Approval, user: str) -> NewMessage:
     return NewMessage(
         f"direct:{approval.approval_id}:{user}",
@@ -77,4 +82,13 @@ with asked as (
 update messages m
 set wanted = m.wanted + 1, retry_at = greatest(signoff_now(), m.retry_at)
 from asked where m.approval_id = asked.approval_id and m.kind = 'direct_card' and m.target = any(%(people)s)
+"""
+
+_RENAMED = """
+with asked as (
+    select approval_id from approvals where status = 'pending' and policy -> 'approvers' ?| %(handles)s
+    order by created_at, approval_id for no key update
+)
+update messages m set wanted = m.wanted + 1, retry_at = greatest(signoff_now(), m.retry_at)
+from asked where m.approval_id = asked.approval_id and m.kind = 'card'
 """

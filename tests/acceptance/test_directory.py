@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from asking import tick
 from fixtures_house import FINANCE, MAYA, OPS, OTTO, Running
 from slack_sdk.errors import SlackApiError
 
@@ -75,3 +76,17 @@ async def test_the_very_first_card_mentions_its_group(house: Running) -> None:
 
     assert "<!subteam^S01FINMGR>" in str(house.card(FINANCE)["blocks"])
     assert sum(call.method == "chat.update" for call in house.slack.calls) == 0
+
+
+async def test_a_card_names_the_group_that_has_the_handle_of_its_policy_now(house: Running) -> None:
+    await house.run("expense", workflows.expense.samples["hotel"], "U05ROSA")
+    groups = house.slack.state.groups
+    groups["S01FINMGR"] = replace(groups["S01FINMGR"], handle="finance-old")
+    groups["S04COMPLY"] = replace(groups["S04COMPLY"], handle="finance-managers")
+
+    await house.house.directory.refresh_groups()
+    await tick(house)
+
+    card = str(house.card(FINANCE)["blocks"])
+    assert "<!subteam^S04COMPLY>" in card
+    assert "S01FINMGR" not in card

@@ -147,11 +147,12 @@ class Directory:
                 for group in said["usergroups"]
             ]
             async with self._pool.connection() as conn, conn.transaction():
-                found = await conn.execute(_KEEP_GROUPS, {"rows": Jsonb(rows)})
-                moved = [row["member"] for row in await found.fetchall()]
-                if moved:
+                changed = await (await conn.execute(_KEEP_GROUPS, {"rows": Jsonb(rows)})).fetchall()
+                if moved := [row["member"] for row in changed if row["member"]]:
                     await audience.regrouped(conn, moved)
                     await homes.regrouped(conn, moved)
+                if handles_moved := [row["called"] for row in changed if row["called"]]:
+                    await audience.renamed(conn, handles_moved)
 
     async def audience(self, approvers: Iterable[str], channel_id: str) -> Audience:
         """Say who may decide, groups unfolded, and who of them is not in the channel.
@@ -265,7 +266,8 @@ from (select %(channel)s::text as wanted) w
 left join channels c on c.name = w.wanted and signoff_now() - c.fetched_at < %(kept)s
 """
 
-# Returns who came to a group or left it; those of one that has another handle did both.
+# Returns who came to a group or left it (those of one that has another handle did both), and which handles
+# are another group's now, or nobody's.
 _KEEP_GROUPS = """
 with said as (
     select * from jsonb_to_recordset(%(rows)s) as g (group_id text, handle text, name text, members text[])
@@ -283,8 +285,16 @@ with said as (
     select group_id, old_handle as handle, unnest(old) as member from changed
 ), becomes as (
     select group_id, handle, unnest(members) as member from changed
+), called as (
+    select group_id, old_handle as handle from changed
+), calls_itself as (
+    select group_id, handle from changed
 )
-select member from (table was except table becomes) as lost
+select member, null as called from (table was except table becomes) as lost
 union
-select member from (table becomes except table was) as gained
+select member, null from (table becomes except table was) as gained
+union
+select null, '@' || handle from (table called except table calls_itself) as left_behind
+union
+select null, '@' || handle from (table calls_itself except table called) as taken
 """
