@@ -153,7 +153,7 @@ async def over_http(slack: Emulator, bot: Bot) -> AsyncIterator[None]:
         return await handler.handle(request)
 
     web = Starlette(routes=[Route("/slack/events", endpoint, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(web, port=0, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(web, port=0, log_level="warning", lifespan="off", ws="none"))
     ready = asyncio.Event()
     startup = server.startup
 
