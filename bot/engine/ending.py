@@ -17,6 +17,8 @@ from bot.facts.settle import call_off, close, tell_outcome
 from bot.postgres.fact import Fact
 from bot.postgres.rows import Approval, Thread
 
+VANISHED = "the graph no longer has this pause"
+
 MOST_SAID = 1000
 """Characters of why a thread is held."""
 
@@ -42,9 +44,14 @@ def why_held(problem: str) -> str:
     return as_text(problem)[:MOST_SAID]
 
 
+def why_called_off(status: ThreadStatus, why: str) -> str:
+    """Return why what is open closes where its thread ends so: at somebody's wish, or since it broke."""
+    return why if status == "cancelled" else f"the workflow failed: {why}"
+
+
 async def orphan(recorded: Fact, row: ThreadRow, approval: Approval, now: datetime) -> None:
     """Close an approval whose pause vanished without an answer."""
-    await close(recorded, approval, "orphaned", "the graph no longer has this pause", now)
+    await close(recorded, approval, "orphaned", VANISHED, now)
     if approval.decision is None:
         tell_outcome(recorded, approval, row.thread, "orphaned")
     tell_ops(
@@ -66,9 +73,8 @@ async def stop(
     details: str | None = None,
 ) -> None:
     """End before the graph has: what is still open closes, and its cards say why."""
-    reason = why if status == "cancelled" else f"the workflow failed: {why}"
     for approval in rows.open:
-        await call_off(recorded, approval, row.thread, reason, rows.now)
+        await call_off(recorded, approval, row.thread, why_called_off(status, why), rows.now)
     await end(recorded, row, status, why=why, details=details)
 
 

@@ -78,7 +78,7 @@ async def close(
     at: datetime,
 ) -> None:
     """End an approval that no longer waits for an answer, without a decision of its own."""
-    await fact.conn.execute(_CLOSE, {"id": approval.approval_id, "status": status, "at": at})
+    await fact.conn.execute(_CLOSE, {"id": approval.approval_id, "status": status, "why": why, "at": at})
     fact.redraw_cards(approval.approval_id, SETTLE)
     if approval.status != "pending":  # its requester was told how it ended, and that has come to nothing
         fact.redraw(_reply(approval, status).message_id)
@@ -114,6 +114,7 @@ returning approval_id
 """
 
 _CLOSE = """
-update approvals set status = %(status)s, decided_at = coalesce(decided_at, %(at)s), next_at = null
+update approvals
+set status = %(status)s, closed_why = %(why)s, decided_at = coalesce(decided_at, %(at)s), next_at = null
 where approval_id = %(id)s
 """

@@ -45,14 +45,24 @@ async def supersede(
     """
     refuse_to_go_round(approval, refused)
     decision = approval.decision
-    why = "what was asked changed after the decision" if decision else "it is asked again"
-    if refused is not None:
-        why = f"the workflow's own check refused the answer: {refused}"
-    await close(fact, approval, "superseded", why, at)
+    await close(fact, approval, "superseded", why_anew(approval, refused), at)
     if decision and approval.request.basis != pause.asked.request.basis:
         fact.audit(approval.thread_id, "approval.stale", "signoff", _moved(approval, decision, pause))
     for vote in decision.votes if decision and decision.by.kind == "human" else ():
-        tell(fact, approval, vote.user, "superseded" if refused is None else "refused", refused)
+        tell(fact, approval, vote.user, "superseded")
+
+
+def why_anew(approval: Approval, refused: str | None) -> str:
+    """Say why a new card asks instead of this one, which is closed already or was answered in vain."""
+    if refused is not None:
+        return f"the workflow's own check refused the answer ({refused})"
+    match approval.status:
+        case "cancelled":
+            return "the workflow had failed, and was retried"
+        case "orphaned":
+            return "the workflow had lost its place here, and is back"
+        case _:
+            return "what was asked changed after the decision"
 
 
 def refuse_to_go_round(approval: Approval, refused: str | None = None) -> None:

@@ -7,11 +7,11 @@ from typing import Literal
 from bot.postgres.fact import Fact, NewMessage
 from bot.postgres.rows import Approval
 
-Event = Literal["superseded", "revised", "refused"]
+Event = Literal["superseded", "revised"]
 
 
-def tell(fact: Fact, approval: Approval, user: str, event: Event, why: str | None = None) -> None:
-    """Tell a voter once for each revision that they voted on; `why` is a line of the workflow's."""
+def tell(fact: Fact, approval: Approval, user: str, event: Event) -> None:
+    """Tell a voter once for each revision that they voted on."""
     fact.post(
         NewMessage(
             f"told:{approval.approval_id}:{approval.revision}:{user}",
@@ -19,6 +19,6 @@ def tell(fact: Fact, approval: Approval, user: str, event: Event, why: str | Non
             target=user,
             approval_id=approval.approval_id,
             thread_id=approval.thread_id,
-            body={"event": event} | ({"why": why} if why else {}),
+            body={"event": event},
         )
     )

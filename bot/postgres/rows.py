@@ -102,6 +102,8 @@ class Approval:
     decided_at: datetime | None
     applying_at: datetime | None = None
     applied_at: datetime | None = None
+    closed_why: str | None = None
+    """Why it was cancelled, superseded or orphaned; None for what was closed before that was kept."""
     created_at: datetime
     changed: tuple[Change, ...] = ()
     asked_again: int = 0

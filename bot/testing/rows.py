@@ -15,7 +15,7 @@ from bot.approvals.workflow import Workflow
 from bot.engine.answers import answers, writes
 from bot.engine.contract import fitted
 from bot.engine.correcting import closes, correctable
-from bot.engine.ending import why_held
+from bot.engine.ending import VANISHED, why_called_off, why_held
 from bot.engine.plan import (
     Begin,
     Drive,
@@ -33,7 +33,7 @@ from bot.engine.raised import gives_up, line
 from bot.engine.result import as_json
 from bot.facts.deadlines import first_steps
 from bot.facts.pauses import Pause, found, revised
-from bot.facts.supersede import refuse_to_go_round
+from bot.facts.supersede import refuse_to_go_round, why_anew
 from bot.postgres.rows import Approval, Thread
 
 UNDELIVERED = "channel_not_found"
@@ -114,7 +114,7 @@ class Rows:
         """End before the graph has: what is still open closes."""
         for approval in self._unsettled():
             if approval.status == "pending":
-                self._close(approval, "cancelled")
+                self._close(approval, "cancelled", why_called_off(status, why))
         self._end(status, error=why)
         return Finish()
 
@@ -132,12 +132,13 @@ class Rows:
             refuse_to_go_round(approval, snapshot.refused.get(pause.interrupt_id))
         self._apply(changes.applied)
         for approval in changes.vanished:
-            self._close(approval, "orphaned")
+            self._close(approval, "orphaned", VANISHED)
         for approval, pause in changes.revised:
             self.put(revised(approval, pause, workflow))
             self.votes.pop(approval.approval_id, None)
-        for approval, _ in changes.superseded:
-            self._close(approval, "superseded")
+        for approval, pause in changes.superseded:
+            why = why_anew(approval, snapshot.refused.get(pause.interrupt_id))
+            self._close(approval, "superseded", why)
         for before, pause in (*changes.superseded, *((None, pause) for pause in changes.new)):
             self._register(pause, workflow, before, snapshot)
 
@@ -169,9 +170,9 @@ class Rows:
         for approval in approvals:
             self.put(replace(approval, applied_at=self._clock()))
 
-    def _close(self, approval: Approval, status: ApprovalStatus) -> None:
+    def _close(self, approval: Approval, status: ApprovalStatus, why: str) -> None:
         at = approval.decided_at or self._clock()
-        self.put(replace(approval, status=status, decided_at=at, next_at=None))
+        self.put(replace(approval, status=status, closed_why=why, decided_at=at, next_at=None))
 
     def _stands(self, status: ThreadStatus, **more: Any) -> None:
         self.thread = replace(self.thread, status=status, **more)

@@ -198,7 +198,8 @@ async def test_the_requester_of_what_is_orphaned_unanswered_hears_so_and_that_it
         it.deploy(flow(_named("pay")))
         await it.retry(thread_id)
         await it.drain()
-        assert len(await it.approvals(thread_id, "superseded")) == 1
+        (before_it,) = await it.approvals(thread_id, "superseded")
+        assert before_it.closed_why == "the workflow had lost its place here, and is back"
         after = {row["kind"]: row["wanted"] for row in await it.rows(told, orphaned.approval_id)}
         assert after["note"] > before["note"]
         assert after["outcome"] > before["outcome"] + 1  # that it is retried, and that it is asked again
@@ -262,8 +263,11 @@ async def test_an_orphan_in_a_subgraph_calls_off_what_is_asked_beside_it(databas
         await it.answer((await it.pending(thread_id))["pay?"])
 
         assert (await it.thread(thread_id)).status == "orphaned"
-        found = {a.request.title: a.status for a in await it.approvals(thread_id)}
-        assert found == {"pay?": "orphaned", "beside?": "cancelled"}
+        found = {a.request.title: (a.status, a.closed_why) for a in await it.approvals(thread_id)}
+        assert found == {
+            "pay?": ("orphaned", "the graph no longer has this pause"),
+            "beside?": ("cancelled", "the workflow failed: a pause vanished without an answer"),
+        }
 
 
 async def test_what_a_subgraph_was_answered_before_a_crash_is_no_orphan_where_only_the_graph_still_lists_it(

@@ -60,7 +60,8 @@ async def test_what_a_person_answered_and_the_model_refuses_is_asked_again_with_
         assert (again.proposal, again.edited_by) == ({"amount": 7}, None)
         (old,) = await it.approvals(thread_id, "superseded")
         assert (old.approval_id, old.decision.proposal) == (first.approval_id, {"amount": 7})
-        assert await told(it) == [(MAYA, {"event": "refused", "why": "amount: not even <!channel>"})]
+        assert await told(it) == [(MAYA, {"event": "superseded"})]
+        assert old.closed_why == "the workflow's own check refused the answer (amount: not even <!channel>)"
         assert "thread.resumed" not in await it.events(thread_id), "nothing was resumed by it"
         thread = await it.thread(thread_id)
         assert (thread.status, thread.attempts, thread.error) == ("waiting", 0, None)

@@ -89,6 +89,22 @@ def test_each_state_says_what_holds(state: str, words: str) -> None:
     assert words in read(draw(STATES[state]).blocks)
 
 
+@pytest.mark.parametrize(
+    ("status", "why", "words"),
+    [
+        ("cancelled", "not needed.", "*Cancelled*: not needed. I did not run it."),
+        ("cancelled", "the workflow failed: <!channel>", "the workflow failed: &lt;!channel&gt;. I did not"),
+        ("superseded", "the workflow was retried", "*Superseded*: the workflow was retried. A new card asks"),
+        ("superseded", None, "*Superseded*. A new card asks about it."),
+    ],
+)
+def test_what_is_closed_says_why_it_was_whatever_its_workflow_does_since(
+    status: Any, why: str | None, words: str
+) -> None:
+    closed = approval(status=status, decided_at=NOW, closed_why=why)
+    assert words in read(draw(closed, thread=thread(status="running")).blocks)
+
+
 @pytest.mark.parametrize("fallback", [Fallback.reject(), Fallback.approve(), Fallback.as_drafted()])
 def test_too_few_answers_are_not_told_as_none(fallback: Fallback) -> None:
     shown = read(draw(expired(fallback, votes=(vote(BOB),))).blocks)

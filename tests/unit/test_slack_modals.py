@@ -259,20 +259,15 @@ def test_a_form_that_came_too_late_is_headed_by_what_is_so(state: str, heading: 
 
 
 @pytest.mark.parametrize(
-    ("state", "ended", "words"),
+    ("state", "why", "words"),
     [
-        ("timed out", {}, "). Nobody answered. I did not run it. Your answer was not recorded."),
-        ("timed out, as drafted", {}, "). Went out as drafted (forced). Your answer was not"),
-        ("cancelled", {"cancel_reason": "not needed."}, "the workflow was ended (not needed.). Nothing"),
-        (
-            "cancelled",
-            {"status": "failed", "error": "no account"},
-            "the workflow failed (no account). Nothing",
-        ),
+        ("timed out", None, "). Nobody answered. I did not run it. Your answer was not recorded."),
+        ("timed out, as drafted", None, "). Went out as drafted (forced). Your answer was not"),
+        ("cancelled", "not needed.", "it was cancelled: not needed. Nothing"),
     ],
 )
-def test_who_is_too_late_hears_what_came_of_it(state: str, ended: dict[str, Any], words: str) -> None:
-    assert words in refusal("settled", states()[state], thread=replace(thread(), **ended))
+def test_who_is_too_late_hears_what_came_of_it(state: str, why: str | None, words: str) -> None:
+    assert words in refusal("settled", replace(states()[state], closed_why=why), thread=thread())
 
 
 def test_an_edit_by_somebody_else_meanwhile_is_named() -> None:
@@ -350,7 +345,7 @@ def test_nobody_who_hears_that_they_may_not_decide_is_named_among_those_who_can(
         ("by policy", "already approved by policy"),
         ("timed out", "This timed out"),
         ("timed out, as drafted", "This timed out"),
-        ("cancelled", "the workflow was ended"),
+        ("cancelled", "it was cancelled"),
         ("superseded", "a new card asks about it"),
         ("orphaned", "no longer waits"),
     ],
@@ -364,13 +359,13 @@ def test_who_is_too_late_for_what_is_not_known_to_be_settled_yet_is_told_so_all_
     assert refusal("settled", known) == "This has been settled meanwhile. Nothing was changed."
 
 
-@pytest.mark.parametrize(("at", "stamp"), [(NOW, " (<!date^"), (None, ": the workflow was ended")])
+@pytest.mark.parametrize(("at", "stamp"), [(NOW, " (<!date^"), (None, ": it was cancelled")])
 def test_what_is_closed_says_when_where_that_is_known_and_that_nothing_was_changed(
     at: Any, stamp: str
 ) -> None:
     told = refusal("settled", approval(status="cancelled", decided_at=at))
     assert told.startswith(f"This is closed{stamp}")
-    assert told.endswith(": the workflow was ended. Nothing was changed.")
+    assert told.endswith(": it was cancelled. Nothing was changed.")
 
 
 def test_of_those_who_answered_in_words_only_who_said_what_was_taken_is_named_as_having_decided() -> None:

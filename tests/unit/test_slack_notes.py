@@ -110,8 +110,9 @@ def test_the_requester_is_told_what_by_whom_why_and_where() -> None:
 def test_a_decider_is_told_that_a_decision_was_not_used() -> None:
     assert "Your decision was not used" in tell("told", decided(decision()), event="superseded")
     assert "Your vote no longer counts" in tell("told", approval(), event="revised")
-    refused = tell("told", decided(decision()), event="refused", why="amount: not even <!channel>")
-    assert "check refused it (amount: not even &lt;!channel&gt;)" in refused
+    refused = decided(decision(), closed_why="its check refused the answer (not even <!channel>)")
+    told = tell("told", refused, event="superseded")
+    assert "was not used: its check refused the answer (not even &lt;!channel&gt;). A new card asks" in told
 
 
 def test_ops_are_told_what_is_wrong_with_which_thread_and_what_mends_it() -> None:

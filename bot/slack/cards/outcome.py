@@ -22,13 +22,10 @@ def outcome(approval: Approval, thread: Thread) -> str | None:
         case "expired":
             return _expired(approval, thread)
         case "cancelled":
-            failed = f"the workflow failed: {thread.error}" if thread.status == "failed" else ""
-            why = said(thread.cancel_reason or failed, 300)
-            return "🚫 *Cancelled*" + (f": {why}." if why else ".") + " I did not run it."
+            return f"🚫 *Cancelled*{because(approval)}. I did not run it."
         case "superseded":
             lost = f" The decision by {by_whom(approval)} was not used." if approval.decision else ""
-            why = "the answer did not hold" if approval.applying_at else "what is asked has changed"
-            return f"♻️ *Superseded*: {why}, and a new card asks about it.{lost}"
+            return f"♻️ *Superseded*{because(approval)}. A new card asks about it.{lost}"
         case "orphaned":
             lost = f" The decision by {by_whom(approval)} reached nobody." if approval.decision else ""
             return (
@@ -36,6 +33,11 @@ def outcome(approval: Approval, thread: Thread) -> str | None:
             )
         case _:
             assert_never(approval.status)
+
+
+def because(approval: Approval) -> str:
+    """Return why it was closed, behind a colon; "" where nobody kept that."""
+    return f": {said(approval.closed_why, 300).rstrip('.')}" if approval.closed_why else ""
 
 
 def verdict(approval: Approval) -> str:

@@ -9,7 +9,7 @@ from bot.approvals.standing import NoStanding
 from bot.facts.judging import Refusal
 from bot.postgres.rows import Approval, Thread
 from bot.slack.blocks.text import listing, mention_approver, said, when
-from bot.slack.cards.outcome import by_whom, clock_did, verdict
+from bot.slack.cards.outcome import because, by_whom, clock_did, verdict
 
 _UNKNOWN = (
     "I do not know this button; it may come from an older version, or what it was for has been deleted. "
@@ -104,17 +104,10 @@ def _settled(approval: Approval | None, thread: Thread | None, permalink: str | 
         return f"This timed out{stamp}.{did} Your answer was not recorded."
     why = {
         "superseded": f"{_linked('a new card', permalink)} asks about it, as it stands now",
-        "cancelled": _ended(thread),
+        "cancelled": f"it was cancelled{because(approval)}",
         "orphaned": "the workflow no longer waits for it",
     }.get(approval.status, "it is settled")
     return f"This is closed{stamp}: {why}. Nothing was changed."
-
-
-def _ended(thread: Thread | None) -> str:
-    if thread is not None and thread.status == "failed":
-        return f"the workflow failed ({said(thread.error or 'no reason given', 300)})"
-    why = said(thread.cancel_reason or "", 300) if thread else ""
-    return f"the workflow was ended ({why})" if why else "the workflow was ended"
 
 
 def _live(permalink: str | None) -> str:

@@ -10,7 +10,7 @@ A message's `body` is plain JSON; its keys by kind, all optional unless marked w
 |      | `user`, `verdict`, `choice`, `comment`, `text`; `changes`: a list of `Change.to_json()`; |
 |      | `lapsed`: whose vote counts no longer |
 | outcome | `permalink`: of the card |
-| told | `event`*: `superseded`, `revised`, `refused` and `why`; `permalink` |
+| told | `event`*: `superseded`, `revised`; `permalink` |
 | ops | `problem`*: one line; `detail`: more of it; `command`: what mends it; `permalink` |
 | stray | `permalink`: of the live card |
 
@@ -32,7 +32,7 @@ from bot.slack.blocks.values import edits, titles
 from bot.slack.cards import asking
 from bot.slack.cards.asking import lapsed
 from bot.slack.cards.manner import manner
-from bot.slack.cards.outcome import aftermath, choice, is_settling, outcome
+from bot.slack.cards.outcome import aftermath, because, choice, is_settling, outcome
 from bot.slack.cards.refusals import refusal
 
 _BEFORE_THE_END = ("vote", "edited", "lapsed")
@@ -160,21 +160,14 @@ def _outcome(body: Mapping[str, Any], approval: Approval | None, thread: Thread 
 def _told(body: Mapping[str, Any], approval: Approval | None) -> list[Block]:
     """Tell one person what became of a decision of theirs."""
     match body.get("event"):
-        case "superseded":
-            text = (
-                "Your decision was not used: what was asked changed before it took effect. "
-                "A new card asks again."
-            )
-        case "refused":
-            why = said(str(body.get("why") or "no reason given"), 300)
-            text = (
-                f"Your decision was not used: the workflow's own check refused it ({why}). "
-                "A new card asks again."
-            )
-        case _:
+        case "revised":
             text = (
                 "Your vote no longer counts: what is asked has changed. The card shows how; "
                 "please look again."
+            )
+        case _:
+            text = (
+                f"Your decision was not used{because(approval) if approval else ''}. A new card asks again."
             )
     return [section(f"*{_title(approval)}*\n{text}"), *_closing(None, _link(body))]
 
