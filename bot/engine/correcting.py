@@ -9,8 +9,8 @@ from psycopg.types.json import Json
 
 from bot.approvals.correction import Correction, landing
 from bot.approvals.workflow import Workflow
+from bot.engine.plain import as_plain
 from bot.engine.plan import Drive, Move, Send, Snapshot
-from bot.engine.result import as_plain
 from bot.facts.pauses import Pause
 from bot.postgres.fact import Fact
 from bot.postgres.rows import Approval

@@ -9,7 +9,7 @@ from zlib import crc32
 import structlog
 
 from bot.approvals.states import ThreadStatus
-from bot.engine.result import as_text
+from bot.engine.plain import as_text
 from bot.engine.thread_row import ThreadRow
 from bot.engine.unsettled import Unsettled
 from bot.facts.messages import outcome_id, to_ops

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
 
 from bot.approvals.difference import Told, difference, worded
 from bot.approvals.workflow import Workflow
+from bot.engine.pieces import beside, in_pieces
 from bot.engine.plan import Drive, Move, Send, Snapshot, Step
-from bot.engine.result import as_plain, as_text
 from bot.facts.threads import RESUMED
 from bot.postgres.fact import Fact
 from bot.postgres.rows import Approval
 
 log = structlog.get_logger("signoff.engine")
-
-SMALL = 5_000
-"""Values in a state, at any depth, that are compared in the loop: a few milliseconds. More go to a thread."""
-
-DEEPEST = 8
-"""Levels of a large state that are taken apart; what is below is taken whole."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +29,7 @@ class Departure:
 
     async def until(self, values: Any, workflow: Workflow) -> list[Told]:
         """Return what has changed in `values` since, with the workflow's secrets masked."""
-        if _is_small(self.values) and _is_small(values):
-            return self._until(values, workflow)
-        return await asyncio.to_thread(self._until, values, workflow)
+        return await beside(partial(self._until, values, workflow), self.values, values)
 
     def _until(self, values: Any, workflow: Workflow) -> list[Told]:
         before, after = _fields(self.values), _fields(values)
@@ -111,41 +102,6 @@ def _fields(values: Any) -> Mapping[str, Any]:
     return values if isinstance(values, dict) else {"value": values}
 
 
-def _is_small(state: Any) -> bool:
-    """Whether it holds so little that it is quickly compared."""
-    waiting, seen = [state], 0
-    while waiting and seen <= SMALL:
-        inner = _within(waiting.pop())
-        seen += len(inner)
-        if seen <= SMALL:
-            waiting.extend(inner)
-    return seen <= SMALL
-
-
-def _within(value: Any) -> Collection[Any]:
-    """Return what plain JSON of a value is made from; another kind of collection is told by its repr."""
-    match value:
-        case dict():
-            return value.values()
-        case list() | tuple() | set() | frozenset() | deque():
-            return value
-        case type():  # to which an enum's member leads, and it to all of them
-            return ()
-        case _:
-            return getattr(value, "__dict__", {}).values()
-
-
 def _plain(values: Mapping[str, Any], key: str) -> tuple[Any, ...]:
     """Return the plain JSON of a field, or nothing where there is no such field."""
-    return (_in_pieces(values[key]),) if key in values else ()
-
-
-def _in_pieces(value: Any, depth: int = 0) -> Any:
-    """Return plain JSON, of what is large item by item: other threads wait for each piece."""
-    if depth < DEEPEST and not _is_small(value):
-        match value:
-            case list() | tuple():
-                return [_in_pieces(item, depth + 1) for item in value]
-            case dict() if all(isinstance(key, str) for key in value):
-                return {as_text(key): _in_pieces(item, depth + 1) for key, item in value.items()}
-    return as_plain(value)
+    return (in_pieces(values[key]),) if key in values else ()

@@ -35,6 +35,7 @@ from bot.engine.plan import (
     next_move,
 )
 from bot.engine.raised import gives_up, line, trace
+from bot.engine.result import as_result
 from bot.engine.thread_row import RECOVERED, ThreadRow
 from bot.engine.unsettled import Unsettled, mark_applied, unsettled
 from bot.facts.registering import register, revise
@@ -82,6 +83,8 @@ class Ledger:
     async def follow(self, snapshot: Snapshot, workflow: Workflow) -> Move:
         """Make the rows follow the graph, decide the next move, and record it before it is made."""
         await self._journey.compare(snapshot, workflow)
+        if snapshot.finished:
+            snapshot = replace(snapshot, result=await as_result(snapshot.result))
         async with self._fact(self._still_true(snapshot)) as (recorded, rows):
             self._journey.arrives(recorded, snapshot)
             if rows.cancel_reason is not None and not snapshot.finished:

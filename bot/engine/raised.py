@@ -12,7 +12,7 @@ from langgraph.errors import is_invalid_resume
 from pydantic import ValidationError
 
 from bot.approvals.errors import SignoffError
-from bot.engine.result import as_text
+from bot.engine.plain import as_text
 from bot.logs import masked
 
 LONGEST_BACKOFF = timedelta(minutes=5)

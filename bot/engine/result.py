@@ -1,76 +1,28 @@
-"""A graph's final state as JSON that Postgres takes, whatever a workflow left in it."""
+"""A graph's final state as its thread keeps it."""
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from typing import Any
 
-from pydantic_core import to_jsonable_python
+from bot.engine.pieces import beside, in_pieces, size
 
 LARGEST = 256 * 1024
 """Bytes of a result that are kept with the thread; the whole stays in LangGraph's checkpoint."""
 
-MOST_BITS = 14_000
-"""Bits of a whole number that Python writes in decimal (4,300 digits)."""
+
+async def as_result(values: Any) -> Any:
+    """Return what `as_json` does; that may take too long for a transaction."""
+    return await beside(partial(as_json, values), values)
 
 
 def as_json(values: Any) -> Any:
-    """Return `values` as plain JSON: unknown types by their repr, bytes as base64, NaN as null.
+    """Return `values` as plain JSON that Postgres takes; of what is too large, an object that says so.
 
-    Characters that Postgres refuses are left out. What cannot be shown at all (a cycle, a nest too deep) or
-    is too large is replaced by an object that says so: a result must not keep its thread from ending.
+    A result must not keep its thread from ending, whatever is in it.
     """
-    kept = as_plain(values)
-    size = len(json.dumps(kept, ensure_ascii=False, allow_nan=False).encode())
-    if size > LARGEST:
-        return {"cut": True, "bytes": size, "keys": sorted(kept) if isinstance(kept, dict) else None}
+    kept = in_pieces(values)
+    many = size(kept)
+    if many > LARGEST:
+        return {"cut": True, "bytes": many, "keys": sorted(kept) if isinstance(kept, dict) else None}
     return kept
-
-
-def as_plain(values: Any) -> Any:
-    """Return `values` as plain JSON of any size, as `as_json` says."""
-    try:
-        plain = to_jsonable_python(
-            values, fallback=_shown, inf_nan_mode="null", bytes_mode="base64", timedelta_mode="iso8601"
-        )
-        return plain if _is_storable(plain) else _storable(plain)
-    except Exception as error:  # noqa: BLE001  a field that a workflow's own class computes may raise anything
-        return {"unreadable": as_text(_shown(error))[:500]}
-
-
-def as_text(text: str) -> str:
-    """Return text that Postgres takes: without NUL characters and lone surrogates."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
-
-
-def _is_storable(plain: Any) -> bool:
-    """Whether Postgres takes it as it is; to write it out is much faster than to walk through it."""
-    try:
-        text = json.dumps(plain, ensure_ascii=False, allow_nan=False, check_circular=False)
-        text.encode()
-    except (ValueError, RecursionError):
-        return False
-    return "\\u0000" not in text
-
-
-def _storable(value: Any) -> Any:
-    match value:
-        case str():
-            return as_text(value)
-        case dict():
-            return {as_text(str(key)): _storable(item) for key, item in value.items()}
-        case list():
-            return [_storable(item) for item in value]
-        case float() if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124  NaN
-            return None
-        case int() if value.bit_length() > MOST_BITS:
-            raise ValueError(f"a number of {value.bit_length():,} bits")
-        case _:
-            return value
-
-
-def _shown(value: Any) -> str:
-    try:
-        return repr(value)
-    except Exception:  # noqa: BLE001  a workflow's own class may raise anything
-        return f"<{type(value).__name__}>"

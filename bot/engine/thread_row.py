@@ -12,7 +12,6 @@ from psycopg.types.json import Json
 from bot.approvals.errors import SignoffError
 from bot.approvals.states import ThreadStatus
 from bot.engine.raised import backoff, line, trace
-from bot.engine.result import as_json
 from bot.postgres.rows import Thread
 
 RECOVERED = "thread.recovered"
@@ -80,8 +79,11 @@ class ThreadRow:
     async def ends(
         self, status: ThreadStatus, *, result: Any = None, why: str | None = None, details: str | None = None
     ) -> tuple[list[str], list[str]]:
-        """Say how it ended; returns the ids of the approvals whose cards say so too, and of those decided."""
-        kept = None if result is None else Json(as_json(result))
+        """Say how it ended, and with what plain JSON.
+
+        Returns the ids of the approvals whose cards say so too, and of those decided.
+        """
+        kept = None if result is None else Json(result)
         found = await self._write_reached(_ENDS, status=status, result=kept, error=why, traceback=details)
         self.thread = replace(self.thread, status=status)
         rows = await found.fetchall()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
@@ -15,7 +17,9 @@ from psycopg import AsyncConnection, OperationalError
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, computed_field
 
-from bot.engine.result import LARGEST, as_json
+from bot.engine.pieces import in_pieces, size
+from bot.engine.plain import as_plain
+from bot.engine.result import LARGEST, as_json, as_result
 from bot.engine.thread_row import ThreadRow
 
 
@@ -181,3 +185,50 @@ def test_a_result_that_is_too_large_says_what_was_cut():
     assert cut["cut"] is True
     assert cut["bytes"] > 2 * LARGEST
     assert cut["keys"] == ["a", "log"]
+
+
+@pytest.mark.parametrize(
+    ("state", "is_large"),
+    [
+        ({"rows": [1] * 3}, False),
+        ({"rows": [[n] for n in range(3_000)]}, True),
+        ({"text": "x" * 10**6}, True),
+    ],
+)
+async def test_a_large_result_is_made_beside_the_loop_which_others_wait_for(state, is_large):
+    made_in = []
+
+    class Witness:
+        def __repr__(self):
+            made_in.append(threading.current_thread())
+            return "a witness"
+
+    await as_result({**state, "witness": Witness()})
+
+    assert (threading.main_thread() not in made_in) is is_large
+    assert made_in
+
+
+ROWS = [{"id": n, "name": "ü\n\x00", "parts": [n, None], "nothing": {}} for n in range(1_200)]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"rows": ROWS, "log": []},
+        ROWS,
+        (ROWS, "x" * 10**6),
+        {str(n): row for n, row in enumerate(ROWS)},
+        "x" * 10**6,
+    ],
+)
+def test_what_is_made_plain_and_measured_in_pieces_is_as_if_it_were_at_once(state):
+    plain = in_pieces(state)
+    assert plain == as_plain(state)
+    assert size(plain) == len(json.dumps(plain, ensure_ascii=False).encode())
+
+
+def test_of_a_large_state_only_what_cannot_be_shown_says_so():
+    first, *others = in_pieces([{"a": Asks()}, *ROWS])
+    assert "unreadable" in first
+    assert others == as_plain(ROWS)
