@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -28,7 +29,8 @@ from slack_rows import (
 )
 
 from bot.approvals.correction import Correction
-from bot.approvals.request import ApprovalRequest
+from bot.approvals.request import ApprovalRequest, Option
+from bot.approvals.sla import Fallback, Sla
 from bot.slack.blocks.text import units
 from bot.slack.cards.outcome import by_whom
 from bot.slack.cards.refusals import refusal
@@ -209,6 +211,14 @@ def test_everything_names_people_and_times_as_slack_does_and_shows_the_summary_a
     assert "@finance-managers" in read(view)
     assert "Bold" in texts(view["blocks"])
     assert "```" not in read(view)
+
+
+def test_everything_says_as_the_card_does_what_happens_if_nobody_answers() -> None:
+    request = ApprovalRequest(title="Ship?", allow=(), options=(Option(id="o1", label="A & B"),))
+    sla = Sla(respond_within=timedelta(days=1), fallback=Fallback.choose("o1"))
+
+    assert "\nIf nobody answers, I take “A & B”." in read(whole_modal(approval(request, sla=sla)))
+    assert "\nIf nobody answers, I will not run it." in read(whole_modal(approval()))
 
 
 def test_a_short_request_needs_no_paging() -> None:

@@ -68,10 +68,10 @@ def deadline(approval: Approval, now: datetime) -> str:
     return f"Due *{when(due)}*"
 
 
-def silence(approval: Approval, now: datetime) -> str:
+def silence(approval: Approval) -> str:
     """Say what happens if nobody answers in time."""
-    fallback = approval.sla.fallback
-    decision = timed_out(approval.request, fallback, delivered=True, at=now, answering=approval.answering)
+    fallback, at = approval.sla.fallback, approval.created_at  # when makes no difference
+    decision = timed_out(approval.request, fallback, delivered=True, at=at, answering=approval.answering)
     if fell_short(decision, fallback):
         return _unanswered(approval)
     match fallback.kind:

@@ -236,7 +236,7 @@ def _footer(view: CardView) -> Iterator[str]:
     if escalated:
         yield escalated
     if approval.sla.respond_within is not None:
-        yield asking.silence(approval, view.now)
+        yield asking.silence(approval)
     if approval.delivery == "failed":
         yield f"⚠️ Not delivered to its channel: {said(approval.delivery_error or 'unknown', 300)}"
     ends = ending(approval)

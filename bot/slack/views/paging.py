@@ -8,8 +8,9 @@ from typing import Any
 
 from bot.postgres.rows import Approval
 from bot.slack.blocks.rich import approver, markdown, moment, paragraph, preformatted, rich_text, words
-from bot.slack.blocks.text import Block, clean, duration, units
+from bot.slack.blocks.text import Block, clean, duration, unescaped, units
 from bot.slack.blocks.values import pretty
+from bot.slack.cards.asking import silence
 
 _SLICE = 2800
 _MARKED_LINES = 100
@@ -128,5 +129,5 @@ def _rules(approval: Approval) -> Iterator[Block]:
     elif sla.respond_within:
         yield words(f"\nDue: {duration(sla.respond_within)} after delivery")
     if sla.respond_within:
-        yield words(f"\nIf nobody answers: {sla.fallback.kind.replace('_', ' ')}")
+        yield words(f"\n{unescaped(silence(approval))}")
     yield words(f"\nRevision: {approval.revision}")
