@@ -69,8 +69,9 @@ async def _known(settings: Settings, requester: str) -> None:
     from bot.api.requester import UNKNOWN
     from bot.commands.told import Failed
     from bot.slack.app import web_client
-    from bot.slack.workspace.directory import Unreachable, teams_of
+    from bot.slack.workspace.directory import Unreachable
     from bot.slack.workspace.failures import code_of
+    from bot.slack.workspace.people import teams_of
 
     if settings.slack_bot_token is None:
         return

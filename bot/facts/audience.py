@@ -47,7 +47,7 @@ async def tell(
 
 
 async def regrouped(conn: AsyncConnection[Any], people: list[str]) -> None:
-    """Want the copies drawn of those who came to a group or left it, of all that waits.
+    """Want the copies drawn of those who may decide by now, or may no more, of all that waits.
 
     `messages_behind` wakes their workers.
     """

@@ -38,7 +38,7 @@ class Claim:
     this was given up. `card` is where the live card is: the channel's, or for a copy in a direct conversation
     the one there; for word of an approval that was superseded the one that asks now; for a further page of a
     digest where the first is. `is_live` says of a stray that it is no stray after all; `is_listed` says of a
-    copy whether the policy still names whom it went to, or their group.
+    copy whether the policy still names whom it went to, or their group, and they are nobody who never may.
     """
 
     lease: str
@@ -153,9 +153,11 @@ select c.*, seen.wanted as shows, signoff_now() as now, to_json(a) as approval, 
            select 1 from messages live
            where live.channel_id = c.target and live.ts = c.body ->> 'ts' and live.kind <> 'stray'
        ) as is_live,
-       case when c.kind = 'direct_card' then a.policy -> 'approvers' ? c.target or exists (
+       case when c.kind = 'direct_card' then (a.policy -> 'approvers' ? c.target or exists (
            select 1 from user_groups g
            where c.target = any(g.members) and a.policy -> 'approvers' ?| array[g.group_id, '@' || g.handle]
+       )) and not exists (
+           select 1 from people p where p.user_id = c.target and signoff_barred(p.profile, w.team_id)
        ) else false end as is_listed,
        (select jsonb_agg(to_jsonb(v)) from votes v where v.approval_id = c.approval_id) as votes,
        (select jsonb_object_agg('@' || handle, group_id) from user_groups) as groups

@@ -51,7 +51,7 @@ async def behind(conn: AsyncConnection[Any]) -> int:
 
 
 async def regrouped(conn: AsyncConnection[Any], people: list[str]) -> None:
-    """Want the Homes drawn of those who came to a group or left it: other things wait for them now."""
+    """Want the Homes drawn of those who may decide by now, or may no more: other things wait for them."""
     await conn.execute(_REGROUPED, {"people": people, "kept": KEPT, "spacing": SPACING})
 
 

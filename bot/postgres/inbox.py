@@ -83,9 +83,7 @@ and ((a.policy -> 'self_approval')::boolean
 and not exists (select 1 from votes v where v.approval_id = a.approval_id and v.revision = a.revision
                 and v.user_id = %(user)s)
 and not exists (select 1 from people p, slack_workspace w where p.user_id = %(user)s
-                and (p.profile ->> 'team_id' is distinct from w.team_id
-                     or (p.profile -> 'is_guest')::boolean or (p.profile -> 'is_bot')::boolean
-                     or (p.profile -> 'is_deactivated')::boolean))
+                and signoff_barred(p.profile, w.team_id))
 order by a.due_at nulls last, a.created_at limit %(most)s
 """
 

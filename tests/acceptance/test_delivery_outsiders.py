@@ -270,6 +270,29 @@ async def test_who_left_the_group_has_a_copy_without_buttons_until_they_are_back
     assert has_buttons(house.slack.messages(MAYA)[0])
 
 
+@pytest.mark.parametrize("change", [{"is_restricted": True}, {"deleted": True}])
+async def test_who_may_never_decide_any_more_has_a_copy_without_buttons(
+    house: Running, change: dict[str, bool]
+) -> None:
+    offer(house, channel="#support-review", policy=Policy(approvers=("@finance-managers",)))
+    await asked(house)
+    before = house.slack.state.users[MAYA]
+    house.slack.state.set_user(replace(before, **change))
+    await house.pass_time(timedelta(minutes=61))
+    await Clock(house.house).upkeep()
+    await tick(house)
+
+    (left,), (stayed,) = house.slack.messages(MAYA), house.slack.messages(FINN)
+    assert not has_buttons(left)
+    assert has_buttons(stayed)
+
+    house.slack.state.set_user(before)
+    await house.pass_time(timedelta(minutes=16))
+    await Clock(house.house).upkeep()
+    await tick(house)
+    assert has_buttons(house.slack.messages(MAYA)[0])
+
+
 async def test_whom_a_revised_request_asks_no_more_has_a_copy_without_buttons(house: Running) -> None:
     offer(house, channel="#on-call", policy=Policy(approvers=(OKEY, CLEO, ROSA), self_approval=True))
     await asked(house)

@@ -8,7 +8,7 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.slack.workspace.directory import teams_of
+from bot.slack.workspace.people import teams_of
 
 Json = dict[str, Any]
 

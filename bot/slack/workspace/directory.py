@@ -18,12 +18,17 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.approvals.policy import is_user
 from bot.approvals.standing import STALE_AFTER
-from bot.facts import audience, homes
+from bot.facts import audience
 from bot.slack.workspace.channels import CHANNEL_KEPT, Channels
 from bot.slack.workspace.failures import code_of
+from bot.slack.workspace.people import gone, judge_anew, keep
 
 LOOK_UP_SECONDS = 1.0
 """What a click may wait for Slack to say who somebody is, out of the three seconds that it has."""
+
+KNOWN_FOR = timedelta(hours=1)
+"""How long one who may decide is believed still to be someone who may, before their copy is judged again:
+a click is judged by less, and each look-up is a call to Slack, which allows about a hundred a minute."""
 
 ASK_AGAIN_SECONDS = 60.0
 ASK_AGAIN = timedelta(seconds=ASK_AGAIN_SECONDS)
@@ -33,7 +38,6 @@ MOST_AT_ONCE = 20
 """Earlier voters whom one click looks up: they share its second, and the listeners' connections."""
 
 GONE = ("user_not_found", "user_not_visible")
-GUESTS = ("is_restricted", "is_ultra_restricted")
 
 Unreachable = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError)
 """How a call to Slack fails."""
@@ -45,7 +49,7 @@ class Audience:
 
     `outside` are not in the card's channel; nobody, where Slack would not say who is. `unknown` are names of
     groups that do not exist. `barred` are those who never may, as far as that was looked up; `unseen` those
-    who were not looked up, or were found barred too long ago.
+    who were not looked up lately.
     """
 
     people: frozenset[str]
@@ -106,22 +110,12 @@ class Directory:
             if code_of(error) in GONE:
                 await self._gone(user)
             raise
-        profile = {
-            "team_id": said.get("team_id"),
-            "name": said.get("real_name") or (said.get("profile") or {}).get("real_name") or said.get("name"),
-            "is_bot": bool(said.get("is_bot") or user == "USLACKBOT"),
-            "is_guest": any(said.get(kind) for kind in GUESTS) or bool(said.get("is_stranger")),
-            "is_deactivated": bool(said.get("deleted")),
-            "tz": said.get("tz"),
-        }
-        about = {"user": user, "profile": Jsonb(profile), "teams": teams_of(said)}
         async with self._pool.connection() as conn:
-            row = await (await conn.execute(_KEEP_PERSON, about)).fetchone()
-        return dict(row["profile"]) if row else profile
+            return await keep(conn, user, said)
 
     async def _gone(self, user: str) -> None:
         async with self._pool.connection() as conn:
-            await conn.execute(_GONE, {"user": user})
+            await gone(conn, user)
 
     async def begin(self) -> None:
         """Know the groups before the first card mentions one; where Slack does not answer, later."""
@@ -148,9 +142,7 @@ class Directory:
             ]
             async with self._pool.connection() as conn, conn.transaction():
                 changed = await (await conn.execute(_KEEP_GROUPS, {"rows": Jsonb(rows)})).fetchall()
-                if moved := [row["member"] for row in changed if row["member"]]:
-                    await audience.regrouped(conn, moved)
-                    await homes.regrouped(conn, moved)
+                await judge_anew(conn, [row["member"] for row in changed if row["member"]])
                 if handles_moved := [row["called"] for row in changed if row["called"]]:
                     await audience.renamed(conn, handles_moved)
 
@@ -184,6 +176,7 @@ class Directory:
             "channel": channel_id,
             "kept": CHANNEL_KEPT,
             "stale": STALE_AFTER,
+            "known_for": KNOWN_FOR,
         }
         async with self._pool.connection() as conn:
             found = await conn.execute(_AUDIENCE, wanted)
@@ -191,15 +184,6 @@ class Directory:
         if row is None:
             raise LookupError(channel_id)
         return row
-
-
-def teams_of(said: Mapping[str, Any]) -> list[str]:
-    """Return the workspaces that somebody belongs to, of what users.info says of them.
-
-    Who is in several of an organization has no `team_id`, or any one of them (looker/lookerbot#184).
-    """
-    teams = (said.get("enterprise_user") or {}).get("teams") or said.get("teams") or ()
-    return [str(team) for team in (said.get("team_id"), *teams) if team]
 
 
 async def handles(conn: Any) -> Mapping[str, str]:
@@ -226,38 +210,20 @@ select not exists (select 1 from people where user_id = %(user)s
              limit %(most)s) as voters
 """
 
-_KEEP_PERSON = """
-insert into people
-select %(user)s,
-       %(profile)s || case when s.team_id = any(%(teams)s::text[])
-                           then jsonb_build_object('team_id', s.team_id) else '{}' end,
-       signoff_now()
-from slack_workspace s
-on conflict (user_id) do update set profile = excluded.profile, fetched_at = excluded.fetched_at
-returning profile
-"""
-
-_GONE = """
-update people set profile = profile || '{"is_deactivated": true}', fetched_at = signoff_now()
-where user_id = %(user)s
-"""
-
 _AUDIENCE = """
 with joined as (
     select array_agg(member) as members from user_groups g, unnest(g.members) as member
     where g.group_id = any(%(groups)s) or '@' || g.handle = any(%(groups)s)
 ), known as (
     select p.user_id, p.fetched_at,
-           p.profile ->> 'team_id' is distinct from s.team_id
-           or (p.profile -> 'is_guest')::boolean or (p.profile -> 'is_bot')::boolean
-           or (p.profile -> 'is_deactivated')::boolean as barred
+           signoff_barred(p.profile, s.team_id) as barred
     from people p, slack_workspace s
     where p.user_id = any(array_cat(%(users)s::text[], (select members from joined)))
 )
 select (select members from joined) as people,
        (select array_agg(user_id) from known where barred) as barred,
        (select array_agg(user_id) from known
-        where not barred or signoff_now() - fetched_at < %(stale)s) as seen,
+        where signoff_now() - fetched_at < case when barred then %(stale)s else %(known_for)s end) as seen,
        (select array_agg(asked.named) from unnest(%(groups)s::text[]) as asked (named)
         where not exists (select 1 from user_groups g
                           where asked.named in (g.group_id, '@' || g.handle))) as unknown,
