@@ -17,6 +17,7 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.datetime import TimestamptzLoader
 from psycopg_pool import AsyncConnectionPool
+from psycopg_pool.pool_async import ReturnConnection
 
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
 Limits = dict[str, float]
@@ -64,6 +65,20 @@ class _Lent(AsyncConnection[DictRow]):
             if outermost and self.limits:
                 await _set(self, _in_postgres_words(self.limits), local=True)
             yield transaction
+
+
+class _Kept(Pool):
+    """Loses no connection to whoever is cancelled just as they return theirs, as one with a deadline may be.
+
+    Psycopg's own then has one less for good, until there is none, and everybody waits in vain.
+    """
+
+    async def _putconn(self, conn: AsyncConnection[DictRow], from_getconn: bool) -> None:
+        try:
+            await super()._putconn(conn, from_getconn)
+        except asyncio.CancelledError:
+            self.run_task(ReturnConnection(self, conn, from_getconn))
+            raise
 
 
 class _InUtc(TimestamptzLoader):
@@ -121,7 +136,7 @@ def _pool(
     connecting = {**_CONNECTING, "row_factory": dict_row, "application_name": f"signoff {name}"}
     # The same few statements run over and over on it: each is prepared once, and planned once.
     connecting["prepare_threshold"] = None if pooled else 1
-    made: Pool = AsyncConnectionPool(
+    made: Pool = _Kept(
         dsn,
         connection_class=_Lent if pooled else AsyncConnection,
         name=name,

@@ -94,6 +94,24 @@ async def test_whoever_waits_gets_a_connection_soon_after_an_outage_longer_than_
         assert await waiting == {"one": 1}
 
 
+async def test_whoever_is_cancelled_as_they_return_a_connection_does_not_take_it_along(database):
+    async with queue_pool(database, max_size=1) as pool:
+
+        async def cut_off():
+            async with pool.connection():
+                await pool._lock.acquire()  # as somebody else does, who is just given theirs
+
+        returning = asyncio.create_task(cut_off())
+        while not (pool._lock.locked() and pool._lock._waiters):  # noqa: ASYNC110  it tells nobody
+            await asyncio.sleep(0)
+        returning.cancel()
+        await asyncio.wait({returning})
+        pool._lock.release()
+
+        async with pool.connection(timeout=2):
+            pass
+
+
 async def test_a_person_is_not_kept_waiting_for_a_connection(database):
     async with (
         listeners_pool(database, max_size=2) as pool,
