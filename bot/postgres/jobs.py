@@ -78,6 +78,14 @@ class Jobs(JobManager):
                 await super().listen_for_jobs(on_notification=on_notification, queues=queues)
             await asyncio.sleep(LISTEN_AGAIN_SECONDS)
 
+    async def update_heartbeat(self, worker_id: int) -> None:
+        """Say that a worker lives; where the database is away, the next beat does.
+
+        Procrastinate's worker would give no more of them, and pass for dead while it works on.
+        """
+        with suppress(ConnectorException):
+            await super().update_heartbeat(worker_id)
+
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
         """End a job that its worker has run; one that was taken over meanwhile is ended already.
 

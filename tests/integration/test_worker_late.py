@@ -125,3 +125,23 @@ async def test_a_worker_hears_of_jobs_again_once_its_database_is_back(
 
     assert heard.is_set()
     ear.cancel()
+
+
+async def test_a_worker_whose_beat_failed_once_beats_on(it: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    connector, stop, beats = it.queue.app.connector, asyncio.Event(), []
+    execute = connector.execute_query_async
+
+    async def away_at_first(query: Any, **arguments: Any) -> None:
+        if "update_heartbeat" in query:
+            beats.append(arguments["worker_id"])
+            if len(beats) == 1:
+                raise ConnectorException
+            stop.set()
+        await execute(query, **arguments)
+
+    monkeypatch.setattr(connector, "execute_query_async", away_at_first)
+    monkeypatch.setattr(worker, "HEARTBEAT_SECONDS", 0)
+    async with asyncio.timeout(10):
+        await Worker(it.queue, it.engine.advance, it.engine.advance).run(stop, concurrency=1)
+    assert len(beats) > 1
+    assert len(set(beats)) == 1
