@@ -17,11 +17,11 @@ from bot.approvals.state import Misfit
 from bot.approvals.states import THREAD_ENDED
 from bot.approvals.workflow import Workflow
 from bot.engine.catalog import Catalog, Entry
-from bot.engine.graph import GraphRun, NodeRaised
+from bot.engine.graph import GraphRun
 from bot.engine.guarded import GuardedRun
 from bot.engine.ledger import Ledger
 from bot.engine.plan import Begin, Drive, Finish, Move, Orphan, Send, Snapshot, Step, Wait
-from bot.engine.raised import line
+from bot.engine.raised import NodeRaised, line
 from bot.engine.saver import ThreadSaver
 from bot.facts.threads import NoSuchThread
 from bot.postgres.errands import Errands

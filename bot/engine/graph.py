@@ -23,7 +23,7 @@ from bot.approvals.state import Older
 from bot.engine import kept
 from bot.engine.handlers import INTERRUPT
 from bot.engine.plan import Snapshot, StoppedSilently
-from bot.engine.raised import is_cancelled
+from bot.engine.raised import NodeRaised, is_cancelled
 from bot.engine.refused import Refused
 from bot.engine.stepping import steps_into
 from bot.engine.stops import Write
@@ -37,14 +37,6 @@ STRICT_RESUME = "__pregel_strict_resume"
 """LangGraph's private switch that makes it refuse an id that is not pending (contract-tested)."""
 
 _INTERRUPT_ID = re.compile(r"[0-9a-f]{32}")
-
-
-class NodeRaised(Exception):
-    """A node raised, and the thread's connection is still good: it is the workflow's error, `error`."""
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(str(error))
-        self.error = error
 
 
 class GraphRun:

@@ -23,6 +23,7 @@ from bot.engine import kept
 from bot.engine.graph import GraphRun, has_id
 from bot.engine.journey import Departure
 from bot.engine.plan import Snapshot, StoppedSilently
+from bot.engine.raised import declared
 from bot.engine.spoken import spoken
 from bot.engine.stepping import EVERY, stepping, steps_into
 from bot.engine.stops import ACTED, PASSED, Raised, Stop, asked, interrupt_id
@@ -68,7 +69,8 @@ class GuardedRun(GraphRun):
         state = await kept.read(self._graph, self._config, subgraphs=True)
         snapshot = await self._snapshot(state)
         stops = [stop async for stop in self._stops(state)]
-        found = [Pause.asking(stop.interrupt_id, asked(stop, self._workflow)) for stop in stops]
+        with declared():
+            found = [Pause.asking(stop.interrupt_id, asked(stop, self._workflow)) for stop in stops]
         self._stood = frozenset(stop.interrupt_id for stop in stops if stop.raised is None)
         return replace(
             snapshot,

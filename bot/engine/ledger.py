@@ -34,7 +34,7 @@ from bot.engine.plan import (
     follow,
     next_move,
 )
-from bot.engine.raised import gives_up, line, trace
+from bot.engine.raised import declared, gives_up, line, trace
 from bot.engine.result import as_result
 from bot.engine.thread_row import RECOVERED, ThreadRow
 from bot.engine.unsettled import Unsettled, mark_applied, unsettled
@@ -93,7 +93,8 @@ class Ledger:
                 return Finish()
             approvals = await self._follow_pauses(recorded, snapshot, rows, workflow)
             try:
-                move = fitted(next_move(snapshot, approvals), snapshot, workflow, approvals)
+                with declared():
+                    move = fitted(next_move(snapshot, approvals), snapshot, workflow, approvals)
             except Misfit as misfit:
                 await hold_misfit(recorded, self.row, rows, str(misfit))
                 return Wait()
@@ -230,7 +231,8 @@ class Ledger:
         self, recorded: Fact, step: Step, snapshot: Snapshot, rows: Unsettled, workflow: Workflow
     ) -> Move:
         """Write the mark before the state is changed and the graph run past its breakpoints; or end there."""
-        said = writes(step, snapshot, workflow)
+        with declared():
+            said = writes(step, snapshot, workflow)
         if isinstance(said, End):
             await stop(recorded, self.row, rows, "cancelled", said.reason)
             return Finish()

@@ -6,9 +6,12 @@ import asyncio
 import random
 import re
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from langgraph.errors import is_invalid_resume
+from psycopg import OperationalError
 from pydantic import ValidationError
 
 from bot.approvals.errors import SignoffError
@@ -18,6 +21,23 @@ from bot.logs import masked
 LONGEST_BACKOFF = timedelta(minutes=5)
 
 _QUOTED = re.compile(r", input_value=.*, input_type=")
+
+
+class NodeRaised(Exception):
+    """The workflow's own code raised, and the thread's connection is still good: it is its error, `error`."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@contextmanager
+def declared() -> Iterator[None]:
+    """Run functions that a workflow declares: where a database of its own goes away, it is not ours."""
+    try:
+        yield
+    except OperationalError as error:
+        raise NodeRaised(error) from error
 
 
 def backoff(attempts: int) -> timedelta:

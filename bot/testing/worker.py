@@ -13,9 +13,10 @@ from bot.approvals.state import Misfit
 from bot.approvals.states import THREAD_ENDED
 from bot.engine.advance import graph_run, run_to_rest
 from bot.engine.catalog import Entry
-from bot.engine.graph import GraphRun, NodeRaised
+from bot.engine.graph import GraphRun
 from bot.engine.kept import by_field
 from bot.engine.plan import Snapshot
+from bot.engine.raised import NodeRaised
 from bot.testing.rows import Rows
 
 

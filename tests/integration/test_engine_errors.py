@@ -8,12 +8,14 @@ from datetime import timedelta
 from typing import Annotated, Any, TypedDict
 
 import psycopg
+import pytest
 from fixtures_engine import bench, chain, flow, side_by_side
 from langgraph.graph import START, StateGraph
 from langgraph.types import interrupt
 from psycopg_pool import PoolTimeout
+from pydantic import AfterValidator, BaseModel
 
-from bot.approvals import ApprovalRequest, ask
+from bot.approvals import ApprovalRequest, Breakpoints, ask
 from bot.engine import ledger
 
 LATER = timedelta(minutes=6)
@@ -372,5 +374,39 @@ async def test_what_a_context_raises_counts_as_the_workflows_error_whatever_it_i
 
     async with bench(database, flow(chain(State, node), context=context, retries=0)) as it:
         thread_id = await it.run()
+        thread = await it.thread(thread_id)
+        assert (thread.status, thread.error) == ("failed", "OperationalError: their database is away")
+
+
+def unheard(_):
+    raise psycopg.OperationalError("their database is away")
+
+
+class Wary(BaseModel):
+    log: Annotated[list[Any], AfterValidator(unheard)]
+
+
+GUARDED = {"interrupt_before": ["pay"]}
+
+
+@pytest.mark.parametrize(
+    ("guards", "declared"),
+    [
+        ({}, {"state": Wary}),
+        (GUARDED, {"breakpoints": Breakpoints(answered=unheard)}),
+        (GUARDED, {"breakpoints": Breakpoints(show=unheard)}),
+    ],
+)
+async def test_what_a_declared_function_raises_counts_as_the_workflows_error_whatever_it_is(
+    database, guards, declared
+):
+    def pay(state):
+        return {"log": [interrupt("pay?") if not guards else "paid"]}
+
+    graph = chain(State, pay).compile(**guards)
+    async with bench(database, flow(graph, retries=0, **declared)) as it:
+        thread_id = await it.run()
+        for approval in await it.approvals(thread_id, "pending"):
+            await it.answer(approval)
         thread = await it.thread(thread_id)
         assert (thread.status, thread.error) == ("failed", "OperationalError: their database is away")
