@@ -14,6 +14,7 @@ from bot.approvals.errors import SignoffError
 from bot.approvals.states import Autonomy
 from bot.approvals.workflow import Workflow
 from bot.engine.catalog import Catalog
+from bot.engine.raised import line
 from bot.facts.threads import Start
 
 DEEPEST = 100
@@ -103,6 +104,8 @@ def check(workflow: Workflow, given: Any) -> None:
                 for each in error.errors(include_url=False, include_context=False, include_input=False)
             )
         ) from None
+    except Exception as error:  # a validator of the workflow's own may raise anything
+        raise BadInput((("", f"the workflow's input model raised {line(error)}"),)) from error
 
 
 def _unstorable(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from langgraph.func import entrypoint
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send, interrupt
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from bot.approvals import ApprovalRequest, Breakpoints, Fallback, Option, Policy, Sla, Workflow, ask
 from bot.intake import BadInput
@@ -400,6 +400,14 @@ def test_a_node_that_runs_out_of_time_after_its_answer_is_tried_as_often_as_any_
     run.approve()
 
     assert (run.status, len(ran)) == ("failed", 2)
+
+
+def test_an_input_that_its_models_own_validator_raises_over_starts_nothing(signoff):
+    class Claim(BaseModel):
+        currency: Annotated[str, AfterValidator({"EUR": "euro"}.__getitem__)]
+
+    with pytest.raises(BadInput, match="the workflow's input model raised KeyError: 'XXX'"):
+        signoff.start(paying(input=Claim), {"currency": "XXX"})
 
 
 def test_an_input_that_does_not_fit_starts_nothing(signoff):
