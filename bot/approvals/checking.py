@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from fractions import Fraction
 from functools import lru_cache
 from itertools import islice
+from math import inf
+from time import thread_time
 from typing import Annotated, Any
 
 from jsonschema import Draft202012Validator
@@ -22,6 +25,12 @@ from bot.approvals.formats import format_checker
 
 _STEPS = 20_000
 """Keywords that one check may apply: ends what references make exponential, in well under a second."""
+
+_SECONDS = 0.5
+"""Of its thread's own time that one check of a value may take: some patterns take longer to read than a
+thousand keywords to apply. The one at hand is finished first, which takes no longer than that again."""
+
+_UNTIL: ContextVar[float] = ContextVar("until", default=inf)
 
 _MOST_ERRORS = 50
 _LONGEST_PATTERN = 1_000
@@ -46,8 +55,10 @@ def misfits(schema: dict[str, Any], value: Any) -> list[ValidationError]:
     hours. What that engine does not know (look-around, back-references), and patterns or texts too long for
     it, are left to the workflow's own model.
     """
+    until = _UNTIL.set(inf)
     try:
         Draft202012Validator.check_schema(schema)
+        _UNTIL.set(thread_time() + _SECONDS)
         validator = _counted(schema)(schema, registry=Registry(), format_checker=format_checker())
         return list(islice(validator.iter_errors(value), _MOST_ERRORS))
     except _TooCostly as error:
@@ -58,6 +69,13 @@ def misfits(schema: dict[str, Any], value: Any) -> list[ValidationError]:
         raise Uncheckable("points at something that is not in it") from error
     except (SchemaError, UnknownType, ValueError) as error:
         raise Uncheckable("is not a valid JSON Schema") from error
+    finally:
+        _UNTIL.reset(until)
+
+
+def _in_time() -> None:
+    if thread_time() > _UNTIL.get():
+        raise _TooCostly
 
 
 def _counted(schema: dict[str, Any]) -> type[Validator]:
@@ -68,6 +86,7 @@ def _counted(schema: dict[str, Any]) -> type[Validator]:
         def check(validator: Any, value: Any, instance: Any, schema: Any) -> Found:
             if next(steps, None) is None:
                 raise _TooCostly
+            _in_time()
             yield from keyword(validator, value, instance, schema) or ()
 
         return check
@@ -108,7 +127,37 @@ def _multiple_of(validator: Any, step: Any, instance: Any, _schema: Any) -> Foun
         yield ValidationError("is no multiple")
 
 
+def _enum(_validator: Any, offered: Any, instance: Any, _schema: Any) -> Found:
+    wanted = _hashed(instance)
+    for one in offered:
+        _in_time()
+        if _hashed(one) == wanted:
+            return
+    yield ValidationError(f"{instance!r} is not one of {offered!r}")
+
+
+def _unique_items(validator: Any, wanted: Any, instance: Any, _schema: Any) -> Found:
+    """Compare by hash: pair by pair, a list as long as a payload may be took minutes."""
+    if wanted and validator.is_type(instance, "array") and len(set(map(_hashed, instance))) < len(instance):
+        yield ValidationError(f"{instance!r} has non-unique elements")
+
+
+def _hashed(value: Any) -> Any:
+    """Return what is equal where JSON Schema calls values equal: 1 and 1.0, but not 1 and true."""
+    match value:
+        case bool():
+            return "bool", value
+        case list():
+            return "list", tuple(map(_hashed, value))
+        case dict():
+            return "dict", frozenset((key, _hashed(item)) for key, item in value.items())
+        case _:
+            return value
+
+
 _OWN: dict[str, Keyword] = {
+    "enum": _enum,
+    "uniqueItems": _unique_items,
     "pattern": _pattern,
     "patternProperties": _pattern_properties,
     "additionalProperties": _additional_properties,
@@ -118,6 +167,7 @@ _OWN: dict[str, Keyword] = {
 
 def _matches(pattern: str, text: str) -> bool | None:
     """Search the text in linear time; None where the pattern cannot be run so."""
+    _in_time()
     short = len(pattern) <= _LONGEST_PATTERN and len(text) <= _LONGEST_MATCHED
     matcher = _matcher(pattern) if short else None
     if matcher is None:
@@ -129,7 +179,7 @@ def _matches(pattern: str, text: str) -> bool | None:
     return True
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)  # one may take megabytes
 def _matcher(pattern: str) -> TypeAdapter[str] | None:
     # Older pydantic guards a Decimal's pattern with this look-ahead; numbers are read before they get here.
     without_guard = pattern.replace("(?!^[-+.]*$)", "")

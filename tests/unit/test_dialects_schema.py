@@ -8,6 +8,8 @@ import pytest
 from deciding import answer, decided, timed_out
 from pydantic import BaseModel, Field
 
+from bot.approvals import checking
+from bot.approvals.checking import Uncheckable, misfits
 from bot.approvals.dialects import End, Resume, read
 from bot.approvals.errors import BadAnswer, BadRequest
 from bot.slack.form import Errors, Filled, form
@@ -208,3 +210,28 @@ def test_references_that_multiply_are_given_up():
 def test_a_schema_too_large_to_keep_is_refused():
     with pytest.raises(BadRequest, match="bytes"):
         read("?", {"type": "object", "properties": {"a": {"description": "x" * 600_000}}})
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"patternProperties": {rf"\w{{60}}{n}": {} for n in range(200)}}, {"a": "x"}),
+        ({"allOf": [{"pattern": rf"\w{{60}}{n}"} for n in range(200)]}, "x"),
+        ({"items": {"enum": [{"x": n} for n in range(5_000)]}}, [{"x": -1}] * 5_000),
+    ],
+)
+def test_a_schema_that_is_short_and_costs_much_is_given_up_in_time(monkeypatch, schema, value):
+    monkeypatch.setattr(checking, "_SECONDS", 0.05)
+
+    with pytest.raises(Uncheckable, match="takes too long"):
+        misfits(schema, value)
+
+
+def test_the_items_of_a_long_list_are_told_apart_as_json_schema_does():
+    unique = {"uniqueItems": True}
+
+    assert misfits(unique, [*({"a": n} for n in range(10_000)), 1, True, "1", [1], {"1": 1}]) == []
+    for twice in ([1, 1.0], [{"a": [1]}, {"a": [1.0]}], [None, None]):
+        assert [error.message for error in misfits(unique, twice)] == [f"{twice!r} has non-unique elements"]
+    assert misfits({"enum": [True, {"a": 1}]}, {"a": 1.0}) == []
+    assert len(misfits({"enum": [True]}, 1)) == 1
