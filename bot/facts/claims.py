@@ -169,9 +169,8 @@ left join messages card on card.message_id = coalesce(
     (select d.message_id from messages d
      where c.kind = 'stray' and d.approval_id = c.approval_id and d.kind = 'direct_card'
        and d.channel_id = c.target limit 1),
-    (select 'card:' || n.approval_id from approvals n
-     where c.kind = 'told' and a.status = 'superseded' and n.status <> 'superseded'
-       and n.thread_id = a.thread_id and n.interrupt_id = a.interrupt_id),
+    (select 'card:' || i.instead from asked_instead i
+     where c.kind = 'told' and i.approval_id = c.approval_id),
     'card:' || c.approval_id, c.body ->> 'first')
 join messages seen on seen.message_id = c.message_id
 """

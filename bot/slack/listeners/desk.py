@@ -17,7 +17,6 @@ from bot import metrics
 from bot.approvals.standing import STALE_AFTER
 from bot.facts import homes
 from bot.facts.correcting import correct
-from bot.facts.messages import card_id
 from bot.facts.votes import (
     Case,
     Click,
@@ -210,13 +209,7 @@ async def _mentions(
 
 async def _card_now(conn: AsyncConnection[Any], approval: Approval) -> str | None:
     """Return the permalink of the card that asks now; None before that is posted."""
-    about = {
-        "superseded": approval.status == "superseded",
-        "thread": approval.thread_id,
-        "interrupt": approval.interrupt_id,
-        "card": card_id(approval.approval_id),
-    }
-    found = await conn.execute(_PLACE, about)
+    found = await conn.execute(_PLACE, {"id": approval.approval_id})
     row = await found.fetchone()
     return permalink(row["url"], row["channel_id"], row["ts"]) if row and row["ts"] and row["url"] else None
 
@@ -235,9 +228,6 @@ where p.user_id = %(user)s and signoff_now() - p.fetched_at < %(kept)s
 """
 
 _PLACE = """
-select w.url, m.channel_id, m.ts from slack_workspace w left join messages m on m.message_id = coalesce(
-    (select 'card:' || n.approval_id from approvals n
-     where %(superseded)s and n.thread_id = %(thread)s and n.interrupt_id = %(interrupt)s
-       and n.status <> 'superseded'),
-    %(card)s)
+select w.url, m.channel_id, m.ts from slack_workspace w left join messages m on m.message_id =
+    'card:' || coalesce((select instead from asked_instead where approval_id = %(id)s), %(id)s)
 """
