@@ -223,13 +223,17 @@ where message_id = %(id)s and lease = %(lease)s and (select count(*) from delive
 returning wanted > drawn as again
 """
 
-# Copies in direct conversations lead to the channel's card, and stray ones to whichever is live beside them.
+# Stray copies lead to whichever is live beside them; copies in direct conversations, and what people and ops
+# were told, to the channel's card, as does word of what that was asked instead of.
 _LEADING = """
 with asked as (select from approvals where approval_id = %(id)s for no key update)
 select message_id from messages
 where approval_id = %(id)s and (select count(*) from asked) > 0
-  and (kind = 'direct_card' and %(kind)s = 'card'
+  and (kind in ('direct_card', 'told', 'ops') and %(kind)s = 'card'
        or kind = 'stray' and not coalesce((body -> 'gone')::boolean, false))
+union all
+select m.message_id from messages m join asked_instead i using (approval_id)
+where i.instead = %(id)s and m.kind = 'told' and %(kind)s = 'card'
 """
 
 _DONE = """

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from asking import asked, calls, offer, refuse, retried, tick, told_ops, wait_out
-from fixtures_house import CLEO, DANA, FINANCE, FINN, GWEN, MAYA, OKEY, OTTO, ROSA, SUPPORT, Running
+from fixtures_house import CLEO, DANA, FINANCE, FINN, GWEN, MAYA, OKEY, OPS, OTTO, ROSA, SUPPORT, Running
 
 from bot.approvals import Policy, Sla
 from bot.clock import Clock
@@ -182,6 +182,12 @@ async def test_a_quorum_that_cannot_be_reached_is_reported_when_it_is_met(house:
 
     (told,) = told_ops(house)
     assert "needs 2 approval(s), and only 1 may give one" in told
+
+    house.slack.delete_message(FINANCE, house.card(FINANCE)["ts"])
+    await house.execute("update messages set wanted = wanted + 1 where kind = 'card'")
+    await retried(house)
+    (told,) = house.slack.messages(OPS)
+    assert f"/p{house.card(FINANCE)['ts'].replace('.', '')}|The card>" in str(told["blocks"])
 
 
 async def test_a_quorum_that_a_deactivated_voter_leaves_out_of_reach_is_reported(house: Running) -> None:

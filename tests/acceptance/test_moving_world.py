@@ -9,6 +9,7 @@ from typing import Any
 
 import moving_world
 import pytest
+from asking import retried
 from fixtures_house import FINANCE, MAYA, OTTO, ROSA, Row, Running, running_house
 
 DEPLOY, ANNOUNCE = "Deploy the shop?", "Announce it?"
@@ -83,6 +84,12 @@ async def test_a_commit_that_changed_after_the_approval_is_asked_about_again_and
     (instead,) = house.slack.views(ROSA)
     assert f"/p{new}|a new card> asks about it" in words(instead)
     assert "too early" in words(instead)
+
+    house.slack.delete_message(FINANCE, card(house, DEPLOY)["ts"])
+    await house.execute("update messages set wanted = wanted + 1 where kind = 'card' and drawn > 0")
+    await retried(house)
+    assert card(house, DEPLOY)["ts"].replace(".", "") != new
+    assert f"/p{card(house, DEPLOY)['ts'].replace('.', '')}|The card>" in words(house.slack.messages(MAYA))
 
     await reject(house, DEPLOY)
     moving_world.world["head"] = "f00d"
