@@ -212,6 +212,14 @@ def test_a_name_that_is_not_shown_as_it_is_has_its_button_too(name: str, value: 
     assert not edits(changes({"same": 1}, {"same": 1, name: value})).whole
 
 
+@pytest.mark.parametrize("where", [lambda text: text, lambda text: {"Words": text}])
+@pytest.mark.parametrize("hidden", ["pay\u202eno", "\t" * 200])
+def test_prose_that_is_not_shown_as_it_is_has_its_button_though_it_fits(where: Any, hidden: str) -> None:
+    prose = "word " * 50
+    assert proposal(where(prose), 500).whole
+    assert not proposal(where(prose + hidden + "."), 500).whole
+
+
 def told(piece: Piece) -> str:
     return "|".join("".join(run["text"] for run in element["elements"]) for element in piece.elements)
 

@@ -97,6 +97,14 @@ def brief(text: str, limit: int) -> str:
     return cut(clean(head) + ("…" if len(head) < len(text) else ""), limit)
 
 
+def is_told(text: str, limit: int) -> bool:
+    """Whether `brief` tells all of a text: that it is not cut, and that nothing in it is hidden."""
+    if len(text) > limit:
+        return False
+    seen = clean(text)
+    return units(seen) <= limit and HIDDEN not in seen
+
+
 def unescaped(text: str) -> str:
     """Return what Slack's three entities stand for."""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bot.slack.blocks.rich import paragraph, preformatted, quote, words
-from bot.slack.blocks.text import Block, brief, count, units
+from bot.slack.blocks.text import Block, brief, count, is_told, units
 from bot.slack.blocks.values import Piece, as_said, facts, is_scalar, label, pretty
 from bot.slack.form import BETWEEN
 
@@ -34,7 +34,7 @@ def proposal(
         case dict():
             return _object([(names.get(key, key), item) for key, item in value.items()], limit, struck=struck)
         case str():
-            return Piece([paragraph(words(brief(value, limit), strike=struck))], units(value) <= limit)
+            return Piece([paragraph(words(brief(value, limit), strike=struck))], is_told(value, limit))
         case _:
             return _whole(value, limit)
 
@@ -59,7 +59,7 @@ def _object(parts: list[tuple[str, Any]], limit: int, *, struck: bool) -> Piece:
         whole = whole and called == name
         if isinstance(item, str):
             elements.append(quote(item, left, struck=struck))
-            whole = whole and units(item) <= left
+            whole = whole and is_told(item, left)
         else:
             piece = _whole(item, left)
             elements += piece.elements
