@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 
 import structlog
 from procrastinate.exceptions import ProcrastinateException
@@ -16,6 +17,7 @@ POLL_SECONDS = 0.5
 HEARTBEAT_SECONDS = 5.0
 STALLED_SECONDS = 15.0
 SHUTDOWN_SECONDS = 20.0
+RESTART_SECONDS = 1.0
 
 
 class Worker:
@@ -77,12 +79,5 @@ class Worker:
             except (ProcrastinateException, OSError) as error:
                 # What procrastinate raises says no more than that it is the database.
                 log.warning("worker_restarts", why=" ".join(str(error.__cause__ or error).split()))
-                await _pause(stop, 1.0)
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), RESTART_SECONDS)
