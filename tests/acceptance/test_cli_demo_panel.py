@@ -8,16 +8,8 @@ from psycopg import OperationalError
 
 from bot.clock import Clock
 from bot.demo.moves import HOME
-from bot.demo.panel import DemoPanel
 from bot.emulator.errors import CannotDo
-from workflows import effects, folders
-
-
-@pytest.fixture
-async def panel(house, tmp_path, monkeypatch) -> DemoPanel:
-    monkeypatch.setenv(folders.VARIABLE, str(tmp_path))
-    await asyncio.to_thread(effects.recorded)  # makes the ledger's table, as the demo does at its start
-    return DemoPanel(house.house.work, house.house.queue, house.slack.faults)
+from workflows import effects
 
 
 def lines(state: dict, title: str) -> list[str]:

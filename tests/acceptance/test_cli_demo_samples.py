@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from fixtures_house import CLEO, FINANCE, FINN, MAYA, OKEY, ONCALL, ROSA, SUPPOR
 from bot.demo.panel import DemoPanel
 from bot.demo.samples import SAMPLES, Sample
 from bot.demo.show import environment
-from workflows import effects, folders
+from workflows import folders
 from workflows.pull_requests.repository import Repository
 
 PLACES = {
@@ -22,13 +21,6 @@ PLACES = {
 }
 POLICY_DECIDES = {"lunch"}
 MOST_CARDS = 12
-
-
-@pytest.fixture
-async def panel(house: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DemoPanel:
-    monkeypatch.setenv(folders.VARIABLE, str(tmp_path))
-    await asyncio.to_thread(effects.recorded)  # makes the ledger's table, as the demo does at its start
-    return DemoPanel(house.house.work, house.house.queue, house.slack.faults)
 
 
 async def started(house: Running, panel: DemoPanel, sample: Sample) -> str:
