@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import structlog
@@ -88,7 +87,7 @@ class Ledger:
         async with self._fact(self._still_true(snapshot)) as (recorded, rows):
             self._journey.arrives(recorded, snapshot)
             if rows.cancel_reason is not None and not snapshot.finished:
-                await self._settle_applied(recorded, follow(snapshot, rows.approvals), rows.now)
+                await self._settle_taken(recorded, snapshot, rows)
                 await stop(recorded, self.row, rows, "cancelled", rows.cancel_reason)
                 return Finish()
             approvals = await self._follow_pauses(recorded, snapshot, rows, workflow)
@@ -133,17 +132,17 @@ class Ledger:
     ) -> None:
         """Something raised: keep the pauses of `snapshot`, then try again later or give up."""
         attempts = self.thread.attempts + 1
-        if gives_up(error, attempts, workflow.retries):
-            await self._fail(error)
-            return
         if snapshot is not None:
             await self._journey.compare(snapshot, workflow)
         async with self._fact() as (recorded, rows):
-            if rows.cancel_reason is not None:
-                await stop(recorded, self.row, rows, "cancelled", rows.cancel_reason)
-                return
             if snapshot is not None:
                 self._journey.arrives(recorded, snapshot)
+            if rows.cancel_reason is not None or gives_up(error, attempts, workflow.retries):
+                if snapshot is not None:
+                    await self._settle_taken(recorded, snapshot, rows)
+                await self._give_up(recorded, rows, error)
+                return
+            if snapshot is not None:
                 await self._follow_pauses(recorded, snapshot, rows, workflow)
             await self.row.tries_later(error, attempts)
             said = {"error": line(error), "attempt": attempts}
@@ -167,21 +166,18 @@ class Ledger:
         async with self._fact() as (recorded, rows):
             await hold_misfit(recorded, self.row, rows, problem)
 
-    async def _fail(self, error: BaseException) -> None:
-        """Give the thread up: its cards say so, and ops are told what to do."""
+    async def _give_up(self, recorded: Fact, rows: Unsettled, error: BaseException) -> None:
+        """End where it raised: its cards say so, and ops are told what to do."""
+        if rows.cancel_reason is not None:
+            await stop(recorded, self.row, rows, "cancelled", rows.cancel_reason)
+            return
         log.warning("thread_failed", thread_id=self.thread.thread_id, error=line(error))
-        async with self._fact() as (recorded, rows):
-            if rows.cancel_reason is not None:
-                await stop(recorded, self.row, rows, "cancelled", rows.cancel_reason)
-            else:
-                await stop(recorded, self.row, rows, "failed", line(error), trace(error))
+        await stop(recorded, self.row, rows, "failed", line(error), trace(error))
 
     async def _follow_pauses(
         self, recorded: Fact, snapshot: Snapshot, rows: Unsettled, workflow: Workflow
     ) -> tuple[Approval, ...]:
-        changes = follow(snapshot, rows.approvals)
-        self._journey.missed(recorded, snapshot, changes.applied)
-        await self._settle_applied(recorded, changes, rows.now)
+        changes = await self._settle_taken(recorded, snapshot, rows)
         for approval in changes.vanished:
             await orphan(recorded, self.row, approval, rows.now)
         for approval, pause in changes.revised:
@@ -207,12 +203,15 @@ class Ledger:
             return (await unsettled(self._conn, self.thread.thread_id)).approvals
         return tuple(a for a in rows.approvals if a not in changes.applied)
 
-    async def _settle_applied(self, recorded: Fact, changes: Changes, now: datetime) -> None:
-        """Write that the graph has gone on with these answers; their cards say so."""
+    async def _settle_taken(self, recorded: Fact, snapshot: Snapshot, rows: Unsettled) -> Changes:
+        """Write which answers the graph has gone on with: their cards say so. Returns what else to follow."""
+        changes = follow(snapshot, rows.approvals)
+        self._journey.missed(recorded, snapshot, changes.applied)
         if changes.applied:
-            await mark_applied(self._conn, changes.applied, now)
+            await mark_applied(self._conn, changes.applied, rows.now)
         for approval in changes.applied:
             recorded.redraw_cards(approval.approval_id)
+        return changes
 
     async def _send(self, recorded: Fact, send: Send, rows: Unsettled, workflow: Workflow) -> Move:
         """Write the mark that proves an answer was sent; or end where the answer must not be sent at all."""

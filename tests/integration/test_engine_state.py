@@ -238,3 +238,18 @@ async def test_a_circular_proposal_fails_its_thread_in_a_line_before_anybody_is_
 
         assert (thread.status, await it.approvals(thread_id)) == ("failed", [])
         assert thread.error.startswith("The proposal refers to itself: me is the whole of it again")
+
+
+async def test_a_run_that_fails_its_thread_loses_nothing_of_what_it_had_changed_and_taken(database):
+    def broken(state):
+        raise RuntimeError("down")
+
+    async with bench(database, flow(chain(State, draft, pay, broken), retries=0)) as it:
+        thread_id = await it.run()
+        await it.answer((await it.pending(thread_id))["pay?"])
+
+        assert (await it.thread(thread_id)).status == "failed"
+        (told,) = await resumed(it, thread_id)
+        assert [change["path"] for change in told] == ["log", "amount"]
+        (approval,) = await it.approvals(thread_id)
+        assert approval.applied_at is not None
