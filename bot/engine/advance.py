@@ -111,7 +111,7 @@ class Engine:
         except OperationalError:
             raise  # the database went away, and the lock with it: the next run continues from the checkpoint
         except Exception as error:  # noqa: BLE001  a stored state, or a declared reply, may raise anything
-            await ledger.raised(error, entry.workflow)
+            await ledger.raised(error, entry.workflow, await _readable(graph), asks=False)
 
 
 def graph_run(entry: Entry, saver: BaseCheckpointSaver[Any], thread: Thread, **how: Any) -> GraphRun:

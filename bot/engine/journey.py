@@ -75,7 +75,7 @@ class Journey:
 
     def arrives(self, recorded: Fact, snapshot: Snapshot) -> None:
         """Keep what the run since the last move has changed; one that took an answer always says so."""
-        departed, self._departed = self._departed, None
+        departed = self._departed  # kept until the next one: what is recorded here may be rolled back
         if departed is None:
             return
         asking = {pause.interrupt_id for pause in snapshot.pauses}

@@ -128,22 +128,26 @@ class Ledger:
         return move
 
     async def raised(
-        self, error: BaseException, workflow: Workflow, snapshot: Snapshot | None = None
+        self, error: BaseException, workflow: Workflow, snapshot: Snapshot | None, *, asks: bool = True
     ) -> None:
-        """Something raised: keep the pauses of `snapshot`, then try again later or give up."""
+        """Something raised: keep how far `snapshot` had come, then try again later or give up.
+
+        Where its pauses are what cannot be dealt with, it `asks` nothing.
+        """
         attempts = self.thread.attempts + 1
         if snapshot is not None:
             await self._journey.compare(snapshot, workflow)
         async with self._fact() as (recorded, rows):
             if snapshot is not None:
                 self._journey.arrives(recorded, snapshot)
-            if rows.cancel_reason is not None or gives_up(error, attempts, workflow.retries):
-                if snapshot is not None:
-                    await self._settle_taken(recorded, snapshot, rows)
+            ends = rows.cancel_reason is not None or gives_up(error, attempts, workflow.retries)
+            if snapshot is not None and asks and not ends:
+                await self._follow_pauses(recorded, snapshot, rows, workflow)
+            elif snapshot is not None:
+                await self._settle_taken(recorded, snapshot, rows)
+            if ends:
                 await self._give_up(recorded, rows, error)
                 return
-            if snapshot is not None:
-                await self._follow_pauses(recorded, snapshot, rows, workflow)
             await self.row.tries_later(error, attempts)
             said = {"error": line(error), "attempt": attempts}
             recorded.audit(self.thread.thread_id, "thread.raised", "signoff", said)

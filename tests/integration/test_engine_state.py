@@ -12,7 +12,7 @@ import pytest
 from fixtures_engine import bench, chain, flow
 from langgraph.graph import START, StateGraph
 from langgraph.types import interrupt
-from pydantic import BaseModel, SecretStr
+from pydantic import AfterValidator, BaseModel, SecretStr
 
 from bot.approvals import ApprovalRequest, Workflow, ask
 from bot.commands.story import read, tell
@@ -249,6 +249,25 @@ async def test_a_run_that_fails_its_thread_loses_nothing_of_what_it_had_changed_
         await it.answer((await it.pending(thread_id))["pay?"])
 
         assert (await it.thread(thread_id)).status == "failed"
+        (told,) = await resumed(it, thread_id)
+        assert [change["path"] for change in told] == ["log", "amount"]
+        (approval,) = await it.approvals(thread_id)
+        assert approval.applied_at is not None
+
+
+class Rated(BaseModel):
+    amount: Annotated[str, AfterValidator({"10": "ten"}.__getitem__)]
+
+
+async def test_what_a_run_had_changed_and_taken_is_kept_where_its_state_cannot_be_checked(database):
+    def again(state):
+        return {"log": [ask(ApprovalRequest(title="a little?"), auto="small").verdict]}
+
+    async with bench(database, flow(chain(State, draft, pay, again), state=Rated, retries=0)) as it:
+        thread_id = await it.run()
+        await it.answer((await it.pending(thread_id))["pay?"])
+
+        assert (await it.thread(thread_id)).error == "KeyError: '20'"
         (told,) = await resumed(it, thread_id)
         assert [change["path"] for change in told] == ["log", "amount"]
         (approval,) = await it.approvals(thread_id)
