@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import aiohttp
 import structlog
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
@@ -22,6 +23,9 @@ from bot.slack.workspace.badge import Badge, ForeignTeam, TokenRefused
 log = structlog.get_logger("signoff.slack")
 
 PING_SECONDS = 5.0
+CONNECT_SECONDS = 10.0
+"""After so long without an answer a socket is given up that is being opened."""
+
 DRAIN_SECONDS = 3.0
 """What Slack gives a listener; none that is under way needs longer."""
 
@@ -99,7 +103,17 @@ def socket_handler(bolt: AsyncApp, app_token: str) -> Ear:
     """Return what hears Slack over a socket, by the same way out as the app's own calls."""
     handler = Ear(bolt, app_token, ping_interval=PING_SECONDS)
     handler.client.proxy = bolt.client.proxy
+    handler.client.aiohttp_client_session = _hurried(handler.client.aiohttp_client_session)
     return handler
+
+
+def _hurried(session: aiohttp.ClientSession) -> aiohttp.ClientSession:
+    """Return a session in this one's place that does not wait for an answer for five minutes."""
+    hurried = aiohttp.ClientSession(
+        connector=session.connector, timeout=aiohttp.ClientTimeout(total=CONNECT_SECONDS)
+    )
+    session.detach()
+    return hurried
 
 
 async def drained() -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from pydantic import SecretStr
+from slack_bolt.async_app import AsyncApp
 from slack_bolt.listener.asyncio_runner import AsyncioListenerRunner
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from starlette.applications import Starlette
@@ -23,7 +24,7 @@ from bot.roles import slack as roles_slack
 from bot.roles.child import keep_worker, worker_command
 from bot.roles.http import PortTaken, bound, serve
 from bot.roles.roles import NothingToListenTo, Reached, run
-from bot.roles.slack import drained
+from bot.roles.slack import drained, socket_handler
 from bot.settings import Settings
 
 # Says its pid to the socket that it is given, and lives for as long as its stdin does.
@@ -216,3 +217,24 @@ async def test_what_a_listener_does_after_its_ack_is_waited_for():
 def test_the_coroutines_that_are_waited_for_are_those_of_the_installed_libraries():
     assert AsyncBaseSocketModeClient.run_message_listeners.__name__ in roles_slack._UNDER_WAY
     assert "async def run_ack_function_asynchronously(" in inspect.getsource(AsyncioListenerRunner.run)
+
+
+async def test_a_socket_that_nobody_answers_while_it_is_opened_is_given_up_and_opened_again(monkeypatch):
+    tries = asyncio.Semaphore(0)
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tries.release()
+        await reader.read()
+        writer.close()
+
+    monkeypatch.setattr(roles_slack, "CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(roles_slack, "PING_SECONDS", 0.01)
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server, asyncio.timeout(10):
+        ear = socket_handler(AsyncApp(token="xoxb-", signing_secret="-"), "xapp-")
+        host, port = server.sockets[0].getsockname()
+        ear.client.wss_uri = f"ws://{host}:{port}"
+        connecting = asyncio.create_task(ear.connect_async())
+        for _ in range(2):
+            await tries.acquire()
+        connecting.cancel()
+        await ear.close_async()
