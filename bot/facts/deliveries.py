@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 
 from psycopg import AsyncConnection
 
@@ -34,27 +34,46 @@ async def drawn(conn: AsyncConnection[Any], queue: Queue, claimed: Claim, channe
     starts = message.kind == "card" and approval is not None and approval.delivered_at is None
     if starts and approval is not None:
         shown |= _started(approval, claimed.moment())
-        row = await (await conn.execute(_FIRST_DRAWN, shown)).fetchone()
+    statement = _FIRST_DRAWN if starts else _DRAWN
+    if claimed.unknown_since is not None or _is_posted_anew(message):
+        row = await _noted_with_others(conn, queue, claimed, statement, shown)
     else:
-        row = await (await conn.execute(_DRAWN, shown)).fetchone()
+        row = await (await conn.execute(statement, shown)).fetchone()
     if row is None:
         async with fact(conn, queue) as recorded:
             await strays.lost(recorded, claimed.message, channel_id, ts)
         return False
-    if claimed.unknown_since is not None:
-        async with fact(conn, queue) as recorded:
-            await strays.adopted(recorded, message, channel_id, ts)
-    if message.kind in WITH_BUTTONS and message.ts is None and message.drawn:
-        await _lead_here(conn, queue, message)
     return bool(row["again"])
 
 
-async def _lead_here(conn: AsyncConnection[Any], queue: Queue, message: Message) -> None:
-    """Draw again what leads to a card that was posted anew: it leads to where that was before."""
+async def _noted_with_others(
+    conn: AsyncConnection[Any],
+    queue: Queue,
+    claimed: Claim,
+    statement: LiteralString,
+    shown: dict[str, Any],
+) -> dict[str, Any] | None:
+    """Note it, and draw again what may mislead now, all or nothing: nobody would come back for the rest.
+
+    A post that was found may have been rewritten as a stray copy. What leads to a card that was posted anew
+    leads to where that was before.
+    """
+    message = claimed.message
     async with fact(conn, queue) as recorded:
-        found = await conn.execute(_LEADING, {"id": message.approval_id, "kind": message.kind})
-        for row in await found.fetchall():
-            recorded.redraw(row["message_id"])
+        await conn.execute(_ASKED, {"id": message.approval_id})
+        row = await (await conn.execute(statement, shown)).fetchone()
+        if row is not None and claimed.unknown_since is not None:
+            await strays.adopted(recorded, message, shown["channel"], shown["ts"])
+        if row is not None and _is_posted_anew(message):
+            found = await conn.execute(_LEADING, {"id": message.approval_id, "kind": message.kind})
+            for other in await found.fetchall():
+                recorded.redraw(other["message_id"])
+        return row
+
+
+def _is_posted_anew(message: Message) -> bool:
+    """Whether it is a card that was shown elsewhere before somebody deleted it."""
+    return message.kind in WITH_BUTTONS and message.ts is None and message.drawn > 0
 
 
 async def rewritten(conn: AsyncConnection[Any], queue: Queue, claimed: Claim) -> None:
@@ -223,14 +242,15 @@ where message_id = %(id)s and lease = %(lease)s and (select count(*) from delive
 returning wanted > drawn as again
 """
 
+# As everywhere, an approval is locked before its messages.
+_ASKED = "select from approvals where approval_id = %(id)s for no key update"
+
 # Stray copies lead to whichever is live beside them; copies in direct conversations, and what people and ops
 # were told, to the channel's card, as does word of what that was asked instead of.
 _LEADING = """
-with asked as (select from approvals where approval_id = %(id)s for no key update)
 select message_id from messages
-where approval_id = %(id)s and (select count(*) from asked) > 0
-  and (kind in ('direct_card', 'told', 'ops') and %(kind)s = 'card'
-       or kind = 'stray' and not coalesce((body -> 'gone')::boolean, false))
+where approval_id = %(id)s and (kind in ('direct_card', 'told', 'ops') and %(kind)s = 'card'
+                              or kind = 'stray' and not coalesce((body -> 'gone')::boolean, false))
 union all
 select m.message_id from messages m join asked_instead i using (approval_id)
 where i.instead = %(id)s and m.kind = 'told' and %(kind)s = 'card'

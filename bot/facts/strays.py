@@ -21,9 +21,11 @@ async def lost(recorded: Fact, message: Message, channel_id: str, ts: str) -> No
 
 
 async def adopted(recorded: Fact, message: Message, channel_id: str, ts: str) -> None:
-    """A post that was found again is the live one, whoever took it for a stray before."""
-    which = {"id": f"stray:{channel_id}:{ts}", "approval": message.approval_id}
-    found = await recorded.conn.execute(_NO_STRAY, which)
+    """A post that was found again is the live one, whoever took it for a stray before.
+
+    The caller holds the row of its approval, and its own.
+    """
+    found = await recorded.conn.execute(_NO_STRAY, {"id": f"stray:{channel_id}:{ts}"})
     if await found.fetchone() is not None:
         recorded.redraw(message.message_id)
 
@@ -42,10 +44,4 @@ select message_id from messages
 where channel_id = %(channel)s and ts = %(ts)s and kind <> 'stray' for update
 """
 
-# The count has the approval locked before its messages, as everywhere.
-_NO_STRAY = """
-with asked as (select from approvals where approval_id = %(approval)s for no key update)
-update messages set drawn = wanted, error = null
-where message_id = %(id)s and (select count(*) from asked) >= 0
-returning message_id
-"""
+_NO_STRAY = "update messages set drawn = wanted, error = null where message_id = %(id)s returning message_id"

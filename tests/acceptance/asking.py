@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from fixtures_house import FINN, MAYA, OPS, ROSA, Running
 from langgraph.graph import END, START, StateGraph
+from psycopg import OperationalError
 
 from bot.approvals import ApprovalRequest, Policy, Sla, Workflow, ask
 from bot.clock import Clock
 from bot.emulator import webapi
 from bot.emulator.errors import SlackError
 from bot.emulator.method import Call, Method
+from bot.facts import deliveries
 
 BOTH = Policy(approvers=(MAYA, FINN))
 
@@ -74,6 +78,19 @@ async def wait_out(house: Running, length: timedelta) -> None:
 async def retried(house: Running, times: int = 1) -> None:
     """Let as much time pass as the longest wait between attempts, and try again."""
     await tick(house, timedelta(seconds=61), times)
+
+
+@contextmanager
+def dying_as_it_notes() -> Iterator[None]:
+    """Have the worker die that writes down more of a drawing than one statement can."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deliveries, "fact", _dies)
+        with pytest.raises(OperationalError, match="the worker died"):
+            yield
+
+
+def _dies(*_: Any) -> NoReturn:
+    raise OperationalError("the worker died")
 
 
 async def card_row(house: Running, thread_id: str) -> dict[str, Any]:

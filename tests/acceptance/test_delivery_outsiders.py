@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from asking import asked, calls, offer, refuse, retried, tick, told_ops, wait_out
+from asking import asked, calls, dying_as_it_notes, offer, refuse, retried, tick, told_ops, wait_out
 from fixtures_house import CLEO, DANA, FINANCE, FINN, GWEN, MAYA, OKEY, OPS, OTTO, ROSA, SUPPORT, Running
 
 from bot.approvals import Policy, Sla
@@ -52,6 +52,9 @@ async def test_a_copy_leads_to_the_card_that_stands_in_for_a_deleted_one(house: 
     await asked(house)
     house.slack.delete_message(FINANCE, house.card(FINANCE)["ts"])
     await house.execute("update messages set wanted = wanted + 1 where kind = 'card'")
+    (card,) = await house.rows("select message_id from messages where kind = 'card'")
+    with dying_as_it_notes():
+        await house.house.delivery.draw(card["message_id"])
     await retried(house)
 
     (copy,) = house.slack.messages(OKEY)

@@ -7,7 +7,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from asking import asked, begin, calls, card_row, offer, retried, shows_nothing, wait_out, whispered
+from asking import (
+    asked,
+    begin,
+    calls,
+    card_row,
+    dying_as_it_notes,
+    offer,
+    retried,
+    shows_nothing,
+    wait_out,
+    whispered,
+)
 from fixtures_house import FINANCE, FINN, MAYA, OPS, ROSA, Running
 
 from bot.approvals import Policy, Sla
@@ -397,6 +408,9 @@ async def test_a_post_rewritten_as_a_stray_while_it_was_being_found_is_made_righ
     await house.house.delivery.draw(f"stray:{FINANCE}:{posted['ts']}")
     assert "old copy" in house.card(FINANCE)["text"]
 
+    with dying_as_it_notes():
+        await noted(house, finder, place)
+    assert await house.rows("select 1 from messages where kind = 'card' and wanted > drawn")
     await noted(house, finder, place)
 
     assert [block for block in house.card(FINANCE)["blocks"] if block["type"] == "actions"]

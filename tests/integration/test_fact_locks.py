@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from bot.approvals import Policy
 from bot.approvals.policy import Vote
 from bot.engine.thread_row import ThreadRow
 from bot.engine.unsettled import mark_applied
-from bot.facts import audience, claims, deliveries, digests, homes, strays, sweeps, threads
+from bot.facts import audience, claims, deliveries, digests, homes, sweeps, threads
 from bot.facts.deadlines import Reach
 from bot.facts.digests import EXPIRED
 from bot.postgres.fact import fact
@@ -306,18 +307,14 @@ async def test_a_post_that_is_found_again_is_not_in_the_way_of_a_redraw(book: Bo
             await redrawing.execute("set local lock_timeout = '2s'")
             await redrawing.execute(LOCK, (approval.approval_id,))
             await redrawing.execute("update messages set error = null where message_id = %s", (card,))
-            finding = asyncio.create_task(find_again(conn, book, claimed))
+            found = replace(claimed, unknown_since=claimed.now)
+            finding = asyncio.create_task(deliveries.drawn(conn, book.queue, found, "C1", "1.1"))
             await blocked(book)
             await redrawing.execute("update messages set error = null where message_id = %s", (stray,))
         await finding
 
     (row,) = await book.rows("select wanted - drawn as behind from messages where message_id = %s", stray)
     assert row["behind"] == 0
-
-
-async def find_again(conn: AsyncConnection[Any], book: Book, claimed: claims.Claim) -> None:
-    async with fact(conn, book.queue) as recorded:
-        await strays.adopted(recorded, claimed.message, "C1", "1.1")
 
 
 async def test_a_digest_leaves_a_failed_message_that_is_being_redrawn_to_the_next(book: Book) -> None:
