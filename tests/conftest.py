@@ -24,6 +24,8 @@ from bot.testing import plugin
 if TYPE_CHECKING:
     from fixtures_house import Running
 
+    from bot.demo.panel import DemoPanel
+
 # Nothing here is timed: a busy machine must not fail a property.
 settings.register_profile("signoff", deadline=None)
 settings.load_profile("signoff")
@@ -116,6 +118,17 @@ async def house(database: str) -> AsyncIterator[Running]:
 
     async with running_house(database) as running:
         yield running
+
+
+@pytest.fixture
+async def panel(house: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DemoPanel:
+    """The demo's panel over `house`, as it is at its start."""
+    from bot.demo.panel import DemoPanel  # slow to import
+    from workflows import effects, folders
+
+    monkeypatch.setenv(folders.VARIABLE, str(tmp_path))
+    await asyncio.to_thread(effects.recorded)  # makes the ledger's table
+    return DemoPanel(house.house.work, house.house.queue, house.slack.faults)
 
 
 def create(server: str, name: str, template: str = "template1") -> None:
