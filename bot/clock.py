@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from procrastinate.exceptions import ConnectorException
 from psycopg import OperationalError
-from psycopg_pool import PoolTimeout
 
 from bot.engine.worker import STALLED_SECONDS
 from bot.facts import dead_jobs, digests, homes, sweeps, voters
@@ -187,10 +187,13 @@ def _guarded(sweep: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[Non
     async def run() -> None:
         try:
             await sweep()
-        except (OperationalError, PoolTimeout) as error:
-            log.warning("database_away", sweep=sweep.__name__, why=str(error))
-        except Exception:
-            log.exception("sweep_failed", sweep=sweep.__name__)
+        except Exception as error:
+            # The queue's own errors say no more than that it is the database.
+            why = error.__cause__ if isinstance(error, ConnectorException) else error
+            if isinstance(why, OperationalError):
+                log.warning("database_away", sweep=sweep.__name__, why=str(why))
+            else:
+                log.exception("sweep_failed", sweep=sweep.__name__)
 
     return run
 

@@ -8,7 +8,11 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from procrastinate.exceptions import ConnectorException
+from psycopg_pool import PoolTimeout
+from structlog.testing import LogCapture
 
 from bot import clock
 from bot.clock import Clock, go_on, run_clock
@@ -99,6 +103,19 @@ async def test_a_sweep_that_waits_in_vain_for_a_database_is_cut_off_without_a_wo
     await stopped(monkeypatch, tick, begun, stop)
 
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_a_sweep_whose_question_to_the_queue_met_an_outage_says_so_in_one_line(monkeypatch):
+    said = LogCapture()
+    monkeypatch.setattr(clock, "log", structlog.wrap_logger(None, processors=[said]))
+
+    async def upkeep() -> None:
+        raise ConnectorException from PoolTimeout("couldn't get a connection")
+
+    await clock._guarded(upkeep)()
+
+    (line,) = said.entries
+    assert (line["event"], line["why"]) == ("database_away", "couldn't get a connection")
 
 
 async def stopped(monkeypatch, tick, begun: asyncio.Event, stop: asyncio.Event) -> None:
