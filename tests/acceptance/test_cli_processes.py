@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -170,16 +171,35 @@ async def test_a_request_under_way_is_answered_before_the_server_ends():
         await serving
 
 
-@pytest.fixture
-async def api_alone() -> AsyncIterator[int]:
-    """The port of the API's door, before nothing, as a process serves it."""
+@asynccontextmanager
+async def served(app: Starlette) -> AsyncIterator[int]:
+    """The port of an app, as a process serves it."""
     stop = asyncio.Event()
-    app = Starlette(routes=[Mount("/v1", TokenDoor(Starlette(), {"ci": SecretStr("a-token")}))])
     with bound("127.0.0.1", 0) as listening:
         serving = asyncio.create_task(serve(app, listening, stop))
         yield listening.getsockname()[1]
         stop.set()
         await serving
+
+
+async def test_the_server_takes_no_signal_from_the_process_that_ends_all_its_parts():
+    def taken_by() -> list[object]:
+        return [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+
+    before = taken_by()
+    async with served(Starlette()) as port, httpx.AsyncClient() as client:
+        await client.get(f"http://127.0.0.1:{port}/")
+
+        assert taken_by() == before
+
+
+@pytest.fixture
+async def api_alone() -> AsyncIterator[int]:
+    """The port of the API's door, before nothing."""
+    async with served(
+        Starlette(routes=[Mount("/v1", TokenDoor(Starlette(), {"ci": SecretStr("a-token")}))])
+    ) as port:
+        yield port
 
 
 async def test_who_asks_the_api_for_a_websocket_without_a_token_is_refused_and_no_fault(api_alone, caplog):

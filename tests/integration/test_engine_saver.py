@@ -15,7 +15,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send, interrupt
 from psycopg.rows import dict_row
 
-from bot.engine.saver import ThreadSaver
+from bot.engine.saver import _READABLE, ThreadSaver
 
 STORED = {
     "checkpoints": "select metadata - 'run_id' - 'parents' as metadata, checkpoint_ns = '' as root, "
@@ -108,6 +108,19 @@ async def test_what_it_stored_the_library_reads_the_same(database):
         assert ours == await AsyncPostgresSaver(conn).aget_tuple(config)
         assert ours is not None
         assert ours.checkpoint["channel_values"]["log"][-3:] == ["0", "1", "2"]
+        assert ours.checkpoint["v"] == _READABLE, "of a newer format, look at what the library does to older"
+
+
+async def test_whoever_reads_finds_what_waits_to_be_stored(database):
+    async with await connect(database) as conn:
+        saver = ThreadSaver(conn, "one")
+        await run(saver)
+        newest: Any = {"configurable": {"thread_id": "one"}}
+        place = (await saver.aget_tuple(newest)).config
+        for n, config in enumerate((place, newest)):
+            await saver.aput_writes(place, [("log", n)], f"task {n}")
+
+            assert (f"task {n}", "log", n) in (await saver.aget_tuple(config)).pending_writes
 
 
 async def test_a_run_that_was_given_a_read_checkpoint_does_not_change_what_is_read_next(database):

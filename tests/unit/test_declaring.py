@@ -82,6 +82,12 @@ def test_a_breakpoint_that_shows_a_field_that_there_is_not_is_refused(wrap: Any)
         compiled(Workflow(name="demo", graph=graph, breakpoints=wrap(Breakpoints(show=(field, "nope")))))
 
 
+def test_a_breakpoint_may_show_any_field_of_a_state_that_declares_none() -> None:
+    graph = chain(dict, lambda _: {}, names=("write",)).compile(interrupt_before=["write"])
+
+    assert compiled(Workflow(name="demo", graph=graph, breakpoints=Breakpoints(show=("draft",))))
+
+
 def test_the_nodes_of_subgraphs_are_known_too() -> None:
     inner = chain(State, write).compile(interrupt_after=["write"])
     outer = chain(State, inner, names=("inner",))
