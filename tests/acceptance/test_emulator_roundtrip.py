@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
-import uvicorn
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
 from slack_bolt.app.async_app import AsyncApp
@@ -17,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from test_http_slack import served
 
 from bot.emulator import CannotDo, Emulator
 
@@ -153,24 +153,9 @@ async def over_http(slack: Emulator, bot: Bot) -> AsyncIterator[None]:
         return await handler.handle(request)
 
     web = Starlette(routes=[Route("/slack/events", endpoint, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(web, port=0, log_level="warning", lifespan="off", ws="none"))
-    ready = asyncio.Event()
-    startup = server.startup
-
-    async def started(*args: Any, **kwargs: Any) -> None:
-        await startup(*args, **kwargs)
-        ready.set()
-
-    server.startup = started  # type: ignore[method-assign]
-    serving = asyncio.create_task(server.serve())
-    await ready.wait()
-    port = server.servers[0].sockets[0].getsockname()[1]
-    slack.delivery.request_url = f"http://127.0.0.1:{port}/slack/events"
-    try:
+    async with served(web) as url:
+        slack.delivery.request_url = f"{url}/slack/events"
         yield
-    finally:
-        server.should_exit = True
-        await serving
 
 
 @pytest.fixture

@@ -18,17 +18,14 @@ from bot.manifest import scopes
 from workflows.expense import samples
 
 
-class Web(uvicorn.Server):
-    """uvicorn in this process, on a socket that was bound before: nobody waits for a port."""
-
-    def install_signal_handlers(self):
-        pass
-
-
 @asynccontextmanager
 async def served(app):
+    """The address of an app, on a socket that listens before its server starts: nobody waits for a port.
+
+    Why a server did not start is raised at the end.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        web = Web(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
+        web = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
         serving = asyncio.create_task(web.serve(sockets=[listening]))
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
