@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import operator
-import warnings
 from typing import Annotated, Any, TypedDict
 
+import pytest
 from fixtures_engine import bench, chain, flow, side_by_side
+from langgraph.errors import NodeInterrupt
 
 from bot.approvals import ApprovalRequest, ask
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    from langgraph.errors import NodeInterrupt
+pytestmark = pytest.mark.filterwarnings("ignore:NodeInterrupt is deprecated")
 
 
 class State(TypedDict, total=False):
@@ -27,9 +26,7 @@ def a(state):
 def legacy(name: str):
     def run(state):
         if name not in (state.get("said") or {}):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                raise NodeInterrupt(f"{name}?")
+            raise NodeInterrupt(f"{name}?")
         return {"log": [(name, state["said"][name])]}
 
     run.__name__ = name

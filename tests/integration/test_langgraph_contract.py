@@ -25,8 +25,6 @@ from bot.approvals.pausing import SENT
 from bot.engine.graph import STRICT_RESUME
 from bot.postgres.pools import runs_pool
 
-pytestmark = pytest.mark.filterwarnings("ignore:NodeInterrupt is deprecated")
-
 
 class State(TypedDict, total=False):
     log: Annotated[list[Any], operator.add]
@@ -345,6 +343,7 @@ async def test_falsy_answers_by_id_arrive_as_they_are(run):
             assert (await thread.answer({asked: said}))["log"] == [said]
 
 
+@pytest.mark.filterwarnings("ignore:NodeInterrupt is deprecated")
 async def test_a_node_interrupt_has_an_id_that_is_no_hash(run):
     def node(state):
         raise NodeInterrupt("stop")
