@@ -24,7 +24,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import structlog
 from busy_office import HOUR, MINUTE, MODULES, SharedClock, world
 from came_out import NOT_AT_REST, wrongs
+from findable import watching
 from fixtures_house import DANA, MAYA, OTTO, PATIENCE, Running, running_house
+from mortal import Life, steps_counted
 from psycopg import OperationalError
 from psycopg.conninfo import make_conninfo
 from whims import Office, elements
@@ -59,6 +61,16 @@ async def any_order(dsn: str, seed: int, steps: int) -> tuple[list[str], list[st
         return [*office.complaints, *wrong], office.done
 
 
+async def watched(dsn: str, seed: int, steps: int) -> tuple[list[str], list[str]]:
+    """Do as `any_order`, and look after each step of anybody at what would be forgotten if all died then."""
+    life = Life()
+    life.counts = True
+    with steps_counted():
+        async with watching(life, dsn) as forgotten:
+            wrong, done = await life.does(any_order(dsn, seed, steps))
+    return forgotten + wrong, done
+
+
 @asynccontextmanager
 async def _another(house: Running) -> AsyncIterator[Running]:
     """A second worker on the same database and the same Slack."""
@@ -76,6 +88,7 @@ async def quiet(office: Office, *, answers: bool, halves: int = 2) -> None:
     office.done.append("-- quiet")
     office.slack.faults.clear()
     world.troubles.clear()
+    office.deploy_all()
     await mend(office)
     if answers:
         await _answer(office)
@@ -94,8 +107,8 @@ async def quiet(office: Office, *, answers: bool, halves: int = 2) -> None:
         await turn(office, MINUTE)
 
 
-async def mend(office: Office) -> None:
-    """Find what was cut, and what a worker left behind that died; try again what failed."""
+async def mend(office: Office, *, retries: bool = True) -> None:
+    """Find what was cut, and what a worker left behind that died; have what failed tried again, too."""
     queue = office.house.house.queue
     for house in filter(None, (office.house, office.other)):
         for pool in (house.house.work, house.house.listening):
@@ -103,7 +116,8 @@ async def mend(office: Office) -> None:
                 await pool.check()
     await dead_jobs.clear_stalled(queue, 0)
     await turn(office, MINUTE)
-    for row in await office.house.rows("select thread_id from threads where status = 'failed'"):
+    failed = await office.house.rows("select thread_id from threads where status = 'failed'")
+    for row in failed if retries else ():
         async with office.house.house.work.connection() as conn:
             await threads.retry(conn, queue, row["thread_id"], "cli:ops")
 
@@ -148,7 +162,7 @@ def main() -> None:
         for seed in range(given.seed, given.seed + given.runs):
             name = f"chaos_{uuid4().hex[:12]}"
             create(server.dsn, name, "chaos")
-            wrong, done = asyncio.run(any_order(make_conninfo(server.dsn, dbname=name), seed, given.steps))
+            wrong, done = asyncio.run(watched(make_conninfo(server.dsn, dbname=name), seed, given.steps))
             drop(server.dsn, name)
             bad += bool(wrong)
             told = [*done, *wrong] if wrong else []

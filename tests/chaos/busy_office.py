@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -33,9 +34,10 @@ class World:
             known.clear()
 
     def stumble(self, where: str) -> None:
-        """Raise, as often as somebody wanted it here."""
+        """Raise, as often as somebody wanted it here; what runs beside it has come to ask by then."""
         if self.troubles.get(where, 0) > 0:
             self.troubles[where] -= 1
+            time.sleep(0.05)
             raise RuntimeError(f"the world is in trouble at {where}")
 
 
@@ -52,7 +54,9 @@ class State(TypedDict, total=False):
     log: Annotated[list[Any], operator.add]
 
 
-def _node(name: str) -> Callable[[State], State]:
+def asking(name: str) -> Callable[[State], State]:
+    """Make a node that asks what its state has for it."""
+
     def run(state: State) -> State:
         return {"log": [_asked(request) for request in state["asks"].get(name, ())]}
 
@@ -88,7 +92,7 @@ def _asked(given: Row) -> list[str]:
 
 builder = StateGraph(State)
 for name in ("left", "right", "last"):
-    builder.add_node(name, _node(name))
+    builder.add_node(name, asking(name))
 builder.add_edge(START, "left")
 builder.add_edge(START, "right")
 builder.add_edge(["left", "right"], "last")

@@ -23,6 +23,8 @@ UNSURE = timedelta(minutes=17)
 
 MADE = frozenset({"approval.decided", "approval.expired"})
 ENDS = MADE | {"approval.cancelled", "approval.superseded", "approval.orphaned"}
+COMPARED = ("signoff", "plain")
+"""The dialects whose nodes note what they received, and what they did."""
 RAN = ("ran unapproved", "went out as drafted", "so I took")
 
 
@@ -56,6 +58,8 @@ class Told:
         A graph that asks plainly does it on an approval alone.
         """
         decision = self.approval.decision
+        if self.approval.dialect not in COMPARED:
+            return False
         sent = self.approval.applying_at is not None and self.approval.status in ("decided", "expired")
         if not sent or decision is None:
             return False
@@ -152,6 +156,8 @@ def _might(told: Told, known: list[Known], house: Running, user: str, at: dateti
 def _received(told: Told) -> Iterator[str]:
     """The graph got what was recorded, and nothing else at any of its runs."""
     approval = told.approval
+    if approval.dialect not in COMPARED:
+        return
     received = world.received.get((told.thread.thread_id, approval.request.title), [])
     if any(answer != received[0] for answer in received):
         yield f"the graph received several answers: {received}"
@@ -219,7 +225,9 @@ def _says(message: Message, told: Told, found: Row, now: datetime) -> Iterator[s
         right = card(CardView(approval=approval, thread=thread, now=now, audience=audience, **ids))
         if (text, _texts(found["blocks"])) != (right.text, _texts(right.blocks)):
             yield f"shows {_texts(found['blocks'])} and not {_texts(right.blocks)}"
-        claims_to = any(words in text for words in RAN) and thread.status == "done"
+        claims_to = (
+            any(words in text for words in RAN) and thread.status == "done" and approval.dialect in COMPARED
+        )
         if (told.ran and "did not run it" in text) or (claims_to and not told.ran):
             yield f"says {text!r}, which is not so"
     elif message.kind == "outcome" or message.message_id.endswith(":outcome"):

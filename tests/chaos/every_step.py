@@ -27,18 +27,22 @@ import structlog
 from any_order import SETTINGS, mend, quiet
 from busy_office import MODULES, SharedClock, world
 from came_out import wrongs
+from findable import forgotten, watching
 from fixtures_house import PATIENCE, TOKEN, Row, Running
 from mortal import Died, Life, process, steps_counted
+from odd_office import ODD
 from procrastinate.exceptions import ConnectorException
 from psycopg import OperationalError
 from psycopg.conninfo import make_conninfo
-from stories import STORIES, Act, Scene
+from stories import HAPPY, Act, Scene
+from unhappy import UNHAPPY
 
 from bot.emulator import Emulator
 from bot.postgres import embedded
 from bot.postgres.migrate import migrate
 
-HOUSE = {"extra": MODULES, "SIGNOFF_API_TOKENS": f"tests:{TOKEN}", **SETTINGS}
+HOUSE = {"extra": MODULES + ODD, "SIGNOFF_API_TOKENS": f"tests:{TOKEN}", **SETTINGS}
+STORIES = HAPPY | UNHAPPY
 TRIES = 5
 """What fails while everybody is alive, on a busy machine, is done again so often."""
 
@@ -67,16 +71,21 @@ async def tell(dsn: str, story: tuple[Act, ...], life: Life, *, at_once: bool = 
                 scene.enters(house)
                 await scene.office.clocks[0].digest()
                 life.counts = True
-                await _goes_on(scene, left)
+                async with watching(life, dsn) as lost:
+                    await _goes_on(scene, left)
             scene.life = Life()
             async with process(scene.life, dsn, slack, **HOUSE) as house:
                 scene.enters(house)
                 await life.buried(house)
+                lost += await forgotten(house)
                 if not at_once:
-                    await mend(scene.office)
+                    await mend(scene.office, retries=False)
+                    lost += await forgotten(house)
                 await _goes_on(scene, left)
+                lost += await forgotten(house)
                 await quiet(scene.office, answers=False, halves=1)
-                return Came(await wrongs(house, scene.known, set()), await _outcome(house))
+                lost += await wrongs(house, scene.known, scene.deleted)
+                return Came(lost, await _outcome(house))
 
 
 async def _goes_on(scene: Scene, left: list[Act]) -> None:
@@ -96,7 +105,7 @@ async def _goes_on(scene: Scene, left: list[Act]) -> None:
 
 
 async def _outcome(house: Running) -> dict[str, Any]:
-    said = [(m["channel"], re.sub("[0-9]+", "#", m["text"])) for m in await _messages(house)]
+    said = [(m["channel"], re.sub("[0-9a-f-]{36}|[0-9]+", "#", m["text"])) for m in await _messages(house)]
     return {
         "threads": await house.rows("select status, error, result -> 'log' as log from threads"),
         "approvals": sorted(map(str, await house.rows(_APPROVALS))),
@@ -124,14 +133,18 @@ def deaths(life: Life, *, everywhere: bool) -> Iterator[tuple[str, Life]]:
             yield f"after {n} ({name})", Life(n, after=True)
 
 
-def compared(story: str, once: Callable[[Life], Came], *, everywhere: bool) -> int:
-    """Tell a story with a death at each place; prints what came out wrong, and returns how often."""
+def compared(story: str, once: Callable[[Life], Came], *, everywhere: bool, every: int) -> int:
+    """Tell a story without a death, and with one at each place, or at every so-manyth; with 0 at none.
+
+    Prints what came out wrong, and returns how often.
+    """
     whole = once(life := Life())
-    lived = [(where, once(died).unlike(whole)) for where, died in deaths(life, everywhere=everywhere)]
+    places = [*deaths(life, everywhere=everywhere)][::every] if every else []
+    lived = [("nowhere", whole.wrong), *((where, once(died).unlike(whole)) for where, died in places)]
     bad = [(where, wrong) for where, wrong in lived if wrong]
     for where, wrong in bad:
         sys.stdout.write("\n".join([f"{story}, dead {where}: WRONG", *wrong, ""]))
-    sys.stdout.write(f"{story}: dead at {len(lived)} places, {len(bad)} wrong\n")
+    sys.stdout.write(f"{story}: dead at {len(places)} places, {len(bad)} wrong\n")
     return len(bad)
 
 
@@ -143,6 +156,12 @@ def main() -> None:
     wanted.add_argument("--story", choices=STORIES, action="append", help="only this one; may be repeated")
     wanted.add_argument("--all", action="store_true", help="also where nobody else can tell a difference")
     wanted.add_argument("--at-once", action="store_true", help="go on before anything is mended")
+    wanted.add_argument(
+        "--every",
+        type=int,
+        default=1,
+        help="only at each so-manyth place; with 0 nobody dies",
+    )
     given = wanted.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.disable(logging.CRITICAL)
@@ -160,7 +179,9 @@ def main() -> None:
             return came
 
         stories = given.story or STORIES
-        bad = sum(compared(one, partial(once, one), everywhere=given.all) for one in stories)
+        bad = sum(
+            compared(one, partial(once, one), everywhere=given.all, every=given.every) for one in stories
+        )
     shutil.rmtree(directory)
     sys.exit(bad > 0)
 

@@ -34,6 +34,7 @@ class Life:
 
     It dies just before its step `dies_at` (counted from 0) leaves it; or `after` that was done, before it
     learns so. `telling` are the steps after which others can tell: what a transaction does is undone with it.
+    Of each of these `watched` hears, before anything follows: it sees what a death there would leave.
     """
 
     def __init__(self, dies_at: int | None = None, *, after: bool = False) -> None:
@@ -41,6 +42,7 @@ class Life:
         self.telling: set[int] = set()
         self.counts = False
         self.over = asyncio.Event()
+        self.watched: Callable[[str], Coroutine[Any, Any, None]] | None = None
         self._dies_at, self._after = dies_at, after
         self._connections: WeakSet[AsyncConnection[Any]] = WeakSet()
         self._ears: WeakSet[SocketModeClient] = WeakSet()
@@ -59,6 +61,8 @@ class Life:
         done = await act()
         if n is not None and told():
             self.telling.add(n)
+            if self.watched:
+                await _within(None, self.watched(f"{n} ({name})"))
         if n == self._dies_at is not None:
             self.die()
         self.lives()
@@ -96,7 +100,7 @@ class Life:
         dying.cancel()
         if self.over.is_set():
             doing.cancel()
-            await asyncio.wait({doing})
+            await asyncio.gather(doing, return_exceptions=True)
         self.lives()
         return await doing
 
@@ -105,7 +109,7 @@ _LIFE: ContextVar[Life | None] = ContextVar("life", default=None)
 """Whose everything is that is done here; what a process begins inherits it."""
 
 
-def _within(life: Life, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+def _within(life: Life | None, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
     context = copy_context()
     context.run(_LIFE.set, life)
     return asyncio.create_task(work, context=context)

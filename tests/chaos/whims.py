@@ -16,8 +16,10 @@ from fixtures_house import CLEO, DANA, FINANCE, FINN, GWEN, LENA, MAYA, OTTO, RO
 from procrastinate.exceptions import ConnectorException
 from psycopg import OperationalError
 
+from bot.approvals.states import Autonomy
 from bot.clock import Clock
 from bot.emulator.errors import CannotDo, SlackError
+from bot.engine.catalog import Catalog, Entry
 from bot.facts import threads
 from bot.roles.slack import drained
 from bot.slack.token import Token
@@ -57,6 +59,7 @@ class Office:
         }
         self.faulty = 0
         self._copies: list[Row] = []
+        self._missing: dict[str, Entry] = {}
         self._titles = 0
         self._draining = asyncio.Lock()
         self.note_people()
@@ -208,8 +211,12 @@ class Office:
         workflow = self.dice.choice(WORKFLOWS).name
         requester = self.dice.choice((ROSA, ROSA, MAYA, None))
         starter = self.dice.choice(("cli:test", "slack:" + FINN))
-        thread_id = await self.house.start(workflow, {"asks": asks}, requester, starter)
-        return f"{workflow} {thread_id[:8]} {requester} {starter} {[len(asks[node]) for node in asks]}"
+        autonomy: Autonomy = self.dice.choice(("on_action", "on_action", "on_action", "step_by_step"))
+        begin = threads.Start(workflow, {"asks": asks}, starter, requester, autonomy=autonomy)
+        async with self.house.house.work.connection() as conn:
+            thread_id = await threads.start(conn, self.house.house.queue, begin)
+        counts = [len(asks[node]) for node in asks]
+        return f"{workflow} {autonomy} {thread_id[:8]} {requester} {starter} {counts}"
 
     def _request(self) -> Row:
         self._titles += 1
@@ -256,6 +263,24 @@ class Office:
         async with self.house.house.work.connection() as conn:
             await threads.redraw(conn, self.house.house.queue, approval_id, "cli:ops")
         return approval_id[:8]
+
+    async def deploy(self) -> str:
+        """What is deployed forgets a workflow, or has all of them again."""
+        if self._missing:
+            self.deploy_all()
+            return "all"
+        name = self.dice.choice(WORKFLOWS).name
+        for catalog in self._catalogs():
+            self._missing[name] = catalog.entries.pop(name)
+        return f"all but {name}"
+
+    def deploy_all(self) -> None:
+        for catalog in self._catalogs():
+            catalog.entries.update(self._missing)
+        self._missing.clear()
+
+    def _catalogs(self) -> list[Catalog]:
+        return [running.house.catalog for running in (self.house, self.other) if running is not None]
 
     async def drain(self) -> str:
         async with self._draining:
@@ -455,6 +480,7 @@ ACTS: dict[Callable[[Office], Awaitable[str]], int] = {
     Office.cancel: 2,
     Office.retry: 2,
     Office.redraw: 1,
+    Office.deploy: 2,
     Office.slack_goes: 2,
     Office.delete: 2,
     Office.trouble: 3,
@@ -491,5 +517,6 @@ order by created_at, approval_id
 CUT = """
 select pg_terminate_backend(pid)
 from (select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+        and application_name <> 'onlooker'
       order by md5(pid::text || %s) limit %s) as some_of_them
 """
