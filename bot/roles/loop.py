@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 
@@ -30,3 +31,17 @@ def spare_what_stays() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG)
+
+
+def make_room(concurrency: int) -> None:
+    """Let as many nodes block a thread each as graphs run at once, and some that run side by side in them.
+
+    Left to itself, asyncio has four threads more than there are processors, and needs them to look up hosts,
+    too: a few slow nodes kept every other graph of a worker waiting. Threads that nobody needs are not made.
+    """
+    threads = ThreadPoolExecutor(_LEAST_THREADS + _THREADS_EACH * concurrency, thread_name_prefix="node")
+    asyncio.get_running_loop().set_default_executor(threads)
+
+
+_LEAST_THREADS = 32
+_THREADS_EACH = 4

@@ -17,7 +17,7 @@ from bot.clock import run_clock
 from bot.house import House, opened
 from bot.roles.child import keep_worker
 from bot.roles.http import bound, serve
-from bot.roles.loop import spare_what_stays
+from bot.roles.loop import make_room, spare_what_stays
 from bot.roles.outgrown import outgrown
 from bot.roles.slack import listen, proven
 from bot.settings import Settings
@@ -57,6 +57,7 @@ async def worker(
     settings: Settings, database: Reached, stop: asyncio.Event, concurrency: int, queues: Collection[str]
 ) -> None:
     """Run graphs and draw messages."""
+    make_room(concurrency)
     os.environ.setdefault(effects.VARIABLE, database.dsn)
     sized = settings.model_copy(update={"concurrency": concurrency})
     async with _at_work(sized, database, stop) as (house, parts):

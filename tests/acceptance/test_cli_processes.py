@@ -5,6 +5,7 @@ import inspect
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,6 +25,7 @@ from bot.commands.emulator import emulator
 from bot.roles import slack as roles_slack
 from bot.roles.child import keep_worker, worker_command
 from bot.roles.http import PortTaken, bound, serve
+from bot.roles.loop import make_room
 from bot.roles.roles import NothingToListenTo, Reached, run
 from bot.roles.slack import drained, socket_handler
 from bot.settings import Settings
@@ -258,3 +260,17 @@ async def test_a_socket_that_nobody_answers_while_it_is_opened_is_given_up_and_o
             await tries.acquire()
         connecting.cancel()
         await ear.close_async()
+
+
+async def test_as_many_nodes_may_block_a_thread_as_graphs_run_at_once_and_hosts_are_still_looked_up():
+    places = 2 * (os.cpu_count() or 1) + 40  # asyncio's own would never be so many
+    make_room(places)
+    ended = threading.Event()
+    loop = asyncio.get_running_loop()
+    nodes = [loop.run_in_executor(None, ended.wait) for _ in range(places)]
+    try:
+        async with asyncio.timeout(5):
+            await loop.getaddrinfo("localhost", 80)
+    finally:
+        ended.set()
+        await asyncio.gather(*nodes)
