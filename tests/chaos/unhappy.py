@@ -110,7 +110,7 @@ UNHAPPY: dict[str, tuple[Act, ...]] = {
     "refused by its model": (*(starts("checked"), works, *answers("7"), *answers("8")),),
     "step by step": (
         *(starts("stepped", [ONE], autonomy="step_by_step"), works, *YES),
-        *(clicks(MAYA, ""), works) * 3,
+        *(clicks(MAYA, "Go on after left"), works, clicks(MAYA, "Go on after last"), works),
     ),
     "corrected and migrated": (
         *(starts("tagged", [ONE], [], [TWO]), works, CORRECTS, works),
@@ -137,15 +137,6 @@ UNHAPPY: dict[str, tuple[Act, ...]] = {
     "moved beside another": (
         *(starts("one_cancels", [asked("Pay 1.", "basis")], [TWO]), works, moves("Pay 1.")),
         *(clicks(MAYA, "Pay 1."), clicks(OTTO, "Pay 2."), works, *YES),
-    ),
-    "asked differently after an error": (
-        *(
-            starts("one_cancels", [asked("Pay 1.", "drifts")], [TWO]),
-            works,
-            stumbles(AFTER_TOO),
-            moves("Pay 1."),
-        ),
-        *(clicks(MAYA, "Pay 1."), clicks(OTTO, "Pay 2."), works, *later(), *YES),
     ),
     "a group grows": (
         *(grouped(GROUP, DANA), starts("two_approves", [ONE]), works, ticks, works),
