@@ -44,18 +44,22 @@ async def keep_worker(
     deaths = 0
     while not stop.is_set():
         begun = time.monotonic()
-        child = await asyncio.create_subprocess_exec(
-            *(command or worker_command()),
-            stdin=asyncio.subprocess.PIPE,
-            env={**os.environ, **environ},
-            start_new_session=True,  # Ctrl-C is for the parent, which ends its child in order
-        )
-        code = await _until_it_ends(child, stop)
+        try:
+            child = await asyncio.create_subprocess_exec(
+                *(command or worker_command()),
+                stdin=asyncio.subprocess.PIPE,
+                env={**os.environ, **environ},
+                start_new_session=True,  # Ctrl-C is for the parent, which ends its child in order
+            )
+        except OSError as error:  # no memory, no more processes or open files: that may pass
+            how: dict[str, object] = {"why": f"it could not be started: {error.strerror}"}
+        else:
+            how = {"exit_code": await _until_it_ends(child, stop)}
         if stop.is_set():
             return
         deaths = 1 if time.monotonic() - begun > STEADY_SECONDS else deaths + 1
         wait = min(2.0 ** (deaths - 1), LONGEST_WAIT)
-        log.warning("worker_died", exit_code=code, starts_again_in=wait)
+        log.warning("worker_died", **how, starts_again_in=wait)
         await rest(stop, wait)
 
 

@@ -274,3 +274,16 @@ async def test_as_many_nodes_may_block_a_thread_as_graphs_run_at_once_and_hosts_
     finally:
         ended.set()
         await asyncio.gather(*nodes)
+
+
+async def test_a_worker_that_cannot_be_started_for_now_is_tried_again_and_takes_nothing_else_along():
+    stop, rests = asyncio.Event(), []
+
+    async def rest(stop: asyncio.Event, seconds: float) -> None:
+        rests.append(seconds)
+        if len(rests) == 2:
+            stop.set()
+
+    await keep_worker(stop, {}, command=["/nowhere/to/be/found"], rest=rest)
+
+    assert rests == [1.0, 2.0]
