@@ -13,6 +13,7 @@ from typing import Any
 
 from psycopg import AsyncConnection, AsyncTransaction, IsolationLevel, OperationalError
 from psycopg.abc import Buffer
+from psycopg.errors import FeatureNotSupported
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.datetime import TimestamptzLoader
@@ -68,12 +69,27 @@ class _Lent(AsyncConnection[DictRow]):
 
 
 class _Kept(Pool):
-    """Loses no connection to whoever is cancelled just as they return theirs, as one with a deadline may be.
+    """Stays usable when somebody is cancelled as they return theirs, and when a newer Signoff migrates."""
 
-    Psycopg's own then has one less for good, until there is none, and everybody waits in vain.
-    """
+    @asynccontextmanager
+    async def connection(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109  as psycopg has it
+    ) -> AsyncIterator[AsyncConnection[DictRow]]:
+        """Lend a connection; one whose prepared statements a migration broke counts as a database away.
+
+        What reads all columns of a table that got another one would fail on it for as long as it lives.
+        """
+        try:
+            async with super().connection(timeout) as conn:
+                yield conn
+        except FeatureNotSupported as error:
+            await self.drain()
+            raise OperationalError("the database was migrated meanwhile; try again") from error
 
     async def _putconn(self, conn: AsyncConnection[DictRow], from_getconn: bool) -> None:
+        # One with a deadline may be cancelled here. Psycopg's own then has one less for good, until there is
+        # none, and everybody waits in vain.
         try:
             await super()._putconn(conn, from_getconn)
         except asyncio.CancelledError:

@@ -112,6 +112,23 @@ async def test_whoever_is_cancelled_as_they_return_a_connection_does_not_take_it
             pass
 
 
+async def test_a_column_that_a_newer_signoff_adds_costs_old_code_one_attempt_and_no_more(database):
+    people = "select * from people"  # prepared when it comes twice, with the columns of that time
+    async with listeners_pool(database, max_size=2) as pool:
+        async with pool.connection() as one, pool.connection() as other:
+            for connection in (one, one, other, other):
+                await connection.execute(people)
+        with psycopg.connect(database, autocommit=True) as newer:
+            newer.execute("alter table people add column more text")
+        with pytest.raises(psycopg.OperationalError, match="migrated"):
+            async with pool.connection() as connection:
+                await connection.execute(people)
+
+        async with pool.connection() as one, pool.connection() as other:
+            for connection in (one, other):
+                await connection.execute(people)
+
+
 async def test_a_person_is_not_kept_waiting_for_a_connection(database):
     async with (
         listeners_pool(database, max_size=2) as pool,
