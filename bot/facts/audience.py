@@ -46,17 +46,13 @@ async def tell(
             )
 
 
-async def regrouped(conn: AsyncConnection[Any], people: list[str]) -> None:
-    """Want the copies drawn of those who may decide by now, or may no more, of all that waits.
+async def regrouped(conn: AsyncConnection[Any], people: list[str], handles: list[str]) -> None:
+    """Want drawn, of all that waits, what these changes make untrue.
 
-    `messages_behind` wakes their workers.
+    That is the copies of `people`, who may decide by now, or may no more, and the cards that name a group by
+    one of these `handles`, which is another group's now. `messages_behind` wakes their workers.
     """
-    await conn.execute(_REGROUPED, {"people": people})
-
-
-async def renamed(conn: AsyncConnection[Any], handles: list[str]) -> None:
-    """Want the cards drawn of all that waits for a group of such a handle: another group decides now."""
-    await conn.execute(_RENAMED, {"handles": handles})
+    await conn.execute(_REGROUPED, {"people": people, "handles": handles})
 
 
 def _copy(approval: Approval, user: str) -> NewMessage:
@@ -71,24 +67,19 @@ def _copy(approval: Approval, user: str) -> NewMessage:
 
 _WAITS = "select 1 from approvals where approval_id = %(id)s and status = 'pending' for no key update"
 
-# The approvals are locked first, in the order of whoever takes several of a thread.
+# The approvals are locked first, all at once, in the order of whoever takes several of a thread.
 _REGROUPED = """
 with asked as (
-    select approval_id from approvals
+    select approval_id, policy -> 'approvers' ?| %(handles)s as renamed from approvals
     where status = 'pending' and approval_id in (
-        select approval_id from messages where kind = 'direct_card' and target = any(%(people)s))
+        select approval_id from messages where kind = 'direct_card' and target = any(%(people)s)
+        union
+        select approval_id from approvals where status = 'pending' and policy -> 'approvers' ?| %(handles)s)
     order by created_at, approval_id for no key update
 )
 update messages m
 set wanted = m.wanted + 1, retry_at = greatest(signoff_now(), m.retry_at)
-from asked where m.approval_id = asked.approval_id and m.kind = 'direct_card' and m.target = any(%(people)s)
-"""
-
-_RENAMED = """
-with asked as (
-    select approval_id from approvals where status = 'pending' and policy -> 'approvers' ?| %(handles)s
-    order by created_at, approval_id for no key update
-)
-update messages m set wanted = m.wanted + 1, retry_at = greatest(signoff_now(), m.retry_at)
-from asked where m.approval_id = asked.approval_id and m.kind = 'card'
+from asked
+where m.approval_id = asked.approval_id
+  and (m.kind = 'direct_card' and m.target = any(%(people)s) or m.kind = 'card' and asked.renamed)
 """

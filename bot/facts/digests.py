@@ -171,7 +171,11 @@ where status in ('failed', 'orphaned') and digested_in is null
 returning *
 """
 
-_HELD = "select * from threads where status in ('running', 'waiting') and retry_at is not null"
+# One that only runs may have a time, too, at which another worker looks after it if its own dies.
+_HELD = """
+select * from threads
+where status in ('running', 'waiting') and (retry_at > %(now)s or retry_at is not null and error is not null)
+"""
 
 # One that is being redrawn is left to the next digest, if it fails again: whoever redraws holds several.
 _UNDELIVERABLE = """

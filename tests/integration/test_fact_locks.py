@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pytest
 from fixtures_votes import FINN, GRACE, MAYA, Book, blocked, opened_book
 from psycopg import AsyncConnection
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.approvals import Policy
 from bot.approvals.policy import Vote
@@ -21,6 +22,8 @@ from bot.facts.deadlines import Reach
 from bot.facts.digests import EXPIRED
 from bot.postgres.fact import fact
 from bot.postgres.rows import Approval
+from bot.slack.workspace import people
+from bot.slack.workspace.directory import Directory
 
 Result = TypeVar("Result")
 
@@ -172,6 +175,20 @@ async def test_a_digest_takes_approvals_in_the_order_in_which_a_cancellation_loc
 
 
 LOCK = "select from approvals where approval_id = %s for no key update"
+
+
+async def test_a_digest_tells_nothing_of_a_thread_that_only_runs(book: Book) -> None:
+    approval = await book.ask(POLICY)
+    await book.execute("update threads set reached = wanted")  # another worker is to look after it then
+    async with book.pool.connection() as conn:
+        row = ThreadRow(conn, await threads.load(conn, approval.thread_id))
+        await row.sends([approval.approval_id])
+        async with fact(conn, book.queue) as recorded:
+            await digests.make(recorded, "2026-11-20 09:00")
+            digest = await digests.make(recorded, "2026-11-20 17:00")
+
+    assert digest is not None
+    assert digest.lines == ()
 
 
 async def test_a_card_that_was_on_its_way_when_its_thread_ended_says_so(book: Book) -> None:
@@ -396,6 +413,51 @@ async def refer(conn: AsyncConnection[Any], approval: Approval) -> None:
         "insert into messages (message_id, kind, approval_id, target) values ('ops:1', 'ops', %s, 'C1')",
         (approval.approval_id,),
     )
+
+
+async def test_what_a_change_of_the_groups_concerns_is_taken_in_the_order_of_a_cancellation(
+    book: Book,
+) -> None:
+    older = await book.ask(Policy(approvers=("@oncall",)))
+    newer = await book.ask(Policy(approvers=(MAYA,)))
+    await book.execute(COPY, "copy", "direct_card", newer.approval_id)
+    await book.execute("update messages set target = %s where message_id = 'copy'", MAYA)
+    lock = "select from approvals where approval_id = %s for no key update"
+    async with book.pool.connection() as conn, book.pool.connection() as cancelling:
+        async with cancelling.transaction():
+            await cancelling.execute("set local lock_timeout = '2s'")
+            await cancelling.execute(lock, (older.approval_id,))
+            changing = asyncio.create_task(judge(conn, [MAYA], ["@oncall"]))
+            await blocked(book)
+            await cancelling.execute(lock, (newer.approval_id,))
+        await changing
+
+    wanted = await book.rows("select message_id from messages where wanted = 2 order by 1")
+    assert [row["message_id"] for row in wanted] == [f"card:{older.approval_id}", "copy"]
+
+
+async def judge(conn: AsyncConnection[Any], users: list[str], handles: list[str]) -> None:
+    async with conn.transaction():
+        await people.judge_anew(conn, users, handles)
+
+
+class Deactivated(AsyncWebClient):
+    async def users_info(self, *, user: str, **_: Any) -> Any:
+        return {"user": {"id": user, "team_id": "T1", "deleted": True}}
+
+
+async def test_who_somebody_is_by_now_is_kept_with_what_follows_from_it_or_not_at_all(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dies(_conn: Any, _people: list[str]) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(homes, "regrouped", dies)
+    with pytest.raises(asyncio.CancelledError):
+        await Directory(Deactivated(), book.pool).look_up_person(MAYA)
+
+    kept = "select (profile -> 'is_deactivated')::boolean as gone from people where user_id = %s"
+    assert await book.rows(kept, MAYA) == [{"gone": False}]
 
 
 async def test_a_reminder_leaves_out_who_voted_while_it_was_being_taken(book: Book) -> None:

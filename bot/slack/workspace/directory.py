@@ -18,7 +18,6 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.approvals.policy import is_user
 from bot.approvals.standing import STALE_AFTER
-from bot.facts import audience
 from bot.slack.workspace.channels import CHANNEL_KEPT, Channels
 from bot.slack.workspace.failures import code_of
 from bot.slack.workspace.people import gone, judge_anew, keep
@@ -110,11 +109,11 @@ class Directory:
             if code_of(error) in GONE:
                 await self._gone(user)
             raise
-        async with self._pool.connection() as conn:
+        async with self._pool.connection() as conn, conn.transaction():
             return await keep(conn, user, said)
 
     async def _gone(self, user: str) -> None:
-        async with self._pool.connection() as conn:
+        async with self._pool.connection() as conn, conn.transaction():
             await gone(conn, user)
 
     async def begin(self) -> None:
@@ -142,9 +141,10 @@ class Directory:
             ]
             async with self._pool.connection() as conn, conn.transaction():
                 changed = await (await conn.execute(_KEEP_GROUPS, {"rows": Jsonb(rows)})).fetchall()
-                await judge_anew(conn, [row["member"] for row in changed if row["member"]])
-                if handles_moved := [row["called"] for row in changed if row["called"]]:
-                    await audience.renamed(conn, handles_moved)
+                people, handles = (
+                    [row[what] for row in changed if row[what]] for what in ("member", "called")
+                )
+                await judge_anew(conn, people, handles)
 
     async def audience(self, approvers: Iterable[str], channel_id: str) -> Audience:
         """Say who may decide, groups unfolded, and who of them is not in the channel.

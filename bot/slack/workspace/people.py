@@ -14,7 +14,10 @@ GUESTS = ("is_restricted", "is_ultra_restricted")
 
 
 async def keep(conn: AsyncConnection[Any], user: str, said: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep what users.info says of somebody; returns that as we know it."""
+    """Keep what users.info says of somebody; returns that as we know it.
+
+    The caller opens the transaction: what is drawn again follows from what is kept, and from nothing else.
+    """
     profile = {
         "team_id": said.get("team_id"),
         "name": said.get("real_name") or (said.get("profile") or {}).get("real_name") or said.get("name"),
@@ -25,20 +28,22 @@ async def keep(conn: AsyncConnection[Any], user: str, said: Mapping[str, Any]) -
     }
     about = {"user": user, "profile": Jsonb(profile), "teams": teams_of(said)}
     row = await (await conn.execute(_KEEP, about)).fetchone()
-    await judge_anew(conn, [user] if row and row["turned"] else [])
+    if row and row["turned"]:
+        await judge_anew(conn, [user], [])
     return dict(row["profile"]) if row else profile
 
 
 async def gone(conn: AsyncConnection[Any], user: str) -> None:
     """Count somebody whom Slack does not know any more as deactivated."""
     row = await (await conn.execute(_GONE, {"user": user})).fetchone()
-    await judge_anew(conn, [user] if row and row["turned"] else [])
+    if row and row["turned"]:
+        await judge_anew(conn, [user], [])
 
 
-async def judge_anew(conn: AsyncConnection[Any], people: list[str]) -> None:
-    """Want all drawn again that shows people what they may decide."""
-    if people:
-        await audience.regrouped(conn, people)
+async def judge_anew(conn: AsyncConnection[Any], people: list[str], handles: list[str]) -> None:
+    """Want all drawn again that shows these people what they may decide, or names a group so."""
+    if people or handles:
+        await audience.regrouped(conn, people, handles)
         await homes.regrouped(conn, people)
 
 
