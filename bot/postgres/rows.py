@@ -183,5 +183,6 @@ class Message:
 
 
 def votes_of(rows: list[dict[str, Any]] | None, revision: int) -> tuple[Vote, ...]:
-    """Read the votes on the revision that is being decided; earlier ones are void."""
-    return tuple(Vote.model_validate(row["vote"]) for row in rows or () if row["revision"] == revision)
+    """Read the votes on the revision that is being decided, as they were given; earlier ones are void."""
+    votes = (Vote.model_validate(row["vote"]) for row in rows or () if row["revision"] == revision)
+    return tuple(sorted(votes, key=lambda vote: vote.at))

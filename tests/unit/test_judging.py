@@ -16,6 +16,7 @@ from bot.facts.case import Case
 from bot.facts.counting import with_vote
 from bot.facts.deadlines import Reach
 from bot.facts.judging import Click, doubted, judge, lapsed
+from bot.postgres.rows import votes_of
 
 LONG = NOW - timedelta(days=9)
 PERSON = Person(BOB, "T1", is_bot=False, is_guest=False, is_deactivated=False, fetched_at=NOW)
@@ -206,3 +207,9 @@ def test_what_is_decided_is_what_was_edited() -> None:
     decision = with_vote(alone, click(proposal=after), Standing("named")).approval.decision
     assert decision is not None
     assert (decision.proposal, decision.edited) == (after, ("amount",))
+
+
+def test_votes_are_read_in_the_order_in_which_they_were_given() -> None:
+    given = (vote(EVE), vote(BOB).model_copy(update={"at": NOW + timedelta(minutes=1)}))
+    rows = [{"revision": 3, "vote": one.model_dump(mode="json")} for one in reversed(given)]
+    assert votes_of(rows, 3) == given
