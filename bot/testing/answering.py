@@ -46,6 +46,13 @@ def cast(
     rows.votes[counted.approval.approval_id] = counted.votes
 
 
+def begin(
+    rows: Rows, people: People, token: Token, user: str | None, now: datetime, verdict: Verdict, **said: Any
+) -> None:
+    """Click what opens a form, as `cast`: whoever could not submit it is refused before it is filled in."""
+    _admitted(rows, people, token, user, now, verdict, **said)
+
+
 def correct(
     rows: Rows, people: People, token: Token, user: str | None, now: datetime, values: dict[str, Any]
 ) -> None:
@@ -55,7 +62,7 @@ def correct(
     if made is None:
         return
     if right is None:
-        raise _refused("outdated", click.user, case.approval, people)
+        raise _refused("outdated", click.user, case, people)
     rows.put(made)
     rows.votes.pop(made.approval_id, None)
 
@@ -66,7 +73,7 @@ def _admitted(
     """Judge a click, and say by what right it counts; None where exactly this counts already."""
     approval = rows.approvals[token.approval_id]
     by = named(user) if user else _anybody(rows, people, approval, now)
-    case = _case(rows, people, approval, by, now)
+    case = case_of(rows, people, approval, by, now)
     click = Click(
         user=by,
         team=case.person.team_id if case.person else None,
@@ -83,15 +90,16 @@ def _admitted(
         case "overdue":
             raise AssertionError("what is due has happened: the clock moves by its steps")
         case why:
-            raise _refused(why, by, approval, people)
+            raise _refused(why, by, case, people)
 
 
-def _refused(why: Refusal, by: str, approval: Approval, people: People) -> Refused:
-    told = readable(refusal(why, approval, people.ids, user=by), people.handles)
-    return Refused(why, f"{by}: {told}{_hint(approval, people)}")
+def _refused(why: Refusal, by: str, case: Case, people: People) -> Refused:
+    told = readable(refusal(why, case.approval, people.ids, user=by, thread=case.thread), people.handles)
+    return Refused(why, f"{by}: {told}{_hint(case.approval, people)}")
 
 
-def _case(rows: Rows, people: People, approval: Approval, user: str, now: datetime) -> Case:
+def case_of(rows: Rows, people: People, approval: Approval, user: str, now: datetime) -> Case:
+    """Return what a verdict of `user` is judged by now."""
     votes = rows.votes.get(approval.approval_id, ())
     return Case(
         approval=approval,
@@ -112,7 +120,7 @@ def _case(rows: Rows, people: People, approval: Approval, user: str, now: dateti
 def _anybody(rows: Rows, people: People, approval: Approval, now: datetime) -> str:
     voted = {vote.user for vote in rows.votes.get(approval.approval_id, ())}
     for user in people.listed(approval.policy):
-        if user not in voted and isinstance(who_may(_case(rows, people, approval, user, now)), Standing):
+        if user not in voted and isinstance(who_may(case_of(rows, people, approval, user, now)), Standing):
             return user
     nobody = f"Nobody may decide “{approval.request.title}”, or nobody is left."
     raise AssertionError(f"{nobody}{_hint(approval, people) or ' Its policy names no approvers.'}")

@@ -22,6 +22,8 @@ class Timed(Protocol):
     @property
     def next_at(self) -> datetime | None: ...
 
+    def recheck(self) -> None: ...
+
     def tick(self) -> None: ...
 
 
@@ -63,8 +65,11 @@ class House:
             )
         while (run := self._next(moment)) and run.next_at is not None:
             self.now = max(self.now, run.next_at)
+            run.recheck()
             run.tick()
         self.now = moment
+        for run in self._runs:
+            run.recheck()
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` to its end, in a loop of its own, also where the test itself is a coroutine."""

@@ -29,6 +29,10 @@ class Answered(Protocol):
         self, approval: Approval, revision: int, by: str | None, verdict: Verdict, **said: Any
     ) -> Self: ...
 
+    def opens(
+        self, approval: Approval, revision: int, by: str | None, verdict: Verdict, **said: Any
+    ) -> None: ...
+
     def put_right(
         self, approval: Approval, revision: int, by: str | None, values: dict[str, Any]
     ) -> Self: ...
@@ -51,19 +55,20 @@ class Pause(Generic[R]):
 
     def approve(self, *, by: str | None = None, note: str | None = None) -> R:
         """Click Approve, or approve with a note."""
-        return self._cast(by, "approve", comment=None if note is None else self._words(note))
+        return self._cast(by, "approve", comment=None if note is None else self._words(note, by, "approve"))
 
     def edit(self, changes: Mapping[str, Any], *, by: str | None = None) -> R:
         """Edit and approve: `changes` are the fields of the proposal's form, checked as the form does."""
+        self._opens(by, "approve", proposal={})
         return self._cast(by, "approve", proposal=filling.edited(self._approval, changes))
 
     def reject(self, reason: str = "No.", *, by: str | None = None) -> R:
         """Reject with a reason, which Slack's modal demands."""
-        return self._cast(by, "reject", comment=self._words(reason))
+        return self._cast(by, "reject", comment=self._words(reason, by, "reject"))
 
     def respond(self, text: str, *, by: str | None = None) -> R:
         """Answer in words."""
-        return self._cast(by, "respond", text=self._words(text))
+        return self._cast(by, "respond", text=self._words(text, by, "respond"))
 
     def choose(self, option: str, *, by: str | None = None) -> R:
         """Choose an option by its id."""
@@ -71,6 +76,7 @@ class Pause(Generic[R]):
 
     def correct(self, changes: Mapping[str, Any], *, by: str | None = None) -> R:
         """Put fields of the state right, which decides nothing: they go along with the next answer."""
+        self._opens(by, "approve", corrects=True)
         values = filling.corrected(self._approval, changes)
         return self._run.put_right(self._approval, self.revision, by, values)
 
@@ -126,8 +132,12 @@ class Pause(Generic[R]):
     def _approval(self) -> Approval:
         return self._run.approval(self._approval_id)
 
-    def _words(self, text: str) -> str:
+    def _words(self, text: str, by: str | None, verdict: Verdict) -> str:
+        self._opens(by, verdict)
         return filling.said(self._approval, text)
+
+    def _opens(self, by: str | None, verdict: Verdict, **said: Any) -> None:
+        self._run.opens(self._approval, self.revision, by, verdict, **said)
 
     def _cast(self, by: str | None, verdict: Any, **said: Any) -> R:
         return self._run.cast(self._approval, self.revision, by, verdict, **said)

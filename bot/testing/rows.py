@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from bot.approvals.decision import Decision
@@ -66,7 +66,7 @@ class Rows:
             case Step():
                 move = self._go(move, writes(move, snapshot, workflow), "writes")
             case Wait():
-                self._stands("waiting", attempts=0, error=None)
+                self._stands("waiting", attempts=0, error=None, retry_at=None)
             case Finish():
                 self._end("done", result=as_json(snapshot.result))
             case Orphan():
@@ -79,19 +79,28 @@ class Rows:
             self.put(replace(approval, correction=left))
         return move
 
-    def raised(self, error: BaseException, workflow: Workflow, snapshot: Snapshot | None) -> None:
-        """Count what a node raised; it is tried again (`running`) or given up (`failed`)."""
+    def raised(
+        self, error: BaseException, workflow: Workflow, snapshot: Snapshot | None, *, asks: bool = True
+    ) -> None:
+        """Count what was raised; it is tried again (`running`) or given up (`failed`).
+
+        Where the pauses of `snapshot` are what cannot be dealt with, it `asks` nothing.
+        """
         attempts = self.thread.attempts + 1
-        if gives_up(error, attempts, workflow.retries):
+        ends = gives_up(error, attempts, workflow.retries)
+        if snapshot is not None and asks and not ends:
+            self._follow_pauses(snapshot, workflow)
+        elif snapshot is not None:
+            self._apply(follow(snapshot, self._unsettled()).applied)
+        if ends:
             self.stop("failed", line(error))
             return
-        if snapshot is not None:
-            self._follow_pauses(snapshot, workflow)
         self._stands("running", attempts=attempts, error=line(error))
 
     def hold(self, problem: str) -> None:
         """Leave it as it is for code that fits its state."""
-        self.thread = replace(self.thread, error=why_held(problem))
+        again = self._clock() + timedelta(minutes=1)
+        self.thread = replace(self.thread, error=why_held(problem), retry_at=again)
 
     @property
     def held(self) -> bool:
@@ -99,10 +108,9 @@ class Rows:
         return self.thread.status not in THREAD_ENDED and self.thread.error is not None
 
     def settle(self, approval: Approval, decision: Decision, status: ApprovalStatus) -> None:
-        """Keep what a pending approval came to."""
-        self.put(
-            replace(approval, status=status, decision=decision, decided_at=decision.decided_at, next_at=None)
-        )
+        """Keep what a pending approval came to; an edit that too few stood behind is dropped."""
+        decided = {"decision": decision, "decided_at": decision.decided_at, "proposal": decision.proposal}
+        self.put(replace(approval, status=status, next_at=None, **decided))
 
     def put(self, approval: Approval) -> None:
         self.approvals[approval.approval_id] = approval
@@ -161,7 +169,7 @@ class Rows:
         if isinstance(said, End):
             return self.stop("cancelled", said.reason)
         if any(approval.applying_at is None for approval, _ in move.decided):
-            self._stands("running", attempts=0, error=None)
+            self._stands("running", attempts=0, error=None, retry_at=None)
         for approval, _ in move.decided:
             self.put(replace(approval, applying_at=self._clock()))
         return replace(move, **{name: said})
@@ -180,4 +188,4 @@ class Rows:
     def _end(self, status: ThreadStatus, *, result: Any = None, error: str | None = None) -> None:
         if self.thread.status not in THREAD_ENDED:
             now = self._clock()
-            self._stands(status, result=result, error=error, attempts=0, ended_at=now)
+            self._stands(status, result=result, error=error, attempts=0, retry_at=None, ended_at=now)

@@ -18,12 +18,12 @@ from bot.postgres.rows import Approval, Thread
 from bot.slack.cards.card import CardView, card
 from bot.slack.cards.content import other_fields, proposal_now
 from bot.slack.token import Token
-from bot.testing.answering import cast, correct
+from bot.testing.answering import begin, cast, correct
 from bot.testing.card import Card, shown
 from bot.testing.house import House
 from bot.testing.pause import Pause
 from bot.testing.rows import Rows
-from bot.testing.ticking import Told, tick
+from bot.testing.ticking import Told, recheck, tick
 from bot.testing.worker import Worker
 
 
@@ -195,6 +195,11 @@ class Run:
         self._signoff.wait(self._worker.converge())
         return self
 
+    def opens(self, approval: Approval, revision: int, by: str | None, verdict: Verdict, **said: Any) -> None:
+        """Open the form that a `Pause` fills in; raises `Refused` for who could not submit it."""
+        token = Token(approval.approval_id, revision)
+        begin(self._rows, self._signoff.people, token, by, self._signoff.now, verdict, **said)
+
     def put_right(self, approval: Approval, revision: int, by: str | None, values: dict[str, Any]) -> Run:
         """Take a correction that a `Pause` was given."""
         token = Token(approval.approval_id, revision)
@@ -225,6 +230,10 @@ class Run:
     def next_at(self) -> datetime | None:
         """When the clock has something to do here."""
         return min((a.next_at for a in self._rows.open if a.next_at is not None), default=None)
+
+    def recheck(self) -> None:
+        """Know who may decide by now; a vote counts only while its voter may."""
+        recheck(self._rows, self._signoff.people, self._signoff.now)
 
     def tick(self) -> None:
         """Do what is due, and go on with what that decided."""

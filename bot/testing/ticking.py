@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from bot.facts.deadlines import due, expired
+from bot.facts.judging import doubted, lapsed
 from bot.facts.reminding import called, not_voted
+from bot.facts.voters import NOBODY
 from bot.postgres.rows import Approval, Message, MessageKind
 from bot.slack.blocks.drawn import Drawn
 from bot.slack.messages.notes import note
-from bot.testing.answering import reach
+from bot.testing.answering import case_of, reach
 from bot.testing.people import People
 from bot.testing.rows import Rows
 
@@ -25,6 +27,14 @@ def tick(rows: Rows, people: People, now: datetime) -> list[Told]:
         if approval.next_at is not None and approval.next_at <= now:
             told += _step(rows, people, approval, now)
     return told
+
+
+def recheck(rows: Rows, people: People, now: datetime) -> None:
+    """Take away the votes of those who may not decide any more, as the clock does within minutes."""
+    for approval in rows.open:
+        lost = lapsed(doubted(case_of(rows, people, approval, NOBODY, now)))
+        votes = rows.votes.get(approval.approval_id, ())
+        rows.votes[approval.approval_id] = tuple(vote for vote in votes if vote.user not in lost)
 
 
 def _step(rows: Rows, people: People, approval: Approval, now: datetime) -> list[Told]:

@@ -41,7 +41,7 @@ class Worker:
                 return
             except Exception as error:  # noqa: BLE001  a stored state, or a declared reply, may raise anything
                 self.error = error
-                self._rows.raised(error, self.entry.workflow, None)
+                self._rows.raised(error, self.entry.workflow, await _readable(self._graph()), asks=False)
             untouched = False
 
     async def _rests(self, *, untouched: bool) -> bool:

@@ -250,6 +250,21 @@ def test_a_rejection_needs_a_reason_and_a_late_click_changes_nothing(signoff):
         late.approve(by=MAYA)
 
 
+def test_who_could_not_submit_a_form_is_told_so_before_they_fill_it_in(signoff):
+    run = signoff.start(paying(), {"amount": 40})
+    for answer in (lambda: run.edit({"amount": 999}, by=ANA), lambda: run.reject("", by=ANA)):
+        with pytest.raises(Refused, match="not among those who may decide"):
+            answer()
+
+
+def test_who_comes_too_late_is_told_what_the_clock_did(signoff):
+    run = signoff.start(paying(sla=Sla(respond_within=timedelta(hours=1))), {"amount": 40})
+    late = run.pause
+    run.time_out()
+    with pytest.raises(Refused, match="I did not run it"):
+        late.approve(by=MAYA)
+
+
 def test_what_a_card_does_not_offer_is_refused(signoff):
     with pytest.raises(Refused, match="cannot be answered that way"):
         signoff.start(paying(), {"amount": 40}).respond("why?")
@@ -314,6 +329,27 @@ def test_a_vote_that_was_not_enough_is_told_and_not_taken_for_silence(signoff):
 
     assert (run.status, run.error) == ("cancelled", "too few answered in time: Pay Acme")
     assert [vote.user for vote in run.decisions[0].votes] == [BEN]
+
+
+def test_a_vote_of_somebody_who_left_does_not_outlast_a_look_at_the_clock(signoff):
+    sla = Sla(respond_within=timedelta(hours=1))
+    run = signoff.start(paying(sla=sla, policy=Policy(approvers=("@leads",), approvals=2)), {"amount": 40})
+    run.approve(by=BEN)
+    signoff.person(BEN, guest=True)
+    run.move_clock(timedelta(minutes=5))
+    assert run.pause.votes == ()
+    assert "nobody answered" in run.time_out().card
+
+
+def test_an_edit_that_too_few_stood_behind_is_dropped_at_the_deadline(signoff):
+    policy = Policy(approvers=("@leads",), approvals=2)
+    run = signoff.start(paying(sla=SLA, policy=policy), {"amount": 40})
+    run.edit({"amount": 50}, by=BEN)
+    assert (
+        run.time_out().card.proposal
+        == run.history[0].proposal
+        == {"amount": 40, "urgent": False, "to": "Acme"}
+    )
 
 
 def test_what_is_never_delivered_is_rejected_whatever_the_fallback(signoff):
@@ -386,6 +422,15 @@ def test_a_node_that_raises_is_tried_again_and_then_told_as_the_error(signoff):
     with pytest.raises(AssertionError, match="pay asks nothing; it is failed: KeyError: 'amount'") as told:
         run.approve()
     assert isinstance(told.value.__cause__, KeyError)
+
+
+def test_an_answer_counts_as_taken_where_the_run_fails_after_it(signoff):
+    def books(state: State) -> State:
+        raise KeyError("amount")
+
+    run = signoff.start(paying(graph=graph(payment, books), retries=0), {"amount": 40}).approve()
+    assert run.status == "failed"
+    assert run.approval(run.history[0]._approval_id).applied_at is not None
 
 
 def test_a_node_that_runs_out_of_time_after_its_answer_is_tried_as_often_as_any_other(signoff):

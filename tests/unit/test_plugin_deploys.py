@@ -145,6 +145,7 @@ def test_a_state_that_does_not_fit_what_is_deployed_holds_the_run_until_it_does(
     assert (run.status, run.pauses) == ("waiting", ())
     assert "cents: Field required" in run.error
     assert "Declare migrate={1: …}" in run.error
+    assert "Not handed on yet: The state does not fit" in run.history[0].card
     with pytest.raises(AssertionError, match="pay asks nothing; it is waiting: The state does not fit"):
         run.approve()
 
