@@ -21,7 +21,7 @@ REGISTRY = CollectorRegistry()
 
 DECISIONS = Counter("signoff_decisions", "Decisions made.", ["verdict", "kind"], registry=REGISTRY)
 REFUSALS = Counter("signoff_refusals", "Clicks refused, by reason.", ["reason"], registry=REGISTRY)
-CALLS = Counter("signoff_slack_calls", "Calls of Slack's Web API.", ["method", "outcome"], registry=REGISTRY)
+CALLS = Counter("signoff_slack_calls", "Calls to Slack's Web API.", ["method", "outcome"], registry=REGISTRY)
 JOBS = Counter("signoff_jobs", "Runs of advance and draw.", ["job", "outcome"], registry=REGISTRY)
 ANSWERED = Histogram(
     "signoff_click_seconds",

@@ -125,7 +125,7 @@ def _request(state: State) -> ApprovalRequest:
     deal, clauses = _deal(state), _clauses(state)
     clause = clauses[state["at"]]
     left = [one.heading for one in clauses if one.open and one is not clause]
-    touches = ", ".join(clause.touches) or "nothing any more"
+    touches = ", ".join(clause.touches) or "nothing now"
     after = f"After it: {', '.join(left)}." if left else "It is the last one."
     return ApprovalRequest(
         title=f"{clause.heading}: clause {state['at'] + 1} of {_title(deal)}",

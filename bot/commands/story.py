@@ -29,6 +29,7 @@ _APPROVAL_SHOWN = (
     "next_at",
     "due_at",
     "decided_at",
+    "closed_why",
     "applying_at",
     "applied_at",
 )
@@ -186,7 +187,7 @@ def _of_state(about: Story) -> str:
 
 
 def _error(thread: Story) -> Iterator[str]:
-    if thread["error"]:
+    if thread["error"] and thread["error"] != thread["cancel_reason"]:
         yield ""
         yield f"Error: {shown(thread['error'])}"
     if thread["traceback"]:

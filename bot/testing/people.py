@@ -74,5 +74,5 @@ class People:
 def named(user: str) -> str:
     """Take a Slack user id; raises ValueError for anything else."""
     if not is_user(user):
-        raise ValueError(f"{user!r} is no Slack user id: write one such as 'U01MAYA'.")
+        raise ValueError(f"{user!r} is not a Slack user id: write one such as 'U01MAYA'.")
     return user

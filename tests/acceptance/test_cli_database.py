@@ -119,8 +119,8 @@ async def test_threads_can_be_listed_by_status_and_workflow(signoff):
     assert thread_id not in (await signoff("threads", "--workflow", "incident")).out
 
 
-async def test_cancel_is_recorded_with_who_and_why(signoff):
-    thread_id = await started(signoff)
+async def test_cancel_is_recorded_with_who_and_why(house, signoff):
+    thread_id = await house.run("expense", samples["hotel"], "U05ROSA")
 
     assert (await signoff("cancel", thread_id, "--reason", "Paid by card")).code == 0
 
@@ -128,6 +128,11 @@ async def test_cancel_is_recorded_with_who_and_why(signoff):
     assert story["thread"]["cancel_reason"] == "Paid by card"
     (line,) = [line for line in story["audit"] if line["event"] == "thread.cancel"]
     assert line["actor"].startswith("cli:")
+    await house.drain()
+    told = (await signoff("show", thread_id)).out
+    assert "expense, cancelled" in told
+    assert "closed why: Paid by card" in told
+    assert "Error" not in told
 
 
 async def test_show_tells_a_failed_thread_with_its_traceback_and_retry_mends_it(signoff, database):

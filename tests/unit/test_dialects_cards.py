@@ -140,16 +140,16 @@ def _named(block: dict[str, Any]) -> str:
     return "".join(one["text"] for one in block["elements"][0]["elements"])
 
 
-def test_what_ends_the_run_is_said_before_it_does() -> None:
+def test_what_ends_the_workflow_is_said_before_it_does() -> None:
     plain = read("Pay?")
 
-    assert "Rejecting it, or answering in words, ends the run." in words_of(drawn(plain))
-    assert "Rejecting it ends the run." in words_of(drawn(TERMS))
+    assert "Rejecting it, or answering in words, ends the workflow." in words_of(drawn(plain))
+    assert "Rejecting it ends the workflow." in words_of(drawn(TERMS))
     for asked, reply in ((plain, "dict"), (plain, lambda decision: None), (ASKS["several"], None)):
-        assert "ends the run" not in words_of(drawn(asked, reply))
+        assert "ends the workflow" not in words_of(drawn(asked, reply))
     for modal in (reject_modal, respond_modal):
-        assert "end the run" in words_of(modal(Token("a1", 1), shown_as(plain))).replace("ends", "end")
-        assert "the run" not in words_of(modal(Token("a1", 1), shown_as(plain, "dict")))
+        assert "end it." in words_of(modal(Token("a1", 1), shown_as(plain))).replace("ends", "end")
+        assert "end it." not in words_of(modal(Token("a1", 1), shown_as(plain, "dict")))
 
 
 def test_words_that_are_the_answer_are_not_said_to_run_nothing() -> None:

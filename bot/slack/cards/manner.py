@@ -17,12 +17,12 @@ def manner(approval: Approval) -> Manner:
 
 
 def ending(approval: Approval) -> str | None:
-    """Say what ends the run, since its graph has no word for it; None where every answer goes on."""
+    """Say what ends the workflow, since its graph has no word for it; None where every answer goes on."""
     if approval.answering is None:
         return None
     ends = approval.answering.ends
     rejecting = "reject" in approval.request.allow and ends("reject")
     answering = "respond" in approval.request.allow and ends("respond")
     if rejecting and answering:
-        return "Rejecting it, or answering in words, ends the run."
-    return "Rejecting it ends the run." if rejecting else None
+        return "Rejecting it, or answering in words, ends the workflow."
+    return "Rejecting it ends the workflow." if rejecting else None

@@ -49,7 +49,7 @@ _PROBLEM = "problem"
 def reject_modal(token: Token, approval: Approval, thread: Thread | None = None) -> Block:
     """Ask for the reason of a rejection; the requester and the workflow are told it."""
     ends = approval.answering is not None and approval.answering.ends("reject")
-    told = "The requester is told this. The workflow takes no “no” for an answer, so rejecting ends the run."
+    told = "The requester is told this. The workflow takes no “no” for an answer, so rejecting ends it."
     asks = _words("Reason", told if ends else "The requester and the workflow are told this.")
     return _modal(REJECT_FORM, "Reject", "Reject", token, [*_about(approval, thread), asks])
 
@@ -73,7 +73,7 @@ def respond_modal(token: Token, approval: Approval, thread: Thread | None = None
 
 def _becomes_of_words(approval: Approval) -> str:
     if approval.answering is not None and approval.answering.ends("respond"):
-        return "The requester is told this. The workflow takes no answer in words, so they end the run."
+        return "The requester is told this. The workflow takes no answer in words, so they end it."
     if approval.takes_words:
         return "It goes to the workflow as its answer, as you write it."
     return "The workflow gets it as you write it; it neither approves nor runs anything."
