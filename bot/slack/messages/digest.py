@@ -79,7 +79,7 @@ def _entries(digest: Digest) -> Iterator[_Entry]:
 
 
 def _told(line: Line) -> str:
-    """Say one line: what, when, what happened, where, and the command that mends it."""
+    """Say one line: what, when, what happened, where, and the command to run."""
     title = said(line.title, 300)
     link = line.permalink
     linked = f"<{link}|{title}>" if link and not set(link) & set("<>| \n") else f"*{title}*"
@@ -88,9 +88,14 @@ def _told(line: Line) -> str:
         said(line.note, 400),
         when(line.at) if line.at else "",
     ]
-    does = "Details" if (line.command or "").startswith("signoff show") else "To fix it"
-    mend = f"\n{does}: `{said(line.command, 300)}`" if line.command else ""
+    mend = f"\n{offered(line.command)}" if line.command else ""
     return f"{linked}\n{' · '.join(filter(None, details))}{mend}"
+
+
+def offered(command: str) -> str:
+    """Name a command to run, as what tells more or as what mends it."""
+    leads = "Details" if command.startswith("signoff show") else "To fix it"
+    return f"{leads}: `{said(command, 300)}`"
 
 
 def _chunks(entries: Iterator[_Entry]) -> Iterator[list[_Entry]]:

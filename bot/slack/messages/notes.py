@@ -11,7 +11,7 @@ A message's `body` is plain JSON; its keys by kind, all optional unless marked w
 |      | `lapsed`: whose vote counts no longer |
 | outcome | `permalink`: of the card |
 | told | `event`*: `superseded`, `revised`; `permalink` |
-| ops | `problem`*: one line; `detail`: more of it; `command`: what mends it; `permalink` |
+| ops | `problem`*: one line; `detail`: more of it; `command`: to run; `permalink` |
 | stray | `permalink`: of the live card |
 
 `users` hold ids, `groups` ids or handles. All text in them counts as hostile and is escaped.
@@ -34,6 +34,7 @@ from bot.slack.cards.asking import lapsed
 from bot.slack.cards.manner import manner
 from bot.slack.cards.outcome import aftermath, because, choice, is_settling, outcome
 from bot.slack.cards.refusals import refusal
+from bot.slack.messages.digest import offered
 
 _BEFORE_THE_END = ("vote", "edited", "lapsed")
 
@@ -173,13 +174,13 @@ def _told(body: Mapping[str, Any], approval: Approval | None) -> list[Block]:
 
 
 def _ops(message: Message, approval: Approval | None, thread: Thread | None) -> list[Block]:
-    """Tell ops what is wrong, with which thread, and the command that mends it."""
+    """Tell ops what is wrong, with which thread, and the command to run."""
     body = message.body
     blocks = [section(f"⚠️ {said(str(body.get('problem') or 'Something is wrong.'), 2000)}")]
     if body.get("detail"):
         blocks.append(section(said(str(body["detail"]), 2000)))
     if body.get("command"):
-        blocks.append(section(f"To fix it: `{said(str(body['command']), 500)}`"))
+        blocks.append(section(offered(str(body["command"]))))
     about = list(_about(message, approval, thread))
     link = _link(body)
     about += [f"<{link}|The card>"] if link else []
