@@ -12,7 +12,9 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+import structlog
 from psycopg import AsyncConnection
+from psycopg.errors import LockNotAvailable
 from psycopg.rows import DictRow, dict_row
 
 from bot.approvals.errors import SignoffError
@@ -29,6 +31,9 @@ _QUEUE = "procrastinate"
 _CHECKPOINTER = "langgraph-checkpoint-postgres"
 _PROBES = 10
 
+LOCK_SECONDS = 1.0
+"""How long a migration waits for a table that somebody holds (a dump, say), and then lets others to it."""
+
 _TABLE = """
 create table if not exists signoff_migrations (
     name text primary key, sha256 text not null, oldest_code int not null,
@@ -37,8 +42,11 @@ create table if not exists signoff_migrations (
 _INSERT = (
     "insert into signoff_migrations (name, sha256, oldest_code) values (%s, %s, %s) on conflict do nothing"
 )
+_PATIENCE = "select set_config('lock_timeout', %s, true)"
 
 Connection = AsyncConnection[DictRow]
+
+log = structlog.get_logger("signoff.process")
 
 
 class NotMigrated(SignoffError):
@@ -236,10 +244,23 @@ async def _exists(connection: AsyncConnection[object], table: str) -> bool:
 
 
 async def _apply(connection: Connection, text: bytes, migrations: Iterable[Migration]) -> None:
-    async with connection.transaction(), connection.cursor() as cursor:
-        await cursor.execute(text)
-        rows = [(each.name, each.sha256, each.oldest_code) for each in migrations]
-        await cursor.executemany(_INSERT, rows)
+    """Run it, and note that, all or nothing.
+
+    Whoever wants a table waits behind a migration that waits for it: so that waits for a moment at a time.
+    """
+    rows = [(each.name, each.sha256, each.oldest_code) for each in migrations]
+    while True:
+        try:
+            async with connection.transaction(), connection.cursor() as cursor:
+                await cursor.execute(_PATIENCE, [f"{int(LOCK_SECONDS * 1000)}ms"])
+                await cursor.execute(text)
+                await cursor.executemany(_INSERT, rows)
+                return
+        except LockNotAvailable:
+            log.warning(
+                "migration_waits", migration=rows[-1][0], why="somebody holds a table that it changes"
+            )
+            await asyncio.sleep(LOCK_SECONDS)
 
 
 async def _migrate_queue(connection: Connection, applied: dict[str, Applied]) -> list[str]:

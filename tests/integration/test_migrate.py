@@ -146,6 +146,21 @@ async def test_a_file_that_fails_leaves_nothing_of_itself_and_all_before_it(empt
     assert await migrate(empty_database, folder) == ["0002_second.sql"]
 
 
+async def test_nobody_waits_behind_a_migration_that_waits_for_a_dump(database, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LOCK_SECONDS", 0.05)
+    (tmp_path / "0999_more.sql").write_text("-- oldest code: 1\nalter table people add column more text;\n")
+    waits = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    async with await psycopg.AsyncConnection.connect(database) as dumping:
+        await dumping.execute("select from people")
+        migrating = asyncio.create_task(migrate(database, tmp_path))
+        while not await query(database, waits):
+            pass
+        async with asyncio.timeout(10):
+            await query(database, "select from people")
+
+    assert await migrating == ["0999_more.sql"]
+
+
 async def test_only_what_the_queue_has_added_since_is_run_on_an_upgrade(empty_database, folder):
     (folder / "0002_second.sql").unlink()
     await migrate(empty_database, folder)
