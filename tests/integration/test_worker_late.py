@@ -81,8 +81,9 @@ async def test_a_job_that_cannot_be_ended_for_another_reason_is_not_passed_over(
 
 
 async def test_a_worker_that_was_struck_off_meanwhile_registers_anew_and_says_why(
-    it: Bench, said: list[Any]
+    it: Bench, said: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(worker, "RESTART_SECONDS", 0.01)
     ran: list[str] = []
     stop = asyncio.Event()
 

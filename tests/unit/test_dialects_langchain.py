@@ -281,7 +281,7 @@ def decided_batches(draw):
     return calls, [draw(st.sampled_from(c["allowed"])) for c in calls]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(decided_batches())
 def test_any_allowed_decisions_come_back_in_number_order_and_kind(drawn):
     calls, wanted = drawn
