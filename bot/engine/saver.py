@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import math
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ from psycopg import AsyncConnection, AsyncCursor
 from psycopg.types.json import Jsonb
 
 from bot.engine.kept import is_field
+from bot.engine.plain import as_text
 from bot.engine.raised import is_cancelled
 from bot.engine.unsaved import Unsaved
 
@@ -31,9 +33,23 @@ _Result = TypeVar("_Result")
 _READABLE = 4
 """The oldest format of a checkpoint that needs no migration when it is read."""
 
-_SIMPLE = (str, int, float, bool, type(None))
+_SIMPLE = (int, bool, type(None))
 
 _NEWEST = "where thread_id = %s and checkpoint_ns = %s order by checkpoint_id desc limit 1"
+
+
+def _fits_json(value: Any) -> bool:
+    """Say whether a value stays in its checkpoint's own row: the library's rule, but for what fails there.
+
+    Postgres's JSON takes no NUL, lone surrogate, NaN or infinity; the library reads them from a blob as well.
+    """
+    match value:
+        case float():
+            return math.isfinite(value)
+        case str():
+            return as_text(value) == value
+        case _:
+            return isinstance(value, _SIMPLE)
 
 
 class ThreadSaver(AsyncPostgresSaver):
@@ -106,8 +122,7 @@ class ThreadSaver(AsyncPostgresSaver):
         if any(isinstance(value, _DeltaSnapshot) for value in values.values()):
             self._unsaved.changed()
             return await super().aput(config, checkpoint, metadata, new_versions)
-        # The library's rule: what JSON holds as it is stays in the checkpoint's own row.
-        blobs = {key: value for key, value in values.items() if not isinstance(value, _SIMPLE)}
+        blobs = {key: value for key, value in values.items() if not _fits_json(value)}
         rest = {key: value for key, value in values.items() if key not in blobs}
         place = config["configurable"]
         namespace = place["checkpoint_ns"]

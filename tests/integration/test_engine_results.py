@@ -17,6 +17,7 @@ from psycopg import AsyncConnection, OperationalError
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel, computed_field
 
+from bot.approvals import ApprovalRequest, ask
 from bot.engine.pieces import in_pieces, size
 from bot.engine.plain import as_plain
 from bot.engine.result import LARGEST, as_json, as_result
@@ -98,12 +99,33 @@ async def test_a_state_that_is_not_json_ends_as_a_result_that_is(database):
     assert thread.result["notes"]["text"].endswith("c\\u0000")
 
 
-@pytest.mark.parametrize("unfit", ["a\x00b", float("nan")])
-async def test_what_the_checkpointer_cannot_store_fails_the_thread_and_leaves_the_worker_well(
-    database, unfit
-):
+@pytest.mark.parametrize(
+    ("odd", "told"),
+    [("a\x00b", "'a\\x00b'"), ("a\ud800b", "'a?b'"), (float("nan"), "nan"), (float("inf"), "inf")],
+)
+async def test_what_no_json_of_postgres_holds_can_be_a_field_of_the_state_all_the_same(database, odd, told):
+    kept = []
+
     def fill(state):
-        return {"notes": unfit}
+        return {"notes": odd}
+
+    def look(state):
+        ask(ApprovalRequest(title="Go on?"))
+        kept.append(repr(state["notes"]))
+        return {}
+
+    async with bench(database, flow(chain(State, fill, look), retries=0)) as it:
+        thread_id = await it.run()
+        (approval,) = await it.approvals(thread_id)
+        await it.answer(approval)
+        thread = await it.thread(thread_id)
+
+    assert (thread.status, thread.error, kept) == ("done", None, [told])
+
+
+async def test_what_the_checkpointer_cannot_store_fails_the_thread_and_leaves_the_worker_well(database):
+    def fill(state):
+        return {"notes": {"too": 2**70}}
 
     async with bench(database, flow(chain(State, fill), retries=0)) as it:
         thread_id = await it.run()
