@@ -11,22 +11,23 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import pytest_asyncio
 from browsing import CHROMIUM, FLAGS, PATIENCE, needs_chromium
-from playwright.async_api import Locator, Page, Route, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, Route, async_playwright, expect
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.emulator import Emulator
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]  # one Chromium for all
 
 MAYA, OTTO, CHANNEL = "U01MAYA", "U07OTTO", "C01FINANCE"
 
 Json = dict[str, Any]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def emulator() -> AsyncIterator[Emulator]:
     async with Emulator(rate_limits=False, ack_seconds=1.0) as running:
         yield running
@@ -37,20 +38,26 @@ def client(emulator: Emulator) -> AsyncWebClient:
     return AsyncWebClient(emulator.state.workspace.bot_token, base_url=emulator.api_url)
 
 
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
     needs_chromium()
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        opened = await browser.new_page(viewport={"width": 1280, "height": 800})
-        opened.set_default_timeout(PATIENCE * 1000)
-        expect.set_options(timeout=PATIENCE * 1000)
-        wrong: list[str] = []
-        opened.on("pageerror", lambda error: wrong.append(str(error)))
-        opened.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-        yield opened
-        await browser.close()
-        assert [said for said in wrong if "ERR_FAILED" not in said] == []  # but what a test loses
+        launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield launched
+        await launched.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    opened = await browser.new_page(viewport={"width": 1280, "height": 800})
+    opened.set_default_timeout(PATIENCE * 1000)
+    expect.set_options(timeout=PATIENCE * 1000)
+    wrong: list[str] = []
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    yield opened
+    await opened.close()
+    assert [said for said in wrong if "ERR_FAILED" not in said] == []  # but what a test loses
 
 
 class App:
@@ -78,7 +85,7 @@ class App:
             return await self.heard.get()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def app(emulator: Emulator, client: AsyncWebClient) -> AsyncIterator[App]:
     running = App(emulator, client)
     await running.handler.connect_async()
