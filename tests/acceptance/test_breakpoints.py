@@ -22,7 +22,7 @@ class Draft(TypedDict, total=False):
 
 def sending() -> StateGraph:
     builder = StateGraph(Draft)
-    builder.add_node("write", lambda state: {"text": "Dear Bob", "secret": "4711"})
+    builder.add_node("write", lambda state: {"text": "Dear Bob", "secret": "pin-4711"})
     builder.add_node("send", lambda state: {"sent": state["text"]})
     builder.add_edge(START, "write")
     builder.add_edge("write", "send")
@@ -72,7 +72,7 @@ async def test_an_edit_of_the_declared_part_is_what_the_guarded_node_gets(house:
     thread_id = await house.run("foreign", {}, ROSA)
     card = str(house.card(FINANCE))
     assert "Dear Bob" in card
-    assert "4711" not in card
+    assert "pin-4711" not in card
 
     await edited(house, MAYA, FINANCE, text="Dear Ann")
 
