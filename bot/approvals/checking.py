@@ -7,8 +7,6 @@ from contextvars import ContextVar
 from fractions import Fraction
 from functools import lru_cache
 from itertools import islice
-from math import inf
-from time import thread_time
 from typing import Annotated, Any
 
 from jsonschema import Draft202012Validator
@@ -23,14 +21,12 @@ from referencing.exceptions import Unresolvable
 
 from bot.approvals.formats import format_checker
 
-_STEPS = 20_000
-"""Keywords that one check may apply: ends what references make exponential, in well under a second."""
-
-_SECONDS = 0.5
-"""Of its thread's own time that one check of a value may take: some patterns take longer to read than a
-thousand keywords to apply. The one at hand is finished first, which takes no longer than that again."""
-
-_UNTIL: ContextVar[float] = ContextVar("until", default=inf)
+_WORK = 2_000_000
+"""What one check may cost, about a microsecond each: ends what references make exponential, and the few
+keywords that cost much. Counted and not timed, since the answer that a click was told is taken is checked
+again before it is sent, by another process."""
+_KEYWORD = 100
+_NEW_PATTERN = 40_000
 
 _MOST_ERRORS = 50
 _LONGEST_PATTERN = 1_000
@@ -48,6 +44,27 @@ class _TooCostly(Exception):
     pass
 
 
+class _Budget:
+    """What is left of one check's work."""
+
+    def __init__(self) -> None:
+        self._left = _WORK
+        self._patterns: set[str] = set()
+
+    def spend(self, work: int) -> None:
+        self._left -= work
+        if self._left < 0:
+            raise _TooCostly
+
+    def search(self, pattern: str, text: str) -> None:
+        """Spend what searching the text costs: most of it is to read a pattern that the check has not had."""
+        self.spend(len(text) + (0 if pattern in self._patterns else _NEW_PATTERN))
+        self._patterns.add(pattern)
+
+
+_BUDGET: ContextVar[_Budget] = ContextVar("budget")
+
+
 def misfits(schema: dict[str, Any], value: Any) -> list[ValidationError]:
     """Check by Draft 2020-12 with our formats; raises `Uncheckable` rather than pass what was not checked.
 
@@ -55,10 +72,9 @@ def misfits(schema: dict[str, Any], value: Any) -> list[ValidationError]:
     hours. What that engine does not know (look-around, back-references), and patterns or texts too long for
     it, are left to the workflow's own model.
     """
-    until = _UNTIL.set(inf)
+    budget = _BUDGET.set(_Budget())
     try:
         Draft202012Validator.check_schema(schema)
-        _UNTIL.set(thread_time() + _SECONDS)
         validator = _counted(schema)(schema, registry=Registry(), format_checker=format_checker())
         return list(islice(validator.iter_errors(value), _MOST_ERRORS))
     except _TooCostly as error:
@@ -70,23 +86,15 @@ def misfits(schema: dict[str, Any], value: Any) -> list[ValidationError]:
     except (SchemaError, UnknownType, ValueError) as error:
         raise Uncheckable("is not a valid JSON Schema") from error
     finally:
-        _UNTIL.reset(until)
-
-
-def _in_time() -> None:
-    if thread_time() > _UNTIL.get():
-        raise _TooCostly
+        _BUDGET.reset(budget)
 
 
 def _counted(schema: dict[str, Any]) -> type[Validator]:
-    """Return a validator class that gives up after `_STEPS` keywords."""
-    steps = iter(range(_STEPS))
+    """Return a validator class that gives up what costs more than the budget."""
 
     def counted(keyword: Any) -> Any:
         def check(validator: Any, value: Any, instance: Any, schema: Any) -> Found:
-            if next(steps, None) is None:
-                raise _TooCostly
-            _in_time()
+            _BUDGET.get().spend(_KEYWORD)
             yield from keyword(validator, value, instance, schema) or ()
 
         return check
@@ -129,11 +137,8 @@ def _multiple_of(validator: Any, step: Any, instance: Any, _schema: Any) -> Foun
 
 def _enum(_validator: Any, offered: Any, instance: Any, _schema: Any) -> Found:
     wanted = _hashed(instance)
-    for one in offered:
-        _in_time()
-        if _hashed(one) == wanted:
-            return
-    yield ValidationError(f"{instance!r} is not one of {offered!r}")
+    if not any(_hashed(one) == wanted for one in offered):
+        yield ValidationError(f"{instance!r} is not one of {offered!r}")
 
 
 def _unique_items(validator: Any, wanted: Any, instance: Any, _schema: Any) -> Found:
@@ -144,6 +149,7 @@ def _unique_items(validator: Any, wanted: Any, instance: Any, _schema: Any) -> F
 
 def _hashed(value: Any) -> Any:
     """Return what is equal where JSON Schema calls values equal: 1 and 1.0, but not 1 and true."""
+    _BUDGET.get().spend(1)
     match value:
         case bool():
             return "bool", value
@@ -167,9 +173,10 @@ _OWN: dict[str, Keyword] = {
 
 def _matches(pattern: str, text: str) -> bool | None:
     """Search the text in linear time; None where the pattern cannot be run so."""
-    _in_time()
-    short = len(pattern) <= _LONGEST_PATTERN and len(text) <= _LONGEST_MATCHED
-    matcher = _matcher(pattern) if short else None
+    if len(pattern) > _LONGEST_PATTERN or len(text) > _LONGEST_MATCHED:
+        return None
+    _BUDGET.get().search(pattern, text)
+    matcher = _matcher(pattern)
     if matcher is None:
         return None
     try:

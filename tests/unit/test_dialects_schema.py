@@ -220,11 +220,22 @@ def test_a_schema_too_large_to_keep_is_refused():
         ({"items": {"enum": [{"x": n} for n in range(5_000)]}}, [{"x": -1}] * 5_000),
     ],
 )
-def test_a_schema_that_is_short_and_costs_much_is_given_up_in_time(monkeypatch, schema, value):
-    monkeypatch.setattr(checking, "_SECONDS", 0.05)
+def test_a_schema_that_is_short_and_costs_much_is_given_up(monkeypatch, schema, value):
+    monkeypatch.setattr(checking, "_WORK", 200_000)
 
     with pytest.raises(Uncheckable, match="takes too long"):
         misfits(schema, value)
+
+
+def test_what_a_check_costs_is_the_same_on_every_machine_and_at_every_moment(monkeypatch):
+    schema = {"pattern": "^a", "enum": ["ab", "b"]}
+    monkeypatch.setattr(checking, "_WORK", 2 * 100 + 40_000 + len("ab") + 2)
+
+    assert [misfits(schema, "ab") for _ in range(3)] == [[], [], []]
+    monkeypatch.setattr(checking, "_WORK", checking._WORK - 1)
+    for _ in range(3):
+        with pytest.raises(Uncheckable, match="takes too long"):
+            misfits(schema, "ab")
 
 
 def test_the_items_of_a_long_list_are_told_apart_as_json_schema_does():
