@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic import BaseModel, ConfigDict
 
 from bot.approvals.policy import Verdict, Vote
+
+OF = "of"
+"""Beside a decision that goes back to `ask()`: the hash of the question that it is of."""
 
 
 class By(BaseModel):
@@ -55,21 +57,3 @@ class Decision(BaseModel):
     def answer(self) -> dict[str, Any]:
         """Return the plain JSON that resumes the graph; `basis` only where the request had one."""
         return self.model_dump(mode="json", exclude={"basis"} if self.basis is None else None)
-
-
-class Answer:
-    """What `ask()` declares to LangGraph: it refuses, before storing it, an answer that is no `Decision`.
-
-    The schema that is shown on the interrupt is left open: building Decision's at every pause would cost
-    more than the pause itself.
-    """
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(Decision.model_validate)
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {"title": "Decision", "type": "object"}

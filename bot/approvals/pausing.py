@@ -6,15 +6,12 @@ from typing import Annotated, Any, cast
 
 from langgraph.config import get_config
 from langgraph.types import interrupt
-from pydantic import ValidatorFunctionWrapHandler, WrapValidator
 
-from bot.approvals.basis import refuse_moved
-from bot.approvals.decision import Answer, Decision
+from bot.approvals.canonical import payload_hash
+from bot.approvals.decision import Decision
 from bot.approvals.errors import BadRequest
+from bot.approvals.given import Expected, at_answer
 from bot.approvals.request import ApprovalRequest
-
-SENT = "__pregel_resume_map"
-"""Where a node's configuration has the answers that LangGraph's present run sends (contract-tested)."""
 
 
 def ask(request: ApprovalRequest, *, auto: str | None = None) -> Decision:
@@ -23,6 +20,8 @@ def ask(request: ApprovalRequest, *, auto: str | None = None) -> Decision:
     With `auto` (why, in a few words) the workflow's policy decides at once: recorded and resumed like any
     other decision, without a card. The node runs again from its top on resume: do nothing before this call
     that must not happen twice, and take what the request says from the state.
+
+    Tools of one node may ask at once, as long as each asks the same on every run of it.
 
     With `request.basis` an answer that was given on another basis than the node finds now is refused before
     LangGraph stores it, and people are asked again, with what changed. A rejection is taken on any.
@@ -37,9 +36,11 @@ def ask(request: ApprovalRequest, *, auto: str | None = None) -> Decision:
                 "auto out."
             )
         request = request.model_copy(update={"auto": auto})
-    _configurable("ask()")
-    expected = Answer if request.basis is None else _answer_on(request.basis)
-    return cast("Decision", interrupt(request.payload(), response_schema=expected))
+    config, payload = _running("ask()"), request.payload()
+    of = payload_hash(payload)
+    expected = Annotated[Any, Expected(of, request.basis)]
+    with at_answer(config, of) as context:
+        return cast("Decision", context.run(interrupt, payload, response_schema=expected))
 
 
 def effect_key(name: str) -> str:
@@ -48,37 +49,17 @@ def effect_key(name: str) -> str:
     Effects are at least once: hand the key to the system that you change (an idempotency key, a primary
     key), and it happens once. Call it inside a node.
     """
-    thread_id = _configurable("effect_key()").get("thread_id")
+    thread_id = _running("effect_key()")["configurable"].get("thread_id")
     if thread_id is None:
         raise BadRequest("effect_key() needs a thread: run its graph with a thread_id (configurable).")
     return f"{thread_id}:{name}"
 
 
-def _configurable(called: str) -> dict[str, Any]:
+def _running(called: str) -> Any:
     """Return what the running node was configured with; raises `BadRequest` where no node runs."""
     try:
-        return get_config()["configurable"]
+        return get_config()
     except RuntimeError as error:
         raise BadRequest(
             f"{called} was called outside of a node, or in a thread that a node began; call it in the node."
         ) from error
-
-
-def _answer_on(basis: str) -> Any:
-    """Return what to declare to LangGraph: an `Answer` that was given on this basis."""
-
-    def check(answer: Any, validate: ValidatorFunctionWrapHandler) -> Decision:
-        decision: Decision = validate(answer)
-        return refuse_moved(decision, basis) if _is_being_sent(answer) else decision
-
-    return Annotated[Answer, WrapValidator(check)]
-
-
-def _is_being_sent(answer: Any) -> bool:
-    """Tell an answer that this run brings from one that LangGraph has stored.
-
-    A stored one was checked when it came. It is given to the node again at each of its runs, so refusing it
-    then, for a world that moved later, would keep the node from ever running to its end.
-    """
-    sent = get_config()["configurable"].get(SENT)
-    return isinstance(sent, dict) and any(one is answer for one in sent.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.approvals.decision import Decision
+from bot.approvals.decision import OF, Decision
 from bot.approvals.dialects import End, reply
 from bot.approvals.workflow import Workflow
 from bot.engine.plan import Send, Snapshot, Step
@@ -20,11 +20,10 @@ def answers(send: Send, workflow: Workflow) -> dict[str, Any] | End:
     made: dict[str, Any] = {}
     for approval, pause in send.decided:
         asked = pause.asked
-        decision = _decision(approval).model_copy(update={"basis": approval.request.basis})
-        said = reply(decision, asked.dialect, workflow.reply, asked.original)
+        said = reply(_decision(approval), asked.dialect, workflow.reply, asked.original)
         if isinstance(said, End):
             return said
-        made[approval.interrupt_id] = said.value
+        made[approval.interrupt_id] = said.value if asked.of is None else {**said.value, OF: asked.of}
     return made
 
 
@@ -44,6 +43,7 @@ def writes(step: Step, snapshot: Snapshot, workflow: Workflow) -> tuple[Write, .
 
 
 def _decision(approval: Approval) -> Decision:
-    if approval.decision is None:
+    decision = approval.outcome
+    if decision is None:
         raise LookupError(f"approval {approval.approval_id} is {approval.status} without a decision")
-    return approval.decision
+    return decision

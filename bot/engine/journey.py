@@ -28,7 +28,7 @@ class Departure:
     answered: tuple[Approval, ...] = ()
 
     async def until(self, values: Any, workflow: Workflow) -> list[Told]:
-        """Return what has changed in `values` since, with the workflow's secrets masked."""
+        """Return what has changed in `values` since, with the workflow's secrets masked, and the answers'."""
         return await beside(partial(self._until, values, workflow), self.values, values)
 
     def _until(self, values: Any, workflow: Workflow) -> list[Told]:
@@ -40,7 +40,8 @@ class Departure:
             return []
         then = {key: sides[0][0] for key, sides in differ.items() if sides[0]}
         now = {key: sides[1][0] for key, sides in differ.items() if sides[1]}
-        return difference(then, now, workflow.hides)
+        confidential = (name for approval in self.answered for name in approval.confidential)
+        return difference(then, now, workflow.hides.with_names(confidential))
 
 
 class Journey:

@@ -64,7 +64,12 @@ def _misfit(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = "".join(f"{part}: " for part in (error.title, ".".join(str(key) for key in first["loc"])) if part)
     others = error.error_count() - 1
-    return f"{where}{first['msg']}" + (f" (and {others} more)" if others else "")
+    return f"{where}{own_words(first['msg'])}" + (f" (and {others} more)" if others else "")
+
+
+def own_words(told: str) -> str:
+    """Return what a validator said, without the kind of error that pydantic puts before it."""
+    return told.removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 
 def why_refused(error: BaseException) -> str:
@@ -73,8 +78,9 @@ def why_refused(error: BaseException) -> str:
         return line(error)
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = "".join(f"{key}." for key in first["loc"])[:-1]
-    said: str = masked(as_text(f"{where}: {first['msg']}" if where else first["msg"]))
-    return " ".join(said.replace("Value error, ", "", 1).split())[:300] or type(error).__name__
+    words = own_words(first["msg"])
+    said: str = masked(as_text(f"{where}: {words}" if where else words))
+    return " ".join(said.split())[:300] or type(error).__name__
 
 
 def trace(error: BaseException) -> str:

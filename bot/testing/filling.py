@@ -16,6 +16,7 @@ from bot.slack.form.fields import Rows, fields
 from bot.slack.form.inputs import Input
 from bot.slack.form.lines import Lines
 from bot.slack.form.plan import Edited, Section, plan
+from bot.slack.form.veiled import Veiled
 from bot.slack.views import submitted
 from bot.slack.views.editing import Editing
 from bot.slack.views.modals import WORDS_BLOCK, modal_of, reject_modal
@@ -69,7 +70,7 @@ class _Hand:
     draft: Draft
 
     def change(self, parts: Iterable[Edited], changes: Mapping[str, Any]) -> None:
-        there = {_key(part): part for part in parts}
+        there = {part.field.key: part for part in parts}
         for key, value in changes.items():
             match there.get(key):
                 case Input() as one:
@@ -102,12 +103,10 @@ def _are_objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, dict) for one in value)
 
 
-def _key(part: Edited) -> str:
-    return part.group.field.key if isinstance(part, Section) else part.field.key
-
-
 def _typed(one: Input, value: Any) -> Any:
     """Put a value into a field as it would show there; what it cannot show is typed, where one can type."""
+    if isinstance(one.kind, Veiled):
+        one = replace(one, kind=one.kind.kind)
     if value is None or one.kind.holds(value):
         return None if value is None else inputs.initial(one.kind.element(value))
     element = one.kind.element(one.field.now)

@@ -126,7 +126,7 @@ class Pause(Generic[R]):
 
     @property
     def decision(self) -> Decision | None:
-        return self._approval.decision
+        return self._approval.outcome
 
     @property
     def _approval(self) -> Approval:

@@ -92,7 +92,7 @@ class Run:
     @property
     def decisions(self) -> tuple[Decision, ...]:
         """What was decided, in the order in which it was asked."""
-        return tuple(a.decision for a in self._rows.approvals.values() if a.decision)
+        return tuple(outcome for a in self._rows.approvals.values() if (outcome := a.outcome))
 
     @property
     def card(self) -> Card:

@@ -14,9 +14,11 @@ from langgraph.graph import START
 from langgraph.types import interrupt
 from psycopg.types.json import Jsonb
 
+from bot.api.shapes import approval_json
 from bot.approvals import ApprovalRequest, Fallback, Policy, Sla, ask
 from bot.approvals.basis import MOST_REFUSALS
 from bot.facts.supersede import KeepsChanging
+from bot.postgres.listing import Shown
 
 
 class State(TypedDict, total=False):
@@ -89,6 +91,7 @@ async def test_what_was_approved_in_another_world_is_asked_again_at_the_same_int
         ]
         (old,) = await it.approvals(thread_id, "superseded")
         assert (old.approval_id, old.decision.verdict) == (first.approval_id, "approve")
+        assert approval_json(Shown(old, (), None, None))["decision"]["basis"] == "w1"
         assert await stale(it, thread_id) == [
             {
                 "approval_id": first.approval_id,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import copy
 import operator
+import weakref
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypedDict
 from uuid import uuid4
 
 import pytest
 from conftest import create, drop
+from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.config import get_config
@@ -21,7 +23,7 @@ from psycopg.conninfo import make_conninfo
 from pydantic import BaseModel, BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from bot.approvals.pausing import SENT
+from bot.approvals.given import RESUME, SCRATCHPAD, SEND, SENT
 from bot.engine.graph import STRICT_RESUME
 from bot.postgres.pools import runs_pool
 
@@ -386,6 +388,43 @@ async def test_a_task_shows_its_old_error_although_it_has_finished_since(run):
 
         assert tasks["mended"].error is not None
         assert tasks["mended"].result == {"log": ["mended"]}
+
+
+# What telling a node's answers apart leans on.
+
+
+async def test_what_a_node_calls_shares_its_scratchpad_and_shows_that_it_was_called(run):
+    def node(state):
+        config = get_config()
+        called = RunnableLambda(lambda _: get_config()).invoke(None)
+        pad = config["configurable"][SCRATCHPAD]
+        return {
+            "log": [
+                called["configurable"][SCRATCHPAD] is pad,
+                "recursion_limit" in config,
+                "recursion_limit" in called,
+                weakref.ref(pad.get_null_resume)() is pad.get_null_resume,
+                pad.interrupt_counter(),
+                pad.interrupt_counter(),
+            ]
+        }
+
+    async with run(chain(node)) as thread:
+        assert (await thread.begin())["log"] == [True, False, True, True, 0, 1]
+
+
+async def test_a_task_that_asks_keeps_what_was_sent_last_as_its_answers(run):
+    def node(state):
+        given = get_config()["configurable"]
+        first = interrupt("first?")
+        if len(given[SCRATCHPAD].resume) == 1:
+            given[SEND]([(RESUME, [first, "kept"])])
+        return {"log": [first, interrupt("second?")]}
+
+    async with run(chain(node)) as thread:
+        (asked,) = interrupts(await thread.begin()).values()
+        assert list(interrupts(await thread.answer({asked: "yes"}))) == ["second?"]
+        assert (await thread.drive())["log"] == ["yes", "kept"]
 
 
 # What `basis` leans on.

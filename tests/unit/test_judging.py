@@ -15,7 +15,7 @@ from bot.approvals.standing import Person, Standing
 from bot.facts.case import Case
 from bot.facts.counting import with_vote
 from bot.facts.deadlines import Reach
-from bot.facts.judging import Click, doubted, judge, lapsed
+from bot.facts.judging import Click, doubted, is_what_was_decided, judge, lapsed
 from bot.postgres.rows import votes_of
 
 LONG = NOW - timedelta(days=9)
@@ -167,6 +167,15 @@ def test_ones_own_correction_sent_again_is_repeating_and_any_other_of_an_older_c
     assert judge(held, replace(again, user=EVE)) == "outdated"
     assert judge(held, replace(again, corrects=False)) == "outdated"
     assert judge(of_approval(correction=Correction({}, {"total": 1})), again) == "outdated"
+
+
+@pytest.mark.parametrize(
+    ("status", "stands"), [("decided", True), ("expired", False), ("cancelled", False), ("orphaned", False)]
+)
+def test_who_voted_had_their_way_only_where_it_was_decided(status: Any, stands: bool) -> None:
+    held = replace(of_approval(status=status), votes=(vote(BOB),))
+    assert is_what_was_decided(held, CLICK) is stands
+    assert not is_what_was_decided(held, click(verdict="reject"))
 
 
 def test_a_standing_that_was_lost_is_lost_for_repeating_too() -> None:

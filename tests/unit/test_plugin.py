@@ -455,6 +455,17 @@ def test_an_input_that_its_models_own_validator_raises_over_starts_nothing(signo
         signoff.start(paying(input=Claim), {"currency": "XXX"})
 
 
+def test_what_an_inputs_own_validator_says_is_told_in_its_words_alone(signoff):
+    def sane(ticket: str) -> str:
+        raise ValueError("a ticket looks like PRIV-7")
+
+    class Wish(BaseModel):
+        ticket: Annotated[str, AfterValidator(sane)]
+
+    with pytest.raises(BadInput, match=r"^ticket: a ticket looks like PRIV-7$"):
+        signoff.start(paying(input=Wish), {"ticket": "7"})
+
+
 def test_an_input_that_does_not_fit_starts_nothing(signoff):
     with pytest.raises(BadInput, match="amount: Input should be less than or equal to 100"):
         signoff.start(paying(input=Payment), {"amount": 1000})
@@ -608,6 +619,7 @@ def test_an_answer_to_a_world_that_moved_is_asked_again_with_what_changed(signof
     assert (run.status, [pause.status for pause in run.history]) == ("waiting", ["superseded", "pending"])
     assert run.card.fields == {"Price": "120"}
     assert run.approve(by=MAYA).result["answers"] == ["approve"]
+    assert [decision.basis for decision in run.decisions] == ["100", "120"]
 
 
 class Called(BaseModel):

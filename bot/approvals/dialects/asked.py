@@ -36,12 +36,14 @@ class Original:
 class Asked:
     """What an interrupt asks, in our words, and the dialect its answer must be in.
 
-    `original` is None where the answer needs nothing but the decision (our own dialect).
+    `original` is None where the answer needs nothing but the decision (our own dialect). `of` is what its
+    answer says back, so that `ask()` knows it for its own.
     """
 
     request: ApprovalRequest
     dialect: Dialect
     original: Original | None = None
+    of: str | None = None
 
 
 @dataclass(frozen=True)

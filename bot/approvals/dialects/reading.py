@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.approvals.canonical import canonical
+from bot.approvals.decision import OF
 from bot.approvals.dialects import inbox, langchain, plain, schema
 from bot.approvals.dialects.asked import Asked, Original
 from bot.approvals.dialects.unfolding import unfolded
@@ -20,7 +21,7 @@ def read(value: Any, response_schema: dict[str, Any] | None = None) -> Asked:
     """
     value = unfolded(value)
     if isinstance(value, dict) and "signoff" in value:
-        return Asked(parse_request(value), "signoff")
+        return Asked(parse_request(value), "signoff", of=(response_schema or {}).get(OF))
     original = Original(value, response_schema)
     canonical(response_schema)
     recognised = _recognised(value, original)
