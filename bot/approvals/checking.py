@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Annotated, Any
 
+import attrs
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, UnknownType, ValidationError
 from jsonschema.protocols import Validator
@@ -19,6 +20,7 @@ from pydantic_core import SchemaError as BadPattern
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from bot.approvals.drafts import modern
 from bot.approvals.formats import format_checker
 
 _WORK = 2_000_000
@@ -66,7 +68,7 @@ _BUDGET: ContextVar[_Budget] = ContextVar("budget")
 
 
 def misfits(schema: dict[str, Any], value: Any) -> list[ValidationError]:
-    """Check by Draft 2020-12 with our formats; raises `Uncheckable` rather than pass what was not checked.
+    """Check by the schema's draft with our formats; raises `Uncheckable` rather than pass what was unchecked.
 
     Patterns run on pydantic's linear-time engine, never on Python's, which a crafted pattern can hang for
     hours. What that engine does not know (look-around, back-references), and patterns or texts too long for
@@ -74,8 +76,12 @@ def misfits(schema: dict[str, Any], value: Any) -> list[ValidationError]:
     """
     budget = _BUDGET.set(_Budget())
     try:
-        Draft202012Validator.check_schema(schema)
-        validator = _counted(schema)(schema, registry=Registry(), format_checker=format_checker())
+        schema = modern(schema)
+        if not _of_schemas().is_valid(schema):
+            raise Uncheckable("is not a valid JSON Schema")
+        # `unevaluatedProperties` would run such patterns on Python's engine, out of our reach.
+        counted = _counted(unevaluated="patternProperties" not in repr(schema))
+        validator = counted(schema, registry=Registry(), format_checker=format_checker())
         return list(islice(validator.iter_errors(value), _MOST_ERRORS))
     except _TooCostly as error:
         raise Uncheckable("takes too long to check") from error
@@ -89,7 +95,15 @@ def misfits(schema: dict[str, Any], value: Any) -> list[ValidationError]:
         _BUDGET.reset(budget)
 
 
-def _counted(schema: dict[str, Any]) -> type[Validator]:
+@cache
+def _of_schemas() -> Validator:
+    """Return what tells a valid schema: linear in its length, and a pattern need not be one of Python's."""
+    keywords: dict[str, Any] = {**Draft202012Validator.VALIDATORS, "uniqueItems": _unique_items}
+    return _unswayed(keywords)(Draft202012Validator.META_SCHEMA)
+
+
+@cache
+def _counted(*, unevaluated: bool) -> type[Validator]:
     """Return a validator class that gives up what costs more than the budget."""
 
     def counted(keyword: Any) -> Any:
@@ -100,10 +114,19 @@ def _counted(schema: dict[str, Any]) -> type[Validator]:
         return check
 
     keywords: dict[str, Any] = {**Draft202012Validator.VALIDATORS, **_OWN}
-    if "patternProperties" in repr(schema):
-        # It would run those patterns on Python's engine, out of our reach.
+    if not unevaluated:
         del keywords["unevaluatedProperties"]
-    return create(Draft202012Validator.META_SCHEMA, {name: counted(word) for name, word in keywords.items()})
+    return _unswayed({name: counted(keyword) for name, keyword in keywords.items()})
+
+
+def _unswayed(keywords: dict[str, Any]) -> type[Validator]:
+    """Return a validator class that stays itself: jsonschema's own go over to a dialect that "$schema" names.
+
+    Inside a schema, or at a reference to its root, that would be one without our bounds.
+    """
+    validator = create(Draft202012Validator.META_SCHEMA, keywords)
+    validator.evolve = attrs.evolve  # type: ignore[method-assign, assignment]
+    return validator
 
 
 def _pattern(validator: Any, pattern: Any, instance: Any, _schema: Any) -> Found:

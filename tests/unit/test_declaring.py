@@ -104,6 +104,6 @@ def test_what_a_model_refuses_is_told_by_its_field_in_a_line(tmp_path, monkeypat
 
     (problem,) = catalog.problems.values()
     assert problem == (
-        "ValidationError: Policy: approvers: Value error, 'finance' is not a user id (U…), group id (S…) or "
-        "group handle (@group)"
+        "ValidationError: Policy: approvers: 'finance' is not a user id (U…), group id (S…) or "
+        "group handle (@group) (badly.py, line 2)"
     )

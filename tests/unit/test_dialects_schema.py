@@ -116,6 +116,34 @@ def test_an_enum_is_a_choice_that_keeps_its_types():
         answer(asked, decided(asked, "choose", choice="7"))
 
 
+def test_constants_are_a_choice_under_their_titles():
+    ship = {"const": "yes", "title": "Ship it", "description": "Customers see it at once."}
+    for schema in ({"oneOf": [ship, {"const": "no"}]}, {"type": "string", "anyOf": [ship, {"const": "no"}]}):
+        asked = read("Ship?", schema)
+        yes, no = asked.request.options
+
+        assert (yes.label, yes.description, no.label) == ("Ship it", "Customers see it at once.", "no")
+        assert answer(asked, decided(asked, "choose", choice=yes.id)) == Resume("yes")
+    assert [one.label for one in read("Sure?", {"type": "string", "const": "sure"}).request.options] == [
+        "sure"
+    ]
+
+
+def test_an_object_may_leave_out_that_it_is_one():
+    asked = read("Who?", {"properties": {"name": {"type": "string"}}, "required": ["name"]})
+
+    assert asked.request.allow == ("edit", "reject")
+    assert answer(asked, decided(asked, "approve", proposal={"name": "Ann"})) == Resume({"name": "Ann"})
+
+
+def test_a_date_is_picked_and_not_typed():
+    asked = read("When?", {"type": "string", "format": "date"})
+
+    (field,) = form(asked.request.proposal_schema, asked.request.proposal)
+    assert field["element"]["type"] == "datepicker"
+    assert answer(asked, decided(asked, "approve", proposal={"answer": "2026-11-22"})) == Resume("2026-11-22")
+
+
 def test_the_options_of_an_enum_of_text_are_named_by_themselves():
     asked = read("Which?", {"type": "string", "enum": ["legal", "finance"]})
 
@@ -161,6 +189,19 @@ def test_a_recursive_model_is_asked():
 
     assert asked.request.allow == ("edit", "reject")
     assert answer(asked, decided(asked, "approve", proposal={"name": "a", "child": {"name": "b"}}))
+
+
+@pytest.mark.parametrize("kept", ["$defs", "definitions"])
+def test_a_schema_that_is_a_reference_is_followed_wherever_it_leads(kept):
+    reply = {"type": "object", "properties": {"go": {"type": "boolean"}}, "additionalProperties": False}
+    asked = read("Go?", {"$ref": f"#/{kept}/Reply", kept: {"Reply": reply}})
+    several = read("Go?", {"type": "array", "items": {"$ref": f"#/{kept}/Reply"}, kept: {"Reply": reply}})
+
+    assert (asked.dialect, several.dialect) == ("schema", "schema")
+    assert answer(asked, decided(asked, "approve", proposal={"go": True})) == Resume({"go": True})
+    answered = decided(several, "approve", proposal={"answer": [{"go": True}]})
+    assert misfits(several.request.proposal_schema, answered.proposal) == []
+    assert answer(several, answered) == Resume([{"go": True}])
 
 
 # Hostile schemas.
@@ -225,6 +266,72 @@ def test_a_schema_that_is_short_and_costs_much_is_given_up(monkeypatch, schema, 
 
     with pytest.raises(Uncheckable, match="takes too long"):
         misfits(schema, value)
+
+
+@pytest.mark.parametrize(
+    "dialect", ["https://json-schema.org/draft/2020-12/schema", "http://json-schema.org/draft-07/schema#"]
+)
+@pytest.mark.parametrize("place", ["inside", "at its root"])
+def test_a_dialect_that_a_schema_names_does_not_take_its_bounds_away(monkeypatch, dialect, place):
+    costly = {"$schema": dialect, "pattern": "^a"}
+    schema = {"properties": {"a": costly if place == "inside" else {"$ref": "#"}}, **costly}
+    monkeypatch.setattr(checking, "_WORK", 1_000)
+
+    with pytest.raises(Uncheckable, match="takes too long"):
+        misfits(schema, {"a": "ab"})
+
+
+OLDER = {
+    "type": "object",
+    "required": ["pair", "share"],
+    "properties": {
+        "pair": {"items": [{"type": "string"}, {"type": "number"}], "additionalItems": False},
+        "same": {"$ref": "#/properties/pair/items/1"},
+        "share": {"type": "number", "minimum": 0, "exclusiveMinimum": True, "maximum": 1},
+        "note": {"type": "string", "nullable": True},
+        "nothing": {"type": "null", "nullable": True},
+        "items": {"enum": [{"items": [1]}, "none"]},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "wrong"),
+    [
+        ({"pair": ["a", 1], "share": 1, "same": 2, "note": None, "items": {"items": [1]}}, []),
+        ({"pair": [1, 1], "share": 1}, ["$.pair[0]"]),
+        ({"pair": ["a", 1, 2], "share": 1, "same": "x"}, ["$.pair", "$.same"]),
+        ({"pair": ["a"], "share": 0}, ["$.share"]),
+    ],
+)
+def test_a_schema_of_an_older_draft_is_checked_as_that_meant_it(value, wrong):
+    assert sorted(error.json_path for error in misfits(OLDER, value)) == wrong
+
+
+def test_beside_a_tuple_of_an_older_draft_the_rest_is_edited():
+    held = {"pair": ["a", 1], "share": 1, "note": None}
+    blocks = {b["label"]["text"]: b["block_id"] for b in form(OLDER, held) if b["type"] == "input"}
+
+    typed = {blocks["Share"]: {"value": {"value": "0.5"}}}
+
+    assert blocks.keys() == {"Share", "Same", "Note"}
+    assert read_form(OLDER, held, typed) == Filled(held | {"share": 0.5})
+
+
+def test_a_schema_of_many_wrong_types_is_refused_soon():
+    began = time.process_time()
+
+    with pytest.raises(Uncheckable, match="not a valid JSON Schema"):
+        misfits({"type": [{"a": n} for n in range(2_000)]}, {})
+
+    assert time.process_time() - began < 2
+
+
+def test_a_pattern_that_python_does_not_know_is_checked_nevertheless():
+    schema = {"properties": {"name": {"pattern": r"^\p{Lu}\p{L}+$"}}}
+
+    assert misfits(schema, {"name": "Åsa"}) == []
+    assert len(misfits(schema, {"name": "Åsa 2"})) == 1
 
 
 def test_what_a_check_costs_is_the_same_on_every_machine_and_at_every_moment(monkeypatch):

@@ -8,8 +8,12 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from bot.approvals.checking import Uncheckable, misfits
 from bot.approvals.errors import BadAnswer
+from bot.approvals.pointer import pointed
 
 Schema = dict[str, Any]
+
+DEFINITIONS = ("$defs", "definitions")
+"""Where a schema keeps what it refers to; the second is the name of drafts before 2019-09."""
 
 
 def check(schema: Schema, value: Any, what: str) -> None:
@@ -25,15 +29,20 @@ def check(schema: Schema, value: Any, what: str) -> None:
 
 
 def local(schema: Any, root: Schema) -> Schema:
-    """Follow references into the root's `$defs`; what cannot be followed is an empty schema."""
+    """Follow references into the root; what cannot be followed is an empty schema."""
     for _ in range(32):
         if not isinstance(schema, dict):
             return {}
         if "$ref" not in schema:
             return schema
-        name = str(schema["$ref"]).removeprefix("#/$defs/").replace("~1", "/").replace("~0", "~")
-        schema = mapping(root.get("$defs")).get(name)
+        schema = pointed(schema["$ref"], root)
     return {}
+
+
+def rooted(schema: Schema, root: Schema) -> Schema:
+    """Return the schema on its own, with the root's definitions, which it may refer to."""
+    kept = {key: {**mapping(root.get(key)), **mapping(schema.get(key))} for key in DEFINITIONS}
+    return {**schema, **{key: told for key, told in kept.items() if told}}
 
 
 def mapping(value: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from bot.approvals.decision import Decision
 from bot.approvals.dialects import several
 from bot.approvals.dialects.actions import VERBS, Action, Ruling, Verb, ask, named, rule
 from bot.approvals.dialects.asked import Asked, End, Original, Resume
-from bot.approvals.dialects.checking import Schema, local, mapping
+from bot.approvals.dialects.checking import Schema, local, mapping, rooted
 from bot.approvals.errors import BadRequest
 from bot.approvals.request import ApprovalRequest
 
@@ -139,12 +139,13 @@ def _per_call(original: Original) -> Action:
     properties = mapping(edited.get("properties"))
     if local(properties.get("name"), schema).get("const", name) != name:
         raise BadRequest(f"The agent asks about {name[:100]!r}, but its response_schema is another tool's.")
+    arguments = local(properties.get("args"), schema)
     return Action(
         name=name,
         args=args,
         allowed=_verbs(list(branches), name),
         about=_about(value.get("description"), name, args),
-        schema=_arguments(local(properties.get("args"), schema), schema),
+        schema=rooted(arguments, schema) if mapping(arguments.get("properties")) else None,
     )
 
 
@@ -158,11 +159,3 @@ def _branches(schema: Schema) -> dict[str, Schema]:
         if isinstance(kind, str):
             found[kind] = branch
     return found
-
-
-def _arguments(args: Schema, root: Schema) -> Schema | None:
-    """Return the arguments' schema on its own, with the definitions that it refers to."""
-    if not mapping(args.get("properties")):
-        return None
-    definitions = {**mapping(root.get("$defs")), **mapping(args.get("$defs"))}
-    return {**args, "$defs": definitions} if definitions else args

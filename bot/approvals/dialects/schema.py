@@ -7,12 +7,13 @@ before it is stored. A schema given as a dict it only shows; here its answer is 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from bot.approvals.decision import Decision
 from bot.approvals.dialects.actions import refuse
 from bot.approvals.dialects.asked import Asked, End, Original, Resume
-from bot.approvals.dialects.checking import Schema, check, local, mapping
+from bot.approvals.dialects.checking import DEFINITIONS, Schema, check, local, mapping, rooted
 from bot.approvals.dialects.plain import Told, declared
 from bot.approvals.dialects.words import paragraphs, why_ended
 from bot.approvals.errors import BadAnswer
@@ -27,6 +28,18 @@ VALUE = "answer"
 
 _MOST_OPTIONS = 100
 
+_IN_A_FORM = ("date", "time", "date-time", "password")
+"""Formats of text that a form has pickers for, or keeps off the card."""
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """One value that may be answered, with what its schema says of it."""
+
+    value: Any
+    title: Any = None
+    about: Any = None
+
 
 def answer_to(schema: Schema | None) -> Answer | None:
     """Tell what the schema asks for; None where it takes anything, which is no better than none."""
@@ -35,11 +48,11 @@ def answer_to(schema: Schema | None) -> Answer | None:
         case "boolean":
             return "yes_or_no"
         case "string" if not _choices(root):
-            return "text"
-        case "object" if mapping(root.get("properties")):
+            return "value" if root.get("format") in _IN_A_FORM else "text"
+        case "object" | None if mapping(root.get("properties")):
             return "fields"
         case "object":
-            return None
+            return "value" if mapping(root.get("additionalProperties")) else None
     if _choices(root):
         return "choice"
     return "value" if root.keys() & {"type", "anyOf", "oneOf", "allOf", "enum", "const"} else None
@@ -63,7 +76,7 @@ def read_schema(said: Told, schema: Schema, original: Original) -> Asked:
         case "choice":
             asks |= {"options": _options(_choices(root)), "allow": ("reject",)}
         case "fields":
-            asks |= {"proposal": _defaults(root), "proposal_schema": _rooted(root, schema)}
+            asks |= {"proposal": _defaults(root), "proposal_schema": rooted(root, schema)}
             asks["allow"] = ("edit", "reject")
         case _:
             asks |= {"proposal": _defaults(_wrapped(schema)), "proposal_schema": _wrapped(schema)}
@@ -103,10 +116,10 @@ def _answer(decision: Decision, kind: Answer | None, root: Schema) -> Any:
         case "respond", "text":
             return decision.text
         case "choose", "choice":
-            values = _choices(root)
-            for option, value in zip(_options(values), values, strict=True):
+            choices = _choices(root)
+            for option, choice in zip(_options(choices), choices, strict=True):
                 if option.id == decision.choice:
-                    return value
+                    return choice.value
             raise BadAnswer(f"{decision.choice!r} is not on offer.")
         case "approve", "fields":
             return decision.proposal
@@ -121,22 +134,40 @@ def _fits(schema: Schema, value: Any) -> Resume:
     return Resume(value)
 
 
-def _choices(root: Schema) -> list[Any]:
-    """List the values of an enum that buttons or a menu can offer."""
-    values = root.get("enum")
-    if not isinstance(values, list) or not 0 < len(values) <= _MOST_OPTIONS:
-        return []
-    simple = all(value is None or isinstance(value, str | int | float) for value in values)
-    return values if simple and all(str(value).strip() for value in values) else []
+def _choices(root: Schema) -> list[_Choice]:
+    """List the values of an enum, or of constants, that buttons or a menu can offer."""
+    told = _alternatives(root)
+    simple = all(one.value is None or isinstance(one.value, str | int | float) for one in told)
+    few = 0 < len(told) <= _MOST_OPTIONS
+    return told if few and simple and all(str(one.value).strip() for one in told) else []
 
 
-def _options(values: list[Any]) -> tuple[Option, ...]:
+def _alternatives(root: Schema) -> list[_Choice]:
+    if isinstance(values := root.get("enum"), list):
+        return [_Choice(value) for value in values]
+    parts = root.get("oneOf") or root.get("anyOf")
+    told = [mapping(part) for part in parts] if isinstance(parts, list) else []
+    if told and all("const" in part for part in told):
+        return [_Choice(part["const"], part.get("title"), part.get("description")) for part in told]
+    return [_Choice(root["const"])] if "const" in root else []
+
+
+def _options(choices: list[_Choice]) -> tuple[Option, ...]:
     """Offer each value under itself; under its place where two would read the same, or it is too long."""
-    texts = [value if isinstance(value, str) else json.dumps(value) for value in values]
+    texts = [one.value if isinstance(one.value, str) else json.dumps(one.value) for one in choices]
     clear = len(set(texts)) == len(texts) and all(len(text) <= 100 for text in texts)
     return tuple(
-        Option(id=text if clear else str(place), label=text[:500]) for place, text in enumerate(texts, 1)
+        Option(
+            id=text if clear else str(place),
+            label=(_words(one.title) or text)[:500],
+            description=(_words(one.about) or "")[:2000] or None,
+        )
+        for place, (text, one) in enumerate(zip(texts, choices, strict=True), 1)
     )
+
+
+def _words(told: Any) -> str | None:
+    return told if isinstance(told, str) and told.strip() else None
 
 
 def _defaults(schema: Schema) -> dict[str, Any]:
@@ -145,12 +176,6 @@ def _defaults(schema: Schema) -> dict[str, Any]:
 
 
 def _wrapped(schema: Schema) -> Schema:
-    outer = {"type": "object", "properties": {VALUE: {"title": "Answer"}}, "required": [VALUE]}
-    inner = {key: value for key, value in schema.items() if key != "$defs"}
-    outer["properties"] = {VALUE: {"title": "Answer", **inner}}
-    return _rooted(outer, schema)
-
-
-def _rooted(schema: Schema, root: Schema) -> Schema:
-    definitions = mapping(root.get("$defs"))
-    return {**schema, "$defs": definitions} if definitions else schema
+    inner = {key: value for key, value in schema.items() if key not in DEFINITIONS}
+    field = {"title": "Answer", **inner}
+    return rooted({"type": "object", "properties": {VALUE: field}, "required": [VALUE]}, schema)
