@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.approvals.confidential import veiled_proposal
 from bot.postgres.listing import Shown
 from bot.postgres.rows import Thread
 
@@ -35,10 +36,11 @@ def approval_json(shown: Shown) -> dict[str, Any]:
         "status": approval.status,
         "delivery": approval.delivery,
         "revision": approval.revision,
-        "request": {**approval.asked, "proposal": approval.proposal},
+        "request": veiled_proposal({**approval.asked, "proposal": approval.proposal}, approval.confidential),
         "policy": approval.policy.model_dump(mode="json"),
         "votes": [vote.model_dump(mode="json") for vote in shown.votes],
-        "decision": approval.decision and approval.decision.answer(),
+        "decision": (decided := approval.outcome)
+        and veiled_proposal(decided.answer(), approval.confidential),
         "channel": shown.channel_id or approval.channel,
         "message_ts": shown.message_ts,
         "created_at": moment(approval.created_at),

@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ValidationError
 
 from bot.approvals.changes import Change, changes
+from bot.approvals.confidential import confidential, veiled_changes
 from bot.approvals.state import Misfit
 
 _JSON = (str, int, float, list, dict, type(None))
@@ -45,6 +46,11 @@ class Correction:
     @property
     def changes(self) -> tuple[Change, ...]:
         return changes(self.values, self.now)
+
+    @property
+    def told(self) -> tuple[Change, ...]:
+        """The changes as everybody may read them."""
+        return veiled_changes(self.changes, confidential(self.schema))
 
     def put_right(self, values: dict[str, Any], by: str) -> Correction:
         return replace(self, fixed=values, by=by)

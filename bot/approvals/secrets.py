@@ -42,6 +42,9 @@ class Secrets:
         typed = (name for schema in schemas for name in _secret_fields(schema, set()))
         return cls(frozenset(_spelled(name) for name in (*names, *typed)))
 
+    def with_names(self, names: Iterable[str]) -> Secrets:
+        return Secrets(self.declared | {_spelled(name) for name in names})
+
     def hidden(self, value: Any) -> Any:
         """Return JSON with each secret wrapped in `Hidden`, at any depth; what is empty hides nothing."""
         match value:

@@ -8,6 +8,8 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from bot.approvals.changes import Change
+from bot.approvals.confidential import confidential, veiled, veiled_changes, veiled_proposal
 from bot.approvals.difference import worded
 from bot.approvals.secrets import MASKED, Secrets
 from bot.commands.audit_trail import Entry, Fault, faults, parsed
@@ -49,7 +51,8 @@ async def read(conn: AsyncConnection[Any], thread_id: str) -> Story:
     return {
         "thread": vars(thread) | masked,
         "approvals": [
-            approval | {"votes": [vote for vote in votes if vote["approval_id"] == approval["approval_id"]]}
+            _readable(approval)
+            | {"votes": [vote for vote in votes if vote["approval_id"] == approval["approval_id"]]}
             for approval in approvals
         ],
         "messages": await _rows(conn, _MESSAGES, thread_id),
@@ -77,6 +80,22 @@ def tell(story: Story) -> Iterator[str]:
     yield from _messages(story["messages"])
     yield from _audit(story)
     yield from _error(thread)
+
+
+def _readable(row: Story) -> Story:
+    """Mask what is confidential in an approval's row, wherever it stands there."""
+    names = confidential(row["request"].get("proposal_schema"))
+    decision, correction = row["decision"], row["correction"]
+    changed = veiled_changes(map(Change.of, row["changed"] or ()), names)
+    hidden = confidential(correction["schema"]) if correction else frozenset()
+    return row | {
+        "request": veiled_proposal(row["request"], names),
+        "proposal": veiled(row["proposal"], names),
+        "decision": decision and veiled_proposal(decision, names),
+        "changed": [change.to_json() for change in changed],
+        "correction": correction
+        and correction | {key: veiled(correction[key], hidden) for key in ("values", "fixed")},
+    }
 
 
 def _masked(told: Any) -> Iterator[str]:

@@ -55,7 +55,7 @@ async def correct(
             {
                 "approval_id": approval.approval_id,
                 "revision": made.revision,
-                "changes": [change.to_json() for change in made.correction.changes],
+                "changes": [change.to_json() for change in made.correction.told],
             },
         )
         return approval

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from psycopg.types.json import Json, Jsonb
 
 from bot.approvals.changes import Change, changes
+from bot.approvals.confidential import veiled_changes
 from bot.approvals.decision import By, Decision
 from bot.approvals.dialects.checking import check
 from bot.approvals.errors import BadAnswer
@@ -148,7 +150,7 @@ async def _still_open(recorded: Fact, counted: Counted) -> None:
         "choice": vote.choice,
         "comment": vote.comment,
         "text": vote.text,
-        "changes": [change.to_json() for change in edits],
+        "changes": _told(approval, edits),
         "lapsed": list(counted.lapsed),
     }
     recorded.post(under_card(approval, "note", which, said))
@@ -163,9 +165,13 @@ def _audit_vote(recorded: Fact, approval: Approval, vote: Vote, edits: tuple[Cha
             "approval_id": approval.approval_id,
             "revision": approval.revision,
             "vote": vote.model_dump(mode="json"),
-            **({"changes": [change.to_json() for change in edits]} if edits else {}),
+            **({"changes": _told(approval, edits)} if edits else {}),
         },
     )
+
+
+def _told(approval: Approval, edits: tuple[Change, ...]) -> list[dict[str, Any]]:
+    return [change.to_json() for change in veiled_changes(edits, approval.confidential)]
 
 
 def _decision(approval: Approval, winner: Vote, votes: tuple[Vote, ...], now: datetime) -> Decision:

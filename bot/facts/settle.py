@@ -8,6 +8,7 @@ from typing import Any, Literal
 from psycopg.types.json import Json
 
 from bot import metrics
+from bot.approvals.confidential import veiled_proposal
 from bot.approvals.decision import Decision
 from bot.facts.messages import outcome_id, under_card
 from bot.postgres.fact import ANSWERED, SETTLE, Fact, NewMessage
@@ -101,7 +102,7 @@ def _record(approval: Approval, decision: Decision) -> dict[str, Any]:
         "interrupt_id": approval.interrupt_id,
         "revision": approval.revision,
         "payload_hash": approval.payload_hash,
-        "decision": decision.answer(),
+        "decision": veiled_proposal(decision.answer(), approval.confidential),
     }
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, Self
 
 from bot.approvals.changes import Change
+from bot.approvals.confidential import Names, confidential
 from bot.approvals.correction import Correction
 from bot.approvals.decision import Decision
 from bot.approvals.dialects import Answering, Dialect
@@ -129,6 +130,11 @@ class Approval:
         return cls(**taken)
 
     @property
+    def outcome(self) -> Decision | None:
+        """The decision with the basis of the request that was decided, which the request alone keeps."""
+        return self.decision and self.decision.model_copy(update={"basis": self.request.basis})
+
+    @property
     def correctable(self) -> bool:
         """Whether a correction of the thread's state could still land."""
         return self.correction is not None and not self.correction.closed
@@ -155,6 +161,11 @@ class Approval:
     @cached_property
     def request(self) -> ApprovalRequest:
         return ApprovalRequest.model_validate(self.asked)
+
+    @cached_property
+    def confidential(self) -> Names:
+        """The keys of the proposal whose values nobody reads."""
+        return confidential(self.request.proposal_schema)
 
 
 @dataclass(frozen=True)

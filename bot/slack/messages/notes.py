@@ -24,6 +24,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.approvals.changes import Change, changes
+from bot.approvals.confidential import veiled_changes
 from bot.postgres.rows import Approval, Message, Thread
 from bot.slack.blocks.drawn import Drawn, drawn
 from bot.slack.blocks.rich import paragraph, quote, rich_text, words
@@ -69,9 +70,9 @@ def note(
 
 
 def _spoken(blocks: list[Block]) -> str:
-    """Return the fallback text: what the sections say."""
+    """Return the fallback text: what the sections say, each on lines of its own."""
     texts = [block["text"]["text"] for block in blocks if block["type"] == "section"]
-    return " ".join(texts).replace("*", "").replace("\n", " ")
+    return "\n".join(texts).replace("*", "")
 
 
 def _called(
@@ -110,7 +111,8 @@ def _under_card(body: Mapping[str, Any], approval: Approval | None, thread: Thre
         after = decision.proposal if decision.approved else None
         changed = list(changes(approval.request.proposal, after)) if after is not None else []
     blocks = [section(_event(body, approval, thread))]
-    shown = edits(changed, called=titles(approval.request.proposal_schema) if approval else None)
+    veiled = veiled_changes(changed, approval.confidential) if approval else changed
+    shown = edits(veiled, called=titles(approval.request.proposal_schema) if approval else None)
     if shown.elements:
         blocks.append(rich_text(paragraph(words("before → after", italic=True)), *shown.elements))
     blocks += [rich_text(quote(str(told[key]))) for key in ("comment", "text") if told.get(key)]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.approvals.confidential import veiled
 from bot.postgres.rows import Approval
 from bot.slack.blocks.rich import approver, markdown, moment, paragraph, preformatted, rich_text, words
 from bot.slack.blocks.text import Block, clean, duration, unescaped, units
@@ -96,21 +97,21 @@ def _blocks(part: Part) -> Iterator[Block]:
 
 def _parts(approval: Approval) -> Iterator[Part]:
     request = approval.request
-    decision = approval.decision
+    decision, hidden = approval.decision, approval.confidential
     yield Part("What is asked", request.title)
     yield Part("Summary", request.summary or "", marked=True)
     yield Part("Facts", "\n".join(f"{name}: {value}" for name, value in request.fields.items()))
     yield Part("Links", "\n".join(f"{label}: {url}" for label, url in request.links.items()))
     yield Part("Options", "\n".join(f"{o.label}: {o.description or '-'}" for o in request.options))
     if approval.proposal is not None:
-        yield Part("Proposal", pretty(approval.proposal), exact=True)
+        yield Part("Proposal", pretty(veiled(approval.proposal, hidden)), exact=True)
     if approval.proposal != request.proposal:
-        yield Part("Proposal as the workflow made it", pretty(request.proposal), exact=True)
+        yield Part("Proposal as the workflow made it", pretty(veiled(request.proposal, hidden)), exact=True)
     if decision is not None:
         yield Part("Comment", decision.comment or "")
         yield Part("Answer", decision.text or "")
         if decision.approved and decision.proposal != approval.proposal:
-            yield Part("What was approved", pretty(decision.proposal), exact=True)
+            yield Part("What was approved", pretty(veiled(decision.proposal, hidden)), exact=True)
     yield Part("Notes", "\n".join(approval.notices))
 
 

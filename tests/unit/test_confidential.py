@@ -1,0 +1,80 @@
+"""Which values of a proposal are masked, and how."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, SecretStr
+
+from bot.approvals.changes import changes
+from bot.approvals.confidential import confidential, veiled, veiled_changes
+from bot.approvals.correction import Correction
+from bot.approvals.secrets import MASKED
+
+
+class Door(BaseModel):
+    name: str
+    code: SecretStr | None = None
+
+
+class House(BaseModel):
+    doors: list[Door]
+    keys: list[SecretStr] = []
+    by_room: dict[str, SecretStr] = {}
+    password_policy: str = "long"
+
+
+NAMES = confidential(House.model_json_schema())
+
+
+def test_what_the_schema_calls_a_password_is_confidential_and_not_what_is_only_called_so() -> None:
+    assert sorted(NAMES) == ["by_room", "code", "keys"]
+    assert confidential(None) == confidential({"properties": {"a": True}}) == frozenset()
+
+
+def test_a_confidential_value_is_masked_wherever_it_stands_and_what_is_empty_is_told() -> None:
+    held = {"doors": [{"name": "front", "code": "1"}, {"name": "back", "code": None}], "keys": ["k"]}
+
+    assert veiled(held, NAMES) == {
+        "doors": [{"name": "front", "code": MASKED}, {"name": "back", "code": None}],
+        "keys": MASKED,
+    }
+    assert veiled(held, frozenset()) is held
+
+
+def test_a_change_tells_that_something_confidential_changed_and_not_how() -> None:
+    before = {"doors": [{"name": "a", "code": "s-1"}], "by_room": {"x.y": "s-2"}}
+    after = {"doors": [{"name": "b", "code": "s-3"}, {"name": "c", "code": "s-4"}], "by_room": {"x.y": "s-5"}}
+
+    told = [change.to_json() for change in veiled_changes(changes(before, after), NAMES)]
+
+    assert "s-" not in str(told)
+    assert {"path": "doors[0].code", "kind": "changed", "before": MASKED, "after": MASKED} in told
+    assert {"path": "doors[1]", "kind": "added", "after": {"name": "c", "code": MASKED}} in told
+
+
+def test_a_password_is_found_behind_references_and_in_tuples_and_patterns_and_soon() -> None:
+    round_ = {
+        f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{(n + k) % 60}"} for k in (1, 2, 3)]} for n in range(60)
+    }
+    schema = {
+        "properties": {
+            "a": {"$ref": "#/$defs/pin"},
+            "b": {"prefixItems": [{"type": "string"}, {"$ref": "#/$defs/pin"}]},
+            "c": {"patternProperties": {"^x": {"format": "password"}}},
+            "d": {"$ref": "#/$defs/d0"},
+            "e": {"$ref": "https://example.com/pin"},
+        },
+        "$defs": {"pin": {"type": "string", "format": "password"}, **round_},
+    }
+
+    assert sorted(confidential(schema)) == ["a", "b", "c"]
+
+
+def test_a_correction_tells_that_a_password_changed_and_not_how() -> None:
+    correction = Correction(
+        Door.model_json_schema(), {"name": "a", "code": "s-1"}, {"name": "b", "code": "s-2"}
+    )
+
+    assert [(change.path, change.before, change.after) for change in correction.told] == [
+        ("name", "a", "b"),
+        ("code", MASKED, MASKED),
+    ]
