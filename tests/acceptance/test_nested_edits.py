@@ -312,6 +312,7 @@ async def test_a_button_pressed_twice_does_once_what_it_says(house: Running) -> 
     await house.slack.submit(MAYA, item, {field(item, "Tries"): "4"}, times=3)
 
     assert len(lines(after)) == 2
+    assert "please click again" not in str(house.slack.messages(MAYA))
     assert lines(root(house)) == [
         "1. Host: db-2 \u00b7 Action: restart \u00b7 Tries: 4 (edited)",
         "2. Host: db-2 \u00b7 Action: drain \u00b7 Tries: 1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from copy import deepcopy
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -13,24 +14,32 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, HttpUrl
+from pydantic import BaseModel, Field, HttpUrl, SecretStr
 from slack_sdk.models.blocks import Block as SdkBlock
 from slack_sdk.models.blocks import InputBlock
 
-from bot.slack.form import Filled, form, read
+from bot.slack.form import UNTOUCHED as UNTOUCHED_DRAFT
+from bot.slack.form import Filled, Spot, form, item_at, read
+from bot.slack.form.fields import fields
+from bot.slack.form.plan import plan
 
 Json = Any
 UNTOUCHED = object()
 
 
-def submitted(blocks: list[Json], edits: dict[str, Json] | None = None) -> dict[str, Json]:
-    """Turn the blocks into `state.values` as Slack does; `edits` are element states by the field's label."""
+def submitted(
+    blocks: list[Json], edits: dict[str, Json] | None = None, *, by_slack: bool = True
+) -> dict[str, Json]:
+    """Turn the blocks into `state.values` as Slack does; `edits` are element states by the field's label.
+
+    Slack keeps a required field from being empty; what is not sent `by_slack` may be.
+    """
     values = {}
     for block in blocks:
         if block["type"] == "input":
             state = (edits or {}).get(block["label"]["text"], UNTOUCHED)
             state = as_shown(block["element"]) if state is UNTOUCHED else state
-            assert block["optional"] or any(state.values()), (
+            assert block["optional"] or any(state.values()) or not by_slack, (
                 f"Slack would not let {block['block_id']} be empty"
             )
             values[block["block_id"]] = {
@@ -325,6 +334,32 @@ def test_not_set_is_an_option_because_a_choice_cannot_be_taken_back() -> None:
     assert [option["value"] for option in offered["options"]] == ["0", "1", "none"]
     assert offered["initial_option"] == offered["options"][-1]
     assert edited(schema, {"field": "a"}, {"selected_option": offered["options"][-1]}) == {"field": None}
+
+
+def test_an_alternative_is_offered_under_its_own_title() -> None:
+    rated = {"title": "Rating", "oneOf": [{"const": 1, "title": "Poor"}, {"const": 2}]}
+
+    (block,) = form({"properties": {"rating": rated}, "required": ["rating"]}, {})
+
+    assert [option["text"]["text"] for option in block["element"]["options"]] == ["Poor", "2"]
+
+
+class Refund(BaseModel):
+    kind: Literal["refund"]
+    agreed: Literal[True]
+    note: str | None
+    window: Annotated[dict[str, int], Field(json_schema_extra={"properties": {"days": {}}})] | None
+
+
+def test_what_must_be_there_and_can_only_be_one_thing_or_nothing_is_filled_in_unless_it_is_a_yes() -> None:
+    schema = Refund.model_json_schema()
+    agreed = {"selected_option": {"text": {"type": "plain_text", "text": "Yes"}, "value": "0"}}
+
+    filled = read(schema, {}, submitted(form(schema, {}), {"Agreed": agreed}))
+
+    assert filled == Filled({"kind": "refund", "agreed": True, "note": None, "window": None})
+    silent = read(schema, {}, submitted(form(schema, {}), {"Agreed": agreed}) | {"f:0": {}})
+    assert silent.by_block == {"f:0": "Needs a value."}
 
 
 def test_a_default_is_on_show_and_absent_until_it_is_changed() -> None:
@@ -648,3 +683,43 @@ def test_what_the_schema_fixes_keeps_its_place_only_while_nothing_that_is_edited
     assert kinds[:2] == ["input", "input"]
     few = form(schema, {key: value[key] for key in value if key in ("fixed0", "open0")})
     assert [block["type"] for block in few][:2] == ["rich_text", "input"]
+
+
+class Key(BaseModel):
+    name: str
+    code: SecretStr
+
+
+class Vault(BaseModel):
+    pin: SecretStr
+    old: SecretStr | None = None
+    words: list[SecretStr]
+    by_room: dict[str, SecretStr]
+    keys: list[Key]
+    first: Key
+
+
+def test_what_is_confidential_is_kept_or_replaced_and_never_shown() -> None:
+    schema, key = Vault.model_json_schema(), {"name": "front", "code": "s-1"}
+    held = {"pin": "s-2", "words": ["s-3"], "by_room": {"a": "s-4"}, "keys": [key], "first": key}
+    blocks = form(schema, held)
+
+    assert re.search(r"s-\d", json.dumps(blocks)) is None
+    assert read(schema, held, submitted(blocks)) == Filled(held)
+    assert read(
+        schema, held, submitted(blocks, {"Pin": {"value": "n-1"}, "Words": {"value": "a\nb"}})
+    ) == Filled({**held, "pin": "n-1", "words": ["a", "b"]})
+    (rows,) = plan(fields(schema, held)).rows()
+    item = item_at(schema, held, UNTOUCHED_DRAFT, Spot(rows.field.block_id, 0))
+    assert item is not None
+    assert "s-1" not in json.dumps(item.blocks)
+    for block in [*blocks, *item.blocks]:
+        assert_slack_takes(block)
+
+
+def test_a_password_that_is_not_set_is_typed_like_other_text() -> None:
+    schema = Vault.model_json_schema()
+    (pin, *_) = (block for block in form(schema, {}) if block["type"] == "input")
+
+    assert pin["optional"] is False
+    assert pin["hint"]["text"] == "Kept off the card."

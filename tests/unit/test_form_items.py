@@ -104,6 +104,17 @@ def test_each_object_has_a_line_that_tells_it_and_buttons() -> None:
     assert spot_of("b:nonsense") is None
 
 
+def test_a_line_calls_values_by_their_titles_as_the_objects_own_form_does() -> None:
+    table = {"type": "object", "properties": {"name": {**STRING, "title": "Table"}, "rows": INTEGER}}
+    schema = {
+        "properties": {"details": {"type": "array", "items": {"$ref": "#/$defs/T"}}},
+        "$defs": {"T": table},
+    }
+    value = {"details": [{"name": "orders", "rows": 12}]}
+
+    assert lines(value, schema=schema) == ["1. Table: orders \u00b7 Rows: 12"]
+
+
 def test_an_edited_object_comes_back_with_its_types_and_the_others_are_the_very_objects_they_were() -> None:
     value = a_plan()
     draft = kept(value, 1, {"Tries": {"value": "9"}, "Tags": {"value": "a\nb"}})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import BaseModel, Field
 from test_form import DECIMAL, INTEGER, NUMBER, STRING, assert_slack_takes, edited, element, of, submitted
 
 from bot.slack.form import Errors, Filled, form, read
@@ -273,3 +274,191 @@ def test_a_list_of_a_million_items_is_shown_soon() -> None:
     assert (
         element({**LINES, "items": {"enum": ["a"]}}, {"field": ["a"] * 1_500})["type"] == "plain_text_input"
     )
+
+
+class Odd(BaseModel):
+    labels: dict[str, str]
+    pair: tuple[int, str]
+    either: int | str
+    free: Any
+    limits: dict[str, int] | None
+    extra: dict[str, int] = {}
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken"),
+    [
+        (('{"a": "b"}', '[1, "x"]', "5", "later", ""), ({"a": "b"}, [1, "x"], 5, "later", None)),
+        (
+            ("{\u201ca\u201d: \u201cb\u201d}", '[1, "x"]', '"5"', "[null]", '{"a": 1}'),
+            ({"a": "b"}, [1, "x"], "5", [None], {"a": 1}),
+        ),
+    ],
+)
+def test_what_must_be_there_and_has_no_field_of_its_own_is_written_as_json(typed: Json, taken: Json) -> None:
+    schema, keys = Odd.model_json_schema(), ("labels", "pair", "either", "free", "limits")
+    blocks = [block for block in form(schema, {}) if block["type"] == "input"]
+
+    answer = read(schema, {}, written(blocks, typed))
+
+    assert answer == Filled(dict(zip(keys, taken, strict=True)))
+    assert blocks[0]["hint"]["text"] == 'Written as JSON, such as: {"name": "text"}'
+    for block in blocks:
+        assert_slack_takes(block)
+
+
+def test_what_is_wrong_with_written_json_is_said_at_its_field() -> None:
+    schema = Odd.model_json_schema()
+    blocks = [block for block in form(schema, {}) if block["type"] == "input"]
+    typed = ('{"a": 5}', "1, x", str(10**30), "", '{"a": NaN}')
+
+    wrong = read(schema, {}, written(blocks, typed))
+
+    assert [wrong.by_block.get(block["block_id"]) for block in blocks] == [
+        "At a: Must be text.",
+        'Must be JSON, such as: [1, "text"]',
+        "Holds a whole number of more than 64 bits; send it as text.",
+        "Needs a value.",
+        "Holds NaN or infinity, which JSON does not know.",
+    ]
+
+
+def test_examples_of_many_large_objects_leave_the_other_fields_theirs() -> None:
+    large = {"type": "object", "properties": {f"p{n}": STRING for n in range(150)}}
+    keys = [f"f{n}" for n in range(100)]
+    properties = {key: {"type": "object", "additionalProperties": large} for key in keys}
+
+    shown = labels(form({"properties": {**properties, "z": INTEGER}, "required": keys[:60]}, {}))
+
+    assert shown[-1] == "Z"
+
+
+def written(blocks: list[Json], typed: Json) -> Json:
+    return {block["block_id"]: {"value": {"value": text}} for block, text in zip(blocks, typed, strict=True)}
+
+
+class Publish(BaseModel):
+    type: Literal["publish"] = "publish"
+
+
+class Rewrite(BaseModel):
+    type: Literal["rewrite"] = "rewrite"
+    text: Annotated[str, Field(min_length=3)]
+    note: str | None = None
+
+
+class Drop(BaseModel):
+    type: Literal["drop"] = "drop"
+    note: str | None = None
+
+
+class Ruled(BaseModel):
+    ruling: Annotated[Publish | Rewrite | Drop, Field(discriminator="type")]
+    later: Publish | Drop | None = None
+
+
+RULED = Ruled.model_json_schema()
+
+
+@pytest.mark.parametrize(
+    ("typed", "ruling"),
+    [
+        ({"type": 0}, {"type": "publish"}),
+        ({"type": 0, "note": "not for this one"}, {"type": "publish"}),
+        ({"type": 1, "text": "Better", "note": "why"}, {"type": "rewrite", "text": "Better", "note": "why"}),
+        ({"type": 2, "note": "why"}, {"type": "drop", "note": "why"}),
+    ],
+)
+def test_a_kind_of_object_is_chosen_and_only_its_own_fields_are_sent(typed: Json, ruling: Json) -> None:
+    assert read(RULED, {}, ruled(typed)) == Filled({"ruling": ruling})
+
+
+def test_what_the_chosen_kind_of_object_lacks_is_said_at_its_field() -> None:
+    blocks = [block for block in form(RULED, {}) if block["type"] == "input"]
+    labels = {block["label"]["text"]: block["block_id"] for block in reversed(blocks)}
+
+    for block in blocks:
+        assert_slack_takes(block)
+    assert labels.keys() == {"Type", "Text (rewrite)", "Note (rewrite, drop)", "Note (drop)"}
+    assert read(RULED, {}, ruled({})) == Errors({labels["Type"]: "Needs a value."})
+    assert read(RULED, {}, ruled({"type": 1})) == Errors({labels["Text (rewrite)"]: "Needs a value."})
+    assert read(RULED, {}, ruled({"type": 1, "text": "No"})) == Errors(
+        {labels["Text (rewrite)"]: "Needs at least 3 characters (it has 2)."}
+    )
+
+
+def ruled(typed: Json) -> Json:
+    """Fill in the first object: a place for its type, and texts."""
+    ids = {"note": "f:1.0", "text": "f:1.1", "type": "f:1.2"}
+    states = {
+        key: {"selected_option": {"value": str(value)}} if key == "type" else {"value": value}
+        for key, value in typed.items()
+    }
+    return {ids[key]: {"value": state} for key, state in states.items()}
+
+
+class Where(BaseModel):
+    city: str
+    zone: str | None
+
+
+class Move(BaseModel):
+    type: Literal["move"] = "move"
+    to: Where
+    why: str | None
+    steps: list[Where]
+    labels: dict[str, int]
+
+
+class Stay(BaseModel):
+    type: Literal["stay"] = "stay"
+
+
+class Plan(BaseModel):
+    move: Annotated[Move | Stay, Field(discriminator="type")]
+    later: Move | None = None
+
+
+def test_what_the_chosen_kind_of_object_must_hold_is_filled_in_as_in_any_other() -> None:
+    schema = Plan.model_json_schema()
+    states = {"f:1.3": {"selected_option": {"value": "0"}}, "f:1.0": {"value": '{"a": 1}'}}
+    states |= {"f:1.2.0": {"value": "Rome"}}
+
+    assert read(schema, {}, {}) == Errors({"f:1.3": "Needs a value."})
+    assert read(schema, {}, filled(states)) == Filled(
+        {
+            "move": {
+                "type": "move",
+                "to": {"city": "Rome", "zone": None},
+                "why": None,
+                "steps": [],
+                "labels": {"a": 1},
+            }
+        }
+    )
+    assert read(schema, {}, filled({"f:1.3": {"selected_option": {"value": "1"}}})) == Filled(
+        {"move": {"type": "stay"}}
+    )
+    assert read(schema, {}, filled({"f:1.3": {"selected_option": {"value": "0"}}})) == Errors(
+        {"f:1.0": "Needs a value.", "f:1.2.0": "Needs a value."}
+    )
+
+
+def test_an_object_that_may_stay_absent_is_asked_for_all_that_it_must_hold() -> None:
+    schema = Plan.model_json_schema()
+    stay = {"f:1.3": {"selected_option": {"value": "1"}}}
+    later = {"f:0.2.0": {"value": "Oslo"}, "f:0.0": {"value": "{}"}}
+
+    assert read(schema, {}, filled(stay | later)) == Filled(
+        {
+            "move": {"type": "stay"},
+            "later": {"to": {"city": "Oslo", "zone": None}, "why": None, "steps": [], "labels": {}},
+        }
+    )
+    assert read(schema, {}, filled(stay | {"f:0.0": {"value": "{}"}})) == Errors(
+        {"f:0.2.0": "Needs a value."}
+    )
+
+
+def filled(states: Json) -> Json:
+    return {block: {"value": state} for block, state in states.items()}

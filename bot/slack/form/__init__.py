@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bot.approvals.dialects.leaves import BETWEEN
 from bot.slack.form.draft import UNTOUCHED, Draft, Spot
 from bot.slack.form.faults import Errors
-from bot.slack.form.field import BETWEEN
 from bot.slack.form.item import Item, item_at, read_item, rows_at
 from bot.slack.form.layout import block_of, form
 from bot.slack.form.reading import Filled, read

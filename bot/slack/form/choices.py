@@ -126,9 +126,10 @@ class Choices:
         return f"Pick at most {self.most}." if self.most is not None and count > self.most else None
 
 
-def yes_or_no(*, unset: bool) -> Choice:
+def yes_or_no(values: Sequence[bool] = (True, False), *, unset: bool) -> Choice:
     """Offer radio buttons: an unchecked box could not be told from an unanswered one."""
-    return Choice((Option(True, "Yes"), Option(False, "No")), unset=unset, element_type="radio_buttons")
+    offered = tuple(Option(value, "Yes" if value else "No") for value in values)
+    return Choice(offered, unset=unset, element_type="radio_buttons")
 
 
 def _picked(option: Any, count: int) -> int:

@@ -44,13 +44,21 @@ def faults(
         shown = [(one, path) for path in paths for one in _at(planned, path)]
         for one, path in shown:
             by_block.setdefault(one.field.block_id, _inside(one, path, problem.message))
-        if paths and not shown:
+        if paths and not shown and not _is_told(planned, paths, by_block):
             general = general or _general(planned, problem, paths[0])
     return Errors(by_block, general) if by_block or general else None
 
 
 def _at(planned: Plan, path: Path) -> Iterator[Input]:
     return (one for one in planned.inputs() if path[: len(one.field.path)] == one.field.path)
+
+
+def _is_told(planned: Plan, paths: list[Path], by_block: dict[str, str]) -> bool:
+    """Tell whether a field inside of what is wrong already says what to do."""
+    inside = (
+        one for one in planned.inputs() for path in paths if path and one.field.path[: len(path)] == path
+    )
+    return any(one.field.block_id in by_block for one in inside)
 
 
 def _inside(one: Input, path: Path, message: str) -> str:

@@ -8,22 +8,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.approvals.dialects.leaves import BETWEEN
 from bot.slack.blocks.text import cut, line
 from bot.slack.form.kind import NOTHING, Kind, Path
 from bot.slack.form.schema import Schema, mapping
-
-BETWEEN = " \u203a "
-"""Stands between the names of an object and of what is in it."""
 
 
 @dataclass(frozen=True)
 class Field:
     """One key of an object.
 
-    `original` is what the proposal holds; `now` is what the field shows: the original, or a default for an
-    absent one, or nothing where neither fits the field. A field without a kind is read-only, `why` says the
-    reason where it is not plain. `heading` names the objects around it; a `loose` one is in an object that
-    may stay absent. A `fixed` one is read-only because its schema says so.
+    `original` is what the proposal holds, `shown` as much of it as anybody may read; `now` is what the field
+    has: the original, or a default for an absent one, or nothing where neither fits the field. A field
+    without a kind is read-only, `why` says the reason where it is not plain. `heading` names the objects
+    around it; a `loose` one is in an object that may stay absent. A `fixed` one is read-only because its
+    schema says so.
     """
 
     path: Path
@@ -33,6 +32,7 @@ class Field:
     required: bool
     loose: bool
     original: Any
+    shown: Any
     now: Any = NOTHING
     nullable: bool = False
     kind: Kind | None = None
@@ -50,8 +50,13 @@ class Field:
         return cut(f"{self.heading}{BETWEEN}{self.label}" if self.heading else self.label, 150)
 
     @property
+    def needed(self) -> bool:
+        """Tell whether an object that is there must hold a value under this key."""
+        return self.required and not self.nullable
+
+    @property
     def may_be_absent(self) -> bool:
-        return not self.required or self.nullable or self.loose
+        return not self.needed or self.loose
 
     @property
     def optional(self) -> bool:

@@ -45,6 +45,4 @@ def as_json(value: Any, *, indent: int | None = None) -> str:
 
 
 def _misfit(field: Field) -> list[str]:
-    return (
-        [f"Now {cut(as_json(field.original), 200)}, which does not fit this field."] if field.misfit else []
-    )
+    return [f"Now {cut(as_json(field.shown), 200)}, which does not fit this field."] if field.misfit else []

@@ -22,7 +22,9 @@ _NUMERIC = {"number", "integer"}
 
 def kind_of(schemas: Schemas, shape: Shape, now: Any, *, unset: bool) -> Kind | None:
     """Choose the kind, or None for what no one field can show whole. `unset`: no value is on offer too."""
-    if shape.about.get("readOnly") is True or "const" in shape.about or _endless(now):
+    if shape.about.get("readOnly") is True or _endless(now):
+        return None
+    if "const" in shape.about and now is not NOTHING:
         return None
     if (offered := _offered(shape)) is not None:
         return _choice(*offered, unset=unset)
@@ -59,6 +61,8 @@ def _offered(shape: Shape) -> tuple[list[Any], list[str | None]] | None:
 def _choice(values: list[Any], labels: list[str | None], *, unset: bool) -> Kind | None:
     if any(isinstance(value, dict | list) for value in values):
         return None
+    if len(values) == 1 and isinstance(values[0], bool):
+        return yes_or_no(values, unset=unset)
     if len(values) <= MOST:
         return Choice(options(values, labels), unset=unset)
     if all(isinstance(value, str) and legible(value) for value in values):
@@ -71,7 +75,7 @@ def _one_of(values: list[str]) -> str:
 
 
 def _list(schemas: Schemas, branch: Schema, now: Any) -> Kind | None:
-    if "prefixItems" in branch:
+    if "prefixItems" in branch or isinstance(branch.get("items"), list):
         return None
     return _choices(branch, now) or _lines(schemas, branch, now)
 
@@ -183,6 +187,8 @@ def _text(branch: Schema, form: str, now: Any) -> Text:
     """Use Slack's own email and web fields only for what they are sure to accept."""
     pattern = branch.get("pattern")
     notes = [WORDS[form]] if form in WORDS else []
+    if form == "password":
+        notes.append("Kept off the card.")
     if isinstance(pattern, str) and len(pattern) <= 100:
         notes.append(f"Pattern: {line(pattern)}")
     text = Text(most=_count(branch.get("maxLength")), notes=tuple(notes))

@@ -61,7 +61,7 @@ def _edited(parts: Iterable[Edited], draft: Draft, *, room: bool) -> Iterator[Bl
             case Input():
                 yield input_block(part)
             case Section():
-                yield from _heading(part.group.field)
+                yield from _heading(part.field)
                 yield from _edited(part.parts, draft, room=room)
             case _:
                 yield from _heading(part.field)

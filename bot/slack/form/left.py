@@ -18,7 +18,7 @@ def left_block(field: Field) -> Block:
         {"type": "text", "text": field.title, "style": {"bold": True}},
         {"type": "text", "text": f" stays as it is{why}"},
     ]
-    value = cut(as_json(field.original, indent=2), _SHOWN)
+    value = cut(as_json(field.shown, indent=2), _SHOWN)
     return {
         "type": "rich_text",
         "block_id": f"r:{field.block_id}",

@@ -35,6 +35,10 @@ class Section:
     group: Group
     parts: tuple[Edited, ...]
 
+    @property
+    def field(self) -> Field:
+        return self.group.field
+
 
 Edited = Input | Section | Rows
 

@@ -75,12 +75,22 @@ class _Filling:
 
     def _section(self, filled: dict[str, Any], section: Section) -> None:
         """Fill an object; one that may stay absent does while nothing in it is touched."""
-        group = section.group
+        group, field = section.group, section.field
         if group.optional and not self._touched(section.parts):
+            if field.original is NOTHING and field.required and field.nullable:
+                filled[field.key] = None
             return
-        inside = self.filled(section.parts, group.held)
-        if inside is not group.field.original:
-            filled[group.field.key] = inside
+        inside = self.filled(self._asked_for(section), group.held)
+        if inside is not field.original:
+            filled[field.key] = inside
+
+    def _asked_for(self, section: Section) -> Iterable[Edited]:
+        """Leave out the fields of the kinds of object that were not chosen."""
+        if (kinds := section.group.kinds) is None:
+            return section.parts
+        choice = self.filled([part for part in section.parts if part.field.key == kinds.key], {})
+        keys = kinds.keys(choice.get(kinds.key))
+        return [part for part in section.parts if part.field.key in keys]
 
     def _rows(self, filled: dict[str, Any], rows: Rows) -> None:
         items, field = self.draft.items(rows), rows.field
@@ -129,5 +139,7 @@ def _accept(filled: dict[str, Any], field: Field) -> None:
             filled[field.key] = field.now
         elif field.kind is not None and field.kind.can_be_empty(NOTHING):
             filled[field.key] = []  # of absent ones, only a list is anything while it is empty
+        elif field.nullable:
+            filled[field.key] = None
         else:
             raise Unfit("Needs a value.")

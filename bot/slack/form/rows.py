@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from bot.approvals.confidential import veiled
 from bot.slack.blocks.text import cut, line, plain
 from bot.slack.blocks.values import is_scalar, shown
 from bot.slack.form.draft import Draft, Row, Spot
@@ -12,6 +13,7 @@ from bot.slack.form.field import named
 from bot.slack.form.fields import Rows
 from bot.slack.form.inputs import as_json
 from bot.slack.form.kind import Block
+from bot.slack.form.schema import mapping
 
 ACTION: Final = "signoff.item"
 """Of the buttons: `signoff.item.edit`, `signoff.item.remove` and `signoff.item.add`."""
@@ -28,7 +30,7 @@ def row_blocks(rows: Rows, draft: Draft, *, room: bool) -> Iterator[Block]:
     for place, row in enumerate(now, 1):
         spot = Spot(rows.field.block_id, row.number)
         mark = " (added)" if row.number < 0 else " (edited)" if row.changed or row.dropped else ""
-        told = f"{place}. {summary(row.item(rows.held))}{mark}"
+        told = f"{place}. {summary(veiled(row.item(rows.held), rows.hidden), _properties(rows))}{mark}"
         yield {"type": "section", "block_id": f"i:{_spot_id(spot)}", "text": plain(told)}
         yield _buttons(place, spot, removable=len(now) > rows.least)
     if rows.addable and room and len(now) < rows.most:
@@ -47,11 +49,18 @@ def spot_of(block_id: str) -> Spot | None:
         return None
 
 
-def summary(item: Mapping[str, Any]) -> str:
-    """Tell an object in a line by its first plain values."""
+def summary(item: Mapping[str, Any], properties: Mapping[str, Any]) -> str:
+    """Tell an object in a line by its first plain values, under the names that its own form gives them."""
     plain_ones = [(key, value) for key, value in item.items() if is_scalar(value) and value not in (None, "")]
-    told = [f"{named(key[:60], None)}: {shown(value, 60)}" for key, value in plain_ones[:_NAMED]]
+    called = [(cut(named(key[:60], properties.get(key)), 60), value) for key, value in plain_ones[:_NAMED]]
+    told = [f"{name}: {shown(value, 60)}" for name, value in called]
     return cut(" · ".join(told), 240) or cut(line(as_json(item)), 150)
+
+
+def _properties(rows: Rows) -> Mapping[str, Any]:
+    """Return the schemas of an object's values; none where the objects may be of several kinds."""
+    branches = rows.items.branches
+    return mapping(branches[0].get("properties")) if len(branches) == 1 else {}
 
 
 def _buttons(place: int, spot: Spot, *, removable: bool) -> Block:

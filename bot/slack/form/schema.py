@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
+
+from bot.approvals.pointer import pointed
 
 Schema = dict[str, Any]
 
@@ -42,7 +43,9 @@ class Schemas:
         about = self.resolved(schema)
         flat = list(self._branches(about, _DEPTH))
         branches = tuple(self._plain(branch) for branch in flat if not _is_null(branch))
-        nullable = any(_is_null(branch) or None in _listed(branch.get("enum")) for branch in flat)
+        nullable = about.get("nullable") is True or any(
+            _is_null(branch) or None in listed(branch.get("enum")) for branch in flat
+        )
         return Shape(branches, nullable, about)
 
     def resolved(self, schema: Any, depth: int = _DEPTH) -> Schema:
@@ -54,24 +57,26 @@ class Schemas:
             return _UNKNOWN
         merged: Schema = {}
         if "$ref" in schema:
-            merged = self.resolved(_pointed(schema["$ref"], self._root), depth - 1)
-        for part in _listed(schema.get("allOf")):
+            merged = self.resolved(pointed(schema["$ref"], self._root), depth - 1)
+        for part in listed(schema.get("allOf")):
             merged = _merged(merged, self.resolved(part, depth - 1))
         beside = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
         return _merged(merged, beside)
 
     def _plain(self, branch: Schema) -> Schema:
         """Leave null out of an enum, and follow the items of a list."""
-        if None in _listed(branch.get("enum")):
+        if None in listed(branch.get("enum")):
             branch = {**branch, "enum": [value for value in branch["enum"] if value is not None]}
         return {**branch, "items": self.resolved(branch["items"])} if "items" in branch else branch
 
     def _branches(self, schema: Schema, depth: int) -> Iterator[Schema]:
-        alternatives = _listed(schema.get("anyOf")) or _listed(schema.get("oneOf"))
+        alternatives = listed(schema.get("anyOf")) or listed(schema.get("oneOf"))
         outer = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}
         if alternatives and depth > 0:
             for alternative in alternatives:
-                yield from self._branches(_merged(self.resolved(alternative), outer), depth - 1)
+                told = self.resolved(alternative)
+                own = {"title": told["title"]} if "title" in told else {}
+                yield from self._branches({**_merged(told, outer), **own}, depth - 1)
         elif isinstance(schema.get("type"), list) and "enum" not in schema:
             yield from ({**outer, "type": one} for one in schema["type"])
         else:
@@ -83,7 +88,8 @@ def mapping(value: Any) -> Schema:
     return value if isinstance(value, dict) else {}
 
 
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
+    """Return `value` where it is a list, and an empty one otherwise."""
     return value if isinstance(value, list) else []
 
 
@@ -100,17 +106,3 @@ def _merged(first: Schema, second: Schema) -> Schema:
 def _is_null(schema: Schema) -> bool:
     only_null = schema.get("enum") == [None] or ("const" in schema and schema["const"] is None)
     return schema.get("type") == "null" or only_null
-
-
-def _pointed(reference: Any, root: Schema) -> Any:
-    """Find what a local JSON pointer points at, or None; nothing is ever fetched."""
-    if not isinstance(reference, str) or not reference.startswith("#"):
-        return None
-    target: Any = root
-    for token in unquote(reference[1:]).split("/")[1:]:
-        key = token.replace("~1", "/").replace("~0", "~")
-        if isinstance(target, list) and key.isdecimal() and key.isascii() and len(key) < 6:
-            target = target[int(key)] if int(key) < len(target) else None
-        else:
-            target = target.get(key) if isinstance(target, dict) else None
-    return target
