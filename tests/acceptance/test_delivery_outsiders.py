@@ -184,7 +184,7 @@ async def test_a_quorum_that_cannot_be_reached_is_reported_when_it_is_met(house:
     await asked(house)
 
     (told,) = told_ops(house)
-    assert "needs 2 approval(s), and only 1 may give one" in told
+    assert "needs 2 approvals, and only 1 may give one" in told
 
     house.slack.delete_message(FINANCE, house.card(FINANCE)["ts"])
     await house.execute("update messages set wanted = wanted + 1 where kind = 'card'")
@@ -206,7 +206,7 @@ async def test_a_quorum_that_a_deactivated_voter_leaves_out_of_reach_is_reported
     await house.drain()
 
     (told,) = told_ops(house)
-    assert "needs 2 approval(s), and only 1 may give one" in told
+    assert "needs 2 approvals, and only 1 may give one" in told
 
 
 async def test_a_second_reason_why_nobody_can_decide_is_told_too_and_each_once(house: Running) -> None:

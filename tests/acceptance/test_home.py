@@ -18,6 +18,7 @@ import workflows.expense
 from bot.facts import homes
 from bot.postgres import inbox as inbox_module
 from bot.roles.slack import drained
+from bot.slack.listeners import desk
 from bot.slack.listeners.command import UNSURE_START
 from bot.slack.listeners.desk import NOT_SHOWN
 
@@ -279,16 +280,23 @@ async def test_many_changes_draw_an_open_home_once(house: Running) -> None:
     assert published(house) - before <= 2
 
 
-async def test_a_home_that_is_opened_again_is_drawn_at_once_and_not_when_its_turn_comes(
+async def test_a_home_that_is_used_or_opened_again_is_drawn_at_once_and_not_when_its_turn_comes(
     house: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(homes, "SPACING", timedelta(hours=1))
-    await home_of(house, MAYA)
+    await asking(house, MAYA, title="Old")
+    view = await home_of(house, MAYA)
     await asking(house, MAYA, title="New")
     await later(house)
     assert "New" not in str(house.slack.home(MAYA))
 
-    assert listed(await home_of(house, MAYA))["Waiting for you"] == ["New"]
+    await house.slack.click(MAYA, view, "signoff.approve")
+    assert listed(await shown(house, MAYA))["Waiting for you"] == ["New"]
+
+    await asking(house, MAYA, title="Newer")
+    await later(house)
+    assert "Newer" not in str(house.slack.home(MAYA))
+    assert listed(await home_of(house, MAYA))["Waiting for you"] == ["New", "Newer"]
 
 
 async def test_an_open_home_that_nothing_concerns_is_left_alone(house: Running) -> None:
@@ -313,7 +321,8 @@ async def test_a_home_that_nobody_has_opened_for_hours_is_left_alone_until_it_is
     await later(house)
     assert published(house) == before
 
-    assert listed(await home_of(house, MAYA))["Waiting for you"] == ["New"]
+    await house.execute("update messages set error = 'a fault in Signoff' where kind = 'home'")
+    assert listed(await home_of(house, MAYA))["Waiting for you"] == ["New"], "an old failure is no obstacle"
 
 
 async def test_a_home_is_drawn_when_slack_lets_it(house: Running) -> None:
@@ -422,10 +431,11 @@ async def test_curly_quotes_inside_an_input_stay_what_they_are(house: Running) -
     assert row["input"]["description"] == "\u201cKick-off\u201d"
 
 
-@pytest.mark.parametrize("option", ["--autonomy step_by_step", "--autonomy=step_by_step"])
-async def test_start_takes_an_autonomy_before_the_input(house: Running, option: str) -> None:
-    claim = json.dumps(workflows.expense.samples["hotel"])
-    await answer(house, ROSA, f"start expense {option} {claim}")
+@pytest.mark.parametrize(
+    "line", ["--autonomy step_by_step {}", "--autonomy=step_by_step {}", "{} --autonomy step_by_step"]
+)
+async def test_start_takes_an_autonomy_before_the_input_or_after_it(house: Running, line: str) -> None:
+    await answer(house, ROSA, "start expense " + line.format(json.dumps(workflows.expense.samples["hotel"])))
 
     assert await house.rows("select autonomy from threads") == [{"autonomy": "step_by_step"}]
 
@@ -440,6 +450,9 @@ async def test_people_of_other_workspaces_start_nothing_and_members_of_several_d
     assert "other workspaces" in (await answer(house, OTTO, text))["text"]
     house.slack.faults.add("users.info", "server_error")
     assert "could not check" in (await answer(house, DANA, text))["text"]
+    await house.execute("update people set fetched_at = fetched_at - interval '1 day'")
+    house.slack.faults.add("users.info", "server_error")
+    assert "could not check" in (await answer(house, ROSA, text))["text"], "they belonged to us a day ago"
     assert await house.rows("select requester from threads") == [{"requester": ROSA}]
 
 
@@ -501,6 +514,21 @@ async def test_with_the_database_away_a_list_says_so_and_a_start_promises_nothin
         assert (await answer(house, ROSA, 'start asked {"request": {}}'))["text"] == UNSURE_START
 
 
+async def test_with_the_database_away_who_may_be_a_stranger_starts_nothing_and_is_told_so_in_time(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.slack.state.set_user(replace(house.slack.state.users[ROSA], team_id="T99OTHER"))
+    house.slack.delivery.ack_seconds = 0.5
+    monkeypatch.setattr(desk, "ANSWER_SECONDS", desk.DATABASE_SECONDS + 0.05)
+    async with await psycopg.AsyncConnection.connect(house.dsn) as other:
+        await other.execute("lock table people in access exclusive mode")
+
+        told = (await answer(house, ROSA, 'start asked {"request": {}}'))["text"]
+
+    assert "Nothing was started" in told
+    assert "could not check" in told
+
+
 async def test_a_home_with_more_than_fits_is_cut_and_says_how_many_more(house: Running) -> None:
     for number in range(14):
         await house.start(
@@ -508,7 +536,15 @@ async def test_a_home_with_more_than_fits_is_cut_and_says_how_many_more(house: R
         )
     await house.drain()
 
+    await house.execute(
+        "update approvals set created_at = created_at + nth * interval '1 hour', "
+        "due_at = signoff_now() + (20 - nth) * interval '1 day' "
+        "from (select approval_id, substr(request ->> 'title', 5)::int as nth from approvals) as of_title "
+        "where of_title.approval_id = approvals.approval_id"
+    )
+
     view = await home_of(house, DANA)
 
-    assert len(listed(view)["Waiting for you"]) == 12
+    assert listed(view)["Waiting for you"] == [f"No. {number}" for number in range(13, 1, -1)], "by deadline"
+    assert listed(await home_of(house, ROSA))["You asked for"][:2] == ["No. 13", "No. 12"], "the newest first"
     assert "2 more" in str(view)

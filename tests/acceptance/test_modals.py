@@ -545,4 +545,4 @@ async def test_what_is_risky_asks_to_confirm_and_what_destroys_looks_dangerous(h
     ]
     assert approve["style"] == "danger"
     view = await desk.open(MAYA, "signoff.more", option=await menu_entry(desk, "note"))
-    assert "high risk" in shown(view)
+    assert "destructive" in shown(view)

@@ -129,6 +129,26 @@ def test_a_graph_that_has_no_word_for_a_verdict_ends_by_it(value, schema, expect
 
 
 @pytest.mark.parametrize(
+    ("value", "schema", "expected", "telling"),
+    [
+        ("Pay?", None, None, {"approve"}),
+        ("Pay?", None, "dict", {"approve", "reject", "respond"}),
+        ("Pay?", None, "bool", set()),
+        ("Pay?", None, "text", {"respond"}),
+        ("Pay?", None, lambda decision: None, {"approve", "reject", "respond"}),
+        ({"signoff": 1, "title": "Pay?"}, None, None, {"approve", "reject"}),
+        ("Really?", {"type": "boolean"}, None, set()),
+        ({**TWO, "action_requests": [CALL]}, None, None, {"reject", "respond"}),
+    ],
+)
+def test_it_says_whether_a_graph_gets_what_a_person_writes_beside_a_verdict(value, schema, expected, telling):
+    asked = read(value, schema)
+    verdicts = {"approve", "reject", "respond"} & {*asked.request.allow}
+
+    assert {verdict for verdict in verdicts if kept(asked, expected).tells(verdict)} == telling
+
+
+@pytest.mark.parametrize(
     ("name", "expected", "fallback", "short"),
     [
         ("signoff", None, Fallback.approve(), False),

@@ -14,7 +14,7 @@ from bot.approvals.workflow import Reply
 from bot.postgres.rows import Approval
 from bot.slack.cards.card import CardView, card
 from bot.slack.token import Token
-from bot.slack.views.modals import edit_modal, reject_modal, respond_modal
+from bot.slack.views.modals import approve_note_modal, edit_modal, reject_modal, respond_modal
 
 HOSTILE = "<!channel> <@U0EVE0001> ``` *x* <https://evil.example|click>\n" * 40
 
@@ -158,3 +158,9 @@ def test_words_that_are_the_answer_are_not_said_to_run_nothing() -> None:
     assert "as its answer" in words_of(modal)
     assert "runs anything" not in words_of(modal)
     assert "2 people must give the same answer" in words_of(modal)
+
+
+def test_a_form_does_not_say_that_a_workflow_gets_words_that_it_does_not() -> None:
+    for modal in (reject_modal, respond_modal, approve_note_modal):
+        assert "learns only that" in words_of(modal(Token("a1", 1), shown_as(read("Pay?"), "bool")))
+        assert "learns only that" not in words_of(modal(Token("a1", 1), shown_as(read("Pay?"), "dict")))

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from bot.approvals.canonical import canonical
 from bot.approvals.dialects import End, Original, Resume, read, reply
 from bot.approvals.errors import BadAnswer, BadRequest
+from bot.slack.blocks.rich import markdown
 
 ASKED = read("Delete the index?")
 
@@ -32,11 +33,52 @@ def test_text_is_asked_by_its_first_line_and_told_by_the_rest():
 
 
 def test_a_dict_is_asked_by_its_question_with_short_values_as_facts_and_larger_ones_as_json():
-    asked = read({"question": "Deploy?", "build": 7, "green": True, "changes": ["a", "b"]})
+    asked = read({"question": "Deploy?", "build": 7, "green": True, "changes": [{"id": 1}]})
 
     assert asked.request.title == "Deploy?"
     assert asked.request.fields == {"build": "7", "green": "true"}
     assert '"changes"' in asked.request.summary
+
+
+def test_a_dicts_long_texts_stand_under_their_names_letter_by_letter():
+    draft = "Dear Ann,\n\n  ```\n# not *bold*\n```\nYours"
+    asked = read({"question": "Send it?", "to": "Ann", "draft": draft, "log": [["a"]], "why": "y" * 301})
+
+    assert asked.request.fields == {"to": "Ann"}
+    elements = markdown(asked.request.summary, 2_000)
+    texts = ["".join(part["text"] for part in element["elements"]) for element in elements]
+    assert [text.strip() for text in texts if text.strip()] == [
+        *("draft", draft, "why", "y" * 301),
+        '{\n  "log": [\n    [\n      "a"\n    ]\n  ]\n}',
+    ]
+
+
+def test_what_objects_and_lists_hold_is_told_by_itself_instead_of_as_json():
+    call = {
+        "name": "mail",
+        "args": {"to": ["ann", "bo"], "cc": [], "body": "Hi\nAnn", "plan": ["x" * 200] * 2},
+    }
+    asked = read({"question": "Send it?", "tool_call": call, "labels": ["a, b", "c"], "meta": {}})
+
+    assert asked.request.fields == {
+        "tool_call \u203a name": "mail",
+        "tool_call \u203a args \u203a to": "ann, bo",
+    }
+    elements = markdown(asked.request.summary, 2_000)
+    texts = ["".join(part["text"] for part in element["elements"]) for element in elements]
+    assert [text.strip() for text in texts if text.strip()] == [
+        *("tool_call \u203a args \u203a body", "Hi\nAnn"),
+        *("tool_call \u203a args \u203a plan", f"1. {'x' * 200}\n2. {'x' * 200}"),
+        *("labels", "1. a, b\n2. c"),
+        '{\n  "tool_call \u203a args \u203a cc": [],\n  "meta": {}\n}',
+    ]
+
+
+def test_values_that_would_have_one_name_are_not_opened():
+    asked = read({"a": {"b": 1}, "a \u203a b": 2})
+
+    assert asked.request.fields == {"a \u203a b": "2"}
+    assert '"a": {' in asked.request.summary
 
 
 @pytest.mark.parametrize(

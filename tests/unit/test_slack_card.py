@@ -220,6 +220,37 @@ def test_prose_that_is_not_shown_as_it_is_has_its_button_though_it_fits(where: A
     assert not proposal(where(prose + hidden + "."), 500).whole
 
 
+TABS = "a\tb" * 230
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        {"title": TABS},
+        {"summary": TABS * 2},
+        {"links": {"l" * 120: "https://example.com/1"}},
+        {"links": {"Invoice": f"https://example.com/{'1' * 200}"}},
+        {"options": (Option(id="o1", label="Go", description="\t" * 200 + "all the way"),)},
+        {"options": (Option(id="o1", label="\U0001f600" * 300),)},
+    ],
+)
+def test_whatever_is_cut_on_a_card_has_its_button_though_it_seemed_to_fit(cut: dict[str, Any]) -> None:
+    assert "signoff.whole" in actions(draw(approval(ApprovalRequest(**{"title": "Pay"} | cut))).blocks)
+
+
+def test_an_option_whose_button_has_no_room_for_it_is_told_above() -> None:
+    tabs = "a\tb" * 20 + "the end"
+    request = ApprovalRequest(title="Which?", allow=(), options=(Option(id="o1", label=tabs[-75:]),))
+    assert "the end" in read(draw(approval(request)).blocks)
+
+
+def test_a_reason_or_a_notice_that_is_cut_has_its_button_too() -> None:
+    reason = decided(decision("reject", comment=TABS + "no"))
+    assert actions(draw(reason).blocks) == ["signoff.whole"]
+    for notices in (("n" * 600,), ("\n> " * 150,), ("note",) * 6):
+        assert "signoff.whole" in actions(draw(approval(notices=notices)).blocks)
+
+
 def told(piece: Piece) -> str:
     return "|".join("".join(run["text"] for run in element["elements"]) for element in piece.elements)
 
@@ -361,7 +392,8 @@ def test_a_long_reason_can_be_read_whole_on_the_settled_card() -> None:
 def test_an_overdue_card_after_an_outage_can_still_be_decided() -> None:
     held = approval(due_at=NOW - timedelta(minutes=5))
 
-    assert "and held: you can still decide" in read(draw(held).blocks)
+    assert "and held: it can still be decided" in read(draw(held).blocks)
+    assert "you can" not in read(draw(held, audience="former").blocks)
     assert "signoff.approve" in actions(draw(held).blocks)
 
 

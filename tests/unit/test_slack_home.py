@@ -67,9 +67,15 @@ def test_a_full_home_fits_and_counts_what_it_leaves_out() -> None:
 
 
 def test_home_offers_everything_where_it_showed_only_a_part() -> None:
-    long = Item(approval(ApprovalRequest(title="Read", summary="x " * 1000)), thread())
+    for cut in (
+        {"summary": "x " * 1000},
+        {"summary": "a\tb" * 200},
+        {"title": "long " * 50},
+        {"title": "\n> x" * 40},
+    ):
+        long = Item(approval(ApprovalRequest(**{"title": "Read"} | cut)), thread())
 
-    assert "signoff.whole" in actions(home(inbox(waiting=(long,)), {})["blocks"])
+        assert "signoff.whole" in actions(home(inbox(waiting=(long,)), {})["blocks"])
 
 
 def test_the_inbox_lists_both_sides_and_has_no_buttons() -> None:
@@ -156,7 +162,7 @@ def test_a_digest_line_says_what_where_and_what_mends_it(topic: str) -> None:
 def test_a_digest_line_names_the_command_that_mends_it() -> None:
     (page,) = pages(digest(line("stuck", command="signoff retry t1")))
 
-    assert "To fix it: `signoff retry t1`" in read(page.blocks)
+    assert "Once the cause is fixed: `signoff retry t1`" in read(page.blocks)
 
 
 def test_an_empty_digest_says_so() -> None:

@@ -221,6 +221,20 @@ def test_everything_says_as_the_card_does_what_happens_if_nobody_answers() -> No
     assert "\nIf nobody answers, I will not run it." in read(whole_modal(approval()))
 
 
+@pytest.mark.parametrize(
+    ("marks", "warning"),
+    [
+        ({"risk": "high"}, "This is marked as high risk. Approving counts at once."),
+        ({"destructive": True}, "This action is destructive. Approving counts at once."),
+    ],
+)
+def test_a_note_warns_of_what_its_approval_would_have_asked_to_confirm(marks: Any, warning: str) -> None:
+    shown = approval(ApprovalRequest(title="Drop it", **marks))
+
+    assert warning in read(approve_note_modal(TOKEN, shown))
+    assert "counts at once" not in read(approve_note_modal(TOKEN, approval()))
+
+
 def test_a_short_request_needs_no_paging() -> None:
     assert elements(whole_modal(approval())["blocks"]) == []
 

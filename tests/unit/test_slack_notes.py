@@ -120,7 +120,7 @@ def test_ops_are_told_what_is_wrong_with_which_thread_and_what_mends_it() -> Non
 
     assert "lost &lt;!channel&gt;" in told
     assert "invite me" in told
-    assert "To fix it: `signoff retry t1`" in told
+    assert "Once the cause is fixed: `signoff retry t1`" in told
     assert "Details: `signoff show t1`" in tell("ops", approval(), command="signoff show t1")
     assert "Workflow expense · Thread t1 · Approval a1" in told
 

@@ -16,6 +16,7 @@ from bot.approvals.workflow import Reply
 Declared = Literal["dict", "bool", "text", "function"]
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
+_WRITTEN = "what a person wrote"
 _OF_A_FORM = ("batched", "per_call", "inbox")
 
 
@@ -66,6 +67,18 @@ class Answering:
             return isinstance(self.judge(sample), End)
         except BadAnswer:
             return False
+
+    def tells(self, verdict: Verdict) -> bool:
+        """Say whether what a person writes beside a verdict reaches the graph, or may."""
+        if self.dialect in ("breakpoint", "node_interrupt"):
+            return True  # what is declared for them gets the whole decision
+        by = By(kind="human")
+        sample = Decision(verdict=verdict, by=by, text=_WRITTEN, comment=_WRITTEN, decided_at=_NEVER)
+        try:
+            said = self.judge(sample)
+        except BadAnswer:
+            return True
+        return said is None or (isinstance(said, Resume) and _WRITTEN in repr(said.value))
 
     @property
     def several(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,8 @@ from typing import Any
 from bot.approvals.canonical import canonical
 from bot.approvals.decision import Decision
 from bot.approvals.dialects.asked import End, Resume
-from bot.approvals.dialects.words import LONGEST_TITLE, fenced, one_line, paragraphs, why_ended
+from bot.approvals.dialects.leaves import MOST_FACTS, fact, leaves, prose
+from bot.approvals.dialects.words import LONGEST_TITLE, fenced, one_line, paragraphs, verbatim, why_ended
 from bot.approvals.errors import BadAnswer, BadRequest
 from bot.approvals.request import Action, ApprovalRequest
 from bot.approvals.workflow import Reply
@@ -20,7 +20,6 @@ TITLE_KEYS = ("title", "question", "message", "action", "prompt", "query", "inst
 """Where tutorials put what they ask, in the order in which it reads best as a title."""
 
 _UNTITLED = "Approve this step?"
-_MOST_FACTS = 200
 _LONGEST_RAW = 10_000
 
 
@@ -43,10 +42,17 @@ def told(value: Any) -> Told:
         return Told(_UNTITLED, fenced(value), {})
     rest = dict(value)
     title = next((str(rest.pop(key)) for key in TITLE_KEYS if isinstance(rest.get(key), str)), "")
-    facts = dict([(key, item) for key, item in rest.items() if _is_fact(item)][:_MOST_FACTS])
-    larger = {key: item for key, item in rest.items() if key not in facts}
-    summary = paragraphs(title if len(title) > LONGEST_TITLE else None, fenced(larger) if larger else None)
-    return Told(one_line(title, _UNTITLED), summary, {key: _short(item) for key, item in facts.items()})
+    parts = leaves(rest)
+    said = {key: fact(item) for key, item in parts.items()}
+    facts = dict([(key, text) for key, text in said.items() if text is not None][:MOST_FACTS])
+    texts = {key: prose(item) for key, item in parts.items() if key not in facts}
+    larger = {key: item for key, item in parts.items() if key not in facts and texts[key] is None}
+    summary = paragraphs(
+        title if len(title) > LONGEST_TITLE else None,
+        *(f"### {one_line(key, '(no name)')}\n\n{verbatim(text)}" for key, text in texts.items() if text),
+        fenced(larger) if larger else None,
+    )
+    return Told(one_line(title, _UNTITLED), summary, facts)
 
 
 def told_raw(value: Any) -> Told:
@@ -102,14 +108,6 @@ def as_json(value: Any) -> Any:
     except BadRequest as error:
         raise BadAnswer(f"The workflow's reply cannot be sent: {error}") from error
     return value
-
-
-def _is_fact(item: Any) -> bool:
-    return item is None or isinstance(item, int | float) or (isinstance(item, str) and len(item) <= 500)
-
-
-def _short(item: Any) -> str:
-    return item if isinstance(item, str) else json.dumps(item)
 
 
 def _written(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from bot.approvals.decision import Decision
@@ -21,6 +22,13 @@ def one_line(text: str, otherwise: str) -> str:
 def fenced(value: Any) -> str:
     """Write JSON as a block of code; no line of it can end the fence, since JSON escapes line breaks."""
     return f"```\n{json.dumps(value, indent=2, ensure_ascii=False)}\n```"
+
+
+def verbatim(text: str) -> str:
+    """Write text as a block that shows it letter by letter, with a fence that no line of it can end."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"
 
 
 def paragraphs(*texts: str | None) -> str | None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Final
 
 from bot.approvals.policy import is_group, is_user
 from bot.slack.blocks.text import Block, brief, clean, cut, units, when_plain
+
+ADDRESS: Final = 200
+"""Units of a link's address that are shown."""
 
 _HOST = re.compile(r"https?://(?:[^\s/?#@<>|\\\[\]]+@)?\w[\w.-]*(?::[0-9]{1,5})?(?:[/?#]|$)", re.IGNORECASE)
 _FENCE = re.compile(r"^ {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)$")
@@ -70,8 +74,8 @@ def web_link(url: str) -> Block:
     """Return a link shown as its own address, since a label could lie; an odd address stays text."""
     odd = units(url) > 2900 or clean(url) != url or any(character.isspace() for character in url)
     if odd or not _HOST.match(url):
-        return words(cut(url, 200))
-    return {"type": "link", "url": url, "text": cut(url, 200)}
+        return words(cut(url, ADDRESS))
+    return {"type": "link", "url": url, "text": cut(url, ADDRESS)}
 
 
 def markdown(text: str, limit: int) -> list[Block]:

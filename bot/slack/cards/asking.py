@@ -64,7 +64,7 @@ def deadline(approval: Approval, now: datetime) -> str:
     if due is None:
         return f"Due within {duration(within)} of delivery" if within else "No deadline"
     if due <= now:
-        return f"*Overdue* since {when(due)}, and held: you can still decide"
+        return f"*Overdue* since {when(due)}, and held: it can still be decided"
     return f"Due *{when(due)}*"
 
 

@@ -6,7 +6,7 @@ from bot.approvals.request import Action, ApprovalRequest
 from bot.postgres.rows import Approval
 from bot.slack import token as ids
 from bot.slack.blocks.rich import paragraph, words
-from bot.slack.blocks.text import Block, brief, plain, units
+from bot.slack.blocks.text import Block, brief, is_told, plain, units
 from bot.slack.blocks.values import Piece
 from bot.slack.cards.manner import manner
 from bot.slack.token import Token
@@ -56,7 +56,7 @@ def button(label: str, action_id: str, value: str, told: str | None = None) -> B
 
 def described(request: ApprovalRequest, limit: int) -> Piece:
     """Show what each option means, since a button has no room for it."""
-    if not any(option.description or units(option.label) > 75 for option in request.options):
+    if not any(option.description or not is_told(option.label, 75) for option in request.options):
         return Piece()
     parts: list[Block] = []
     whole, left = True, limit
@@ -66,7 +66,7 @@ def described(request: ApprovalRequest, limit: int) -> Piece:
         if left < 0:
             whole = False
             break
-        whole = whole and about == (option.description or "")
+        whole = whole and label == option.label and about == (option.description or "")
         parts.append(words(("\n" if parts else "") + label, bold=True))
         parts += [words(f": {about}")] if about else []
     return Piece([paragraph(*parts)] if parts else [], whole)
@@ -83,10 +83,17 @@ def _approve(request: ApprovalRequest, token: Token) -> Block:
     return element | _confirm(request, "Approve")
 
 
+def warning(request: ApprovalRequest) -> str:
+    """Say why approving wants a second thought; "" where it wants none."""
+    if request.destructive:
+        return "This action is destructive."
+    return "This is marked as high risk." if request.risk == "high" else ""
+
+
 def _confirm(request: ApprovalRequest, label: str) -> Block:
-    if not request.destructive and request.risk != "high":
+    why = warning(request)
+    if not why:
         return {}
-    why = "This action is destructive." if request.destructive else "This is marked as high risk."
     return {
         "confirm": {
             "title": plain("Are you sure?", 100),

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Literal
 
 from bot.approvals.changes import changes
+from bot.approvals.confidential import veiled_changes
 from bot.approvals.policy import Vote, is_user
 from bot.postgres.rows import Approval, Thread
 from bot.slack.blocks.drawn import Drawn, drawn, is_short
-from bot.slack.blocks.rich import markdown, paragraph, person, quote, rich_text, web_link, words
+from bot.slack.blocks.rich import ADDRESS, markdown, paragraph, person, quote, rich_text, web_link, words
 from bot.slack.blocks.text import (
     HEADER,
     NOTHING,
@@ -19,7 +20,9 @@ from bot.slack.blocks.text import (
     clean,
     context,
     cut,
+    escape,
     header,
+    is_told,
     line,
     mention,
     mrkdwn,
@@ -27,11 +30,11 @@ from bot.slack.blocks.text import (
     section,
     units,
 )
-from bot.slack.blocks.values import Piece, edits, facts, titles
+from bot.slack.blocks.values import Piece, edits, facts, label, titles
 from bot.slack.cards import asking
 from bot.slack.cards.anew import asked_anew
 from bot.slack.cards.buttons import decision_buttons, described, whole_button
-from bot.slack.cards.content import other_fields, proposal_now
+from bot.slack.cards.content import other_fields, proposal_now, shown_now
 from bot.slack.cards.manner import ending, manner
 from bot.slack.cards.outcome import aftermath, outcome
 from bot.slack.cards.proposed import proposal
@@ -46,6 +49,8 @@ _EDITS = 1500
 _FACTS = 1200
 _LINKS = 10
 _QUOTED = 1000
+_NOTICES = 5
+_NOTICE = 500
 _SHARES = (1.0, 0.7, 0.5, 0.35, 0.2, 0.1, 0.0)
 """How much of each limit is taken, the first with which the whole card is no longer than Slack takes."""
 
@@ -130,7 +135,6 @@ def _content(view: CardView, share: float) -> tuple[list[Block], bool]:
     """Return what the workflow said, and whether that, and what the decider said, is all there is."""
     approval = view.approval
     request = approval.request
-    title_fits = units(request.title) <= _LONG_TITLE
     fields = other_fields(approval)
     short = {k: v for k, v in fields.items() if units(v) <= 150 and units(k) <= 50}
     pairs = [] if len(fields) <= 10 and len(short) == len(fields) else fields.items()
@@ -146,8 +150,10 @@ def _content(view: CardView, share: float) -> tuple[list[Block], bool]:
     ]
     blocks = [] if pairs else _grid(fields)
     blocks += [rich_text(*piece.elements) for piece in pieces if piece.elements]
-    told = units(_words(approval)) <= _QUOTED
-    return blocks, title_fits and told and all(piece.whole for piece in pieces)
+    texts = [(request.title, _LONG_TITLE), (_words(approval), _QUOTED)]
+    texts += [(escape(line(notice)), _NOTICE) for notice in approval.notices]
+    told = all(is_told(text.strip(), limit) for text, limit in texts) and len(approval.notices) <= _NOTICES
+    return blocks, told and all(piece.whole for piece in pieces)
 
 
 def _grid(fields: Mapping[str, str]) -> list[Block]:
@@ -160,14 +166,14 @@ def _grid(fields: Mapping[str, str]) -> list[Block]:
 
 
 def _summary(text: str, limit: int) -> Piece:
-    return Piece(markdown(text, limit), units(text) <= limit)
+    return Piece(markdown(text, limit), is_told(text.strip(), limit))
 
 
 def _proposed(approval: Approval, limit: int) -> Piece:
     decision = approval.decision
     refused = approval.status != "pending" and not (decision and not decision.rejected)
     called = titles(approval.request.proposal_schema)
-    piece = proposal(proposal_now(approval), limit, struck=refused, called=called)
+    piece = proposal(shown_now(approval), limit, struck=refused, called=called)
     heading = paragraph(words("Answer" if manner(approval) == "answer" else "Proposal", bold=True))
     return Piece([heading, *piece.elements], piece.whole) if piece.elements else piece
 
@@ -178,7 +184,8 @@ def _edited(approval: Approval, limit: int) -> Piece:
     if after is None or manner(approval) == "answer":
         return Piece()
     called = titles(approval.request.proposal_schema)
-    piece = edits(changes(approval.request.proposal, after), limit, called)
+    changed = veiled_changes(changes(approval.request.proposal, after), approval.confidential)
+    piece = edits(changed, limit, called)
     if not piece.elements:
         return piece
     by = approval.edited_by
@@ -192,7 +199,7 @@ def _corrected(approval: Approval, limit: int) -> Piece:
     correction = approval.correction
     if correction is None or correction.by is None:
         return Piece()
-    piece = edits(correction.changes, limit, titles(correction.schema))
+    piece = edits(correction.told, limit, titles(correction.schema))
     if not piece.elements:
         return piece
     parts = [words("Corrected", bold=True), words(" by "), person(correction.by), words(": before → after")]
@@ -201,13 +208,12 @@ def _corrected(approval: Approval, limit: int) -> Piece:
 
 def _links(links: Mapping[str, str], most: int) -> Piece:
     parts: list[Block] = []
-    for label, url in list(links.items())[:most]:
-        parts += [
-            words(("\n" if parts else "") + cut(line(label), 100), bold=True),
-            words(": "),
-            web_link(url),
-        ]
-    return Piece([paragraph(*parts)] if parts else [], len(links) <= most)
+    whole = len(links) <= most
+    for name, url in list(links.items())[:most]:
+        called = label(name)
+        whole = whole and called == name and is_told(url, ADDRESS)
+        parts += [words(("\n" if parts else "") + called, bold=True), words(": "), web_link(url)]
+    return Piece([paragraph(*parts)] if parts else [], whole)
 
 
 def _open(view: CardView, *, whole: bool) -> Iterator[Block]:
@@ -221,8 +227,8 @@ def _open(view: CardView, *, whole: bool) -> Iterator[Block]:
     elif not whole:
         yield whole_button(approval)
     yield context(" · ".join(_footer(view)))
-    for notice in approval.notices[:5]:
-        yield context(f"⚠️ {said(notice, 500)}")
+    for notice in approval.notices[:_NOTICES]:
+        yield context(f"⚠️ {said(notice, _NOTICE)}")
 
 
 def _footer(view: CardView) -> Iterator[str]:

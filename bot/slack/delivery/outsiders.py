@@ -12,6 +12,7 @@ from bot.approvals.policy import Policy
 from bot.facts import audience as facts
 from bot.postgres.jobs import Queue
 from bot.postgres.rows import Approval, Thread
+from bot.slack.blocks.text import count
 from bot.slack.workspace.directory import Audience, Directory, Unreachable
 
 log = structlog.get_logger("signoff.slack")
@@ -61,7 +62,7 @@ def _problem(audience: Audience, own: frozenset[str], policy: Policy) -> str | N
     """Say why the approvers cannot come to a decision; None where they can."""
     able = len(audience.people - own - audience.barred)
     if able < policy.approvals:
-        short = f"It needs {policy.approvals} approval(s), and only {able} may give one"
+        short = f"It needs {count(policy.approvals, 'approval')}, and only {able} may give one"
     else:
         short = ""
     groups = ", ".join(audience.unknown)

@@ -100,7 +100,9 @@ async def _start(intake: Intake, user: str, text: str, key: str | None) -> Drawn
 
 
 def _autonomy(given: str) -> tuple[str, str]:
-    """Take `--autonomy MODE` from before the input; what is no mode is refused with what is allowed."""
+    """Take `--autonomy MODE` from before the input or after it; what is no mode is refused as one."""
+    if last := re.search(r"\s(?:--|\u2014|\u2013)autonomy[\s=]+(\w+)$", given):
+        return last[1], given[: last.start()]
     option = re.match("(--|\u2014|\u2013)autonomy", given)
     return _word(given[option.end() :].lstrip(" =")) if option else ("on_action", given)
 

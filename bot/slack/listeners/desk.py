@@ -140,21 +140,31 @@ class Desk:
         try:
             return await self.ask(lambda conn: work(conn, looked_up=False))
         except Unchecked:
-            await self._look_up(click.user, click.approval_id)
+            await self._look_up(click)
         left = max(0.1, ANSWER_SECONDS - (_clock() - begun))
         return await self.ask(lambda conn: work(conn, looked_up=True), min(left, DATABASE_SECONDS))
 
     async def is_ours(self, user: str) -> bool | None:
-        """Say whether somebody belongs to our workspace; None where Slack did not say so lately."""
-        await self._look_up(user)
+        """Say whether somebody belongs to our workspace; None where nobody says so in time.
+
+        That leaves time to record what they ask for.
+        """
+        try:
+            return await within(ANSWER_SECONDS - DATABASE_SECONDS, self._is_ours(user))
+        except DatabaseAway as error:
+            log.warning("not_looked_up", user=user, why=str(error))
+            return None
+
+    async def _is_ours(self, user: str) -> bool | None:
+        await self.directory.freshen(user)
         row = await self.ask(lambda conn: _one(conn, _OURS, {"user": user, "kept": STALE_AFTER}))
         return None if row is None else bool(row["ours"])
 
-    async def _look_up(self, user: str, approval_id: str | None = None) -> None:
+    async def _look_up(self, click: Click) -> None:
         try:
-            await within(LOOK_UP_SECONDS + 0.1, self.directory.freshen(user, approval_id))
+            await within(LOOK_UP_SECONDS + 0.1, self.directory.freshen(click.user, click.approval_id))
         except DatabaseAway as error:
-            log.warning("not_looked_up", user=user, why=str(error))
+            log.warning("not_looked_up", user=click.user, why=str(error))
 
     @asynccontextmanager
     async def answering(self, person: Person, away: str = UNSURE) -> AsyncIterator[None]:

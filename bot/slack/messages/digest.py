@@ -93,8 +93,9 @@ def _told(line: Line) -> str:
 
 
 def offered(command: str) -> str:
-    """Name a command to run, as what tells more or as what mends it."""
-    leads = "Details" if command.startswith("signoff show") else "To fix it"
+    """Name a command to run, as what tells more, or as what goes on from there."""
+    tells = command.startswith(("signoff show", "signoff doctor"))
+    leads = "Details" if tells else "Once the cause is fixed"
     return f"{leads}: `{said(command, 300)}`"
 
 

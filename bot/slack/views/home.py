@@ -8,17 +8,18 @@ from datetime import datetime
 from bot.postgres.inbox import Inbox, Item
 from bot.slack.blocks.drawn import VIEW_BLOCKS, numbered
 from bot.slack.blocks.rich import markdown, rich_text
-from bot.slack.blocks.text import Block, context, count, header, said, section, units, when
+from bot.slack.blocks.text import Block, context, count, escape, header, is_told, line, said, section, when
 from bot.slack.blocks.values import Piece, facts, titles
 from bot.slack.cards import asking
 from bot.slack.cards.buttons import decision_buttons
-from bot.slack.cards.content import other_fields
+from bot.slack.cards.content import other_fields, shown_now
 from bot.slack.cards.outcome import aftermath, outcome
 from bot.slack.cards.proposed import proposal
 
 _WAITING = 12
 _LISTED = 10
 _SHOWN = 500
+_TITLE = 200
 
 
 def home(inbox: Inbox, groups: Mapping[str, str]) -> Block:
@@ -57,7 +58,7 @@ def row(item: Item, now: datetime, groups: Mapping[str, str] | None = None, *, o
     With `groups` it says also whom it waits for; to who asked for it (`own`) it need not say who did.
     """
     approval, thread = item.approval, item.thread
-    title = said(approval.request.title, 200)
+    title = said(approval.request.title, _TITLE)
     linked = f"<{item.permalink}|{title}>" if item.permalink else f"*{title}*"
     settled = outcome(approval, thread)
     if settled is None:
@@ -76,14 +77,14 @@ def _to_decide(item: Item, now: datetime, groups: Mapping[str, str]) -> Iterator
     yield section(row(item, now, groups if approval.policy.approvals > 1 else None))
     summary = request.summary or ""
     pieces = [
-        Piece(markdown(summary, _SHOWN), units(summary) <= _SHOWN),
+        Piece(markdown(summary, _SHOWN), is_told(summary.strip(), _SHOWN)),
         facts(other_fields(approval).items(), _SHOWN),
-        proposal(approval.proposal, _SHOWN, called=titles(request.proposal_schema)),
+        proposal(shown_now(approval), _SHOWN, called=titles(request.proposal_schema)),
     ]
     elements = [element for piece in pieces for element in piece.elements]
     if elements:
         yield rich_text(*elements)
-    unseen = bool(request.links or request.options)
+    unseen = request.links or request.options or not is_told(escape(line(request.title)), _TITLE)
     yield from decision_buttons(approval, whole=not unseen and all(piece.whole for piece in pieces))
 
 

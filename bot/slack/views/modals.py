@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from bot.approvals.dialects import Answering
 from bot.postgres.rows import Approval, Thread
 from bot.slack import token as ids
 from bot.slack.blocks.drawn import VIEW_BLOCKS, numbered
 from bot.slack.blocks.text import Block, clean, context, mention, plain, said, section
 from bot.slack.cards.asking import asked_by
-from bot.slack.cards.buttons import button, token_of
+from bot.slack.cards.buttons import button, token_of, warning
 from bot.slack.cards.manner import Manner, manner
 from bot.slack.cards.refusals import refusal, titled
 from bot.slack.form import UNTOUCHED, Draft, Item, form
@@ -48,17 +49,25 @@ _PROBLEM = "problem"
 
 def reject_modal(token: Token, approval: Approval, thread: Thread | None = None) -> Block:
     """Ask for the reason of a rejection; the requester and the workflow are told it."""
-    ends = approval.answering is not None and approval.answering.ends("reject")
-    told = "The requester is told this. The workflow takes no “no” for an answer, so rejecting ends it."
-    asks = _words("Reason", told if ends else "The requester and the workflow are told this.")
+    asks = _words("Reason", _becomes_of_a_reason(approval.answering))
     return _modal(REJECT_FORM, "Reject", "Reject", token, [*_about(approval, thread), asks])
+
+
+def _becomes_of_a_reason(answering: Answering | None) -> str:
+    if answering is not None and answering.ends("reject"):
+        return "The requester is told this. The workflow takes no “no” for an answer, so rejecting ends it."
+    if answering is not None and not answering.tells("reject"):
+        return "The requester is told this. The workflow learns only that it was rejected."
+    return "The requester and the workflow are told this."
 
 
 def approve_note_modal(token: Token, approval: Approval, thread: Thread | None = None) -> Block:
     """Ask for a note to go with an approval."""
-    asks = _words("Note", "It is shown on the card, and the workflow gets it.")
-    risky = approval.request.destructive or approval.request.risk == "high"
-    warns = [context("⚠️ This is marked as high risk. Approving counts at once.")] if risky else []
+    gets = approval.answering is None or approval.answering.tells("approve")
+    then = "and the workflow gets it" if gets else "but the workflow learns only that it was approved"
+    asks = _words("Note", f"It is shown on the card, {then}.")
+    why = warning(approval.request)
+    warns = [context(f"⚠️ {why} Approving counts at once.")] if why else []
     blocks = [*_about(approval, thread), *warns, asks]
     return _modal(NOTE_FORM, "Approve with a note", "Approve", token, blocks)
 
@@ -76,6 +85,8 @@ def _becomes_of_words(approval: Approval) -> str:
         return "The requester is told this. The workflow takes no answer in words, so they end it."
     if approval.takes_words:
         return "It goes to the workflow as its answer, as you write it."
+    if approval.answering is not None and not approval.answering.tells("respond"):
+        return "The requester is told this. The workflow learns only that it was not approved."
     return "The workflow gets it as you write it; it neither approves nor runs anything."
 
 
