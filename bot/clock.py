@@ -88,8 +88,8 @@ class Clock:
         if not times:
             return
         async with house.work.connection() as conn, fact(conn, house.queue) as recorded:
-            key = digests.slot(await moment(conn), times, ZoneInfo(house.settings.timezone))
-            digest = await digests.make(recorded, key)
+            key, came = digests.slot(await moment(conn), times, ZoneInfo(house.settings.timezone))
+            digest = await digests.make(recorded, key, came)
             if digest is None:
                 return
             ids = [f"digest:{key}:{n}" for n in range(len(pages(digest)))]

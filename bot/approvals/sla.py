@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Literal, Self
@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from bot.approvals.errors import SignoffError
 from bot.approvals.policy import Approvers
 from bot.approvals.working_time import WorkingTime, public_holidays
 
@@ -20,12 +19,9 @@ StepKind = Literal["remind", "escalate", "expire"]
 _WEEK: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ORDER: dict[StepKind, int] = {"remind": 0, "escalate": 1, "expire": 2}
 _CALENDAR_FIELDS = ("calendar", "timezone", "holidays", "hours", "days")
+_TIMES = ("respond_within", "remind_after", "escalate")
 _LONGEST = timedelta(days=1830)
 _MOST_STEPS = 20
-
-
-class Loosens(SignoffError, ValueError):
-    """A request asked for more time or a laxer end than its workflow's SLA allows."""
 
 
 def _spelled_out(value: Any) -> Any:
@@ -201,57 +197,72 @@ def timetable(sla: Sla, start: datetime) -> tuple[Step, ...]:
     return tuple(sorted(steps, key=lambda step: (step.at, _ORDER[step.kind], step.index)))
 
 
-def tighten(base: Sla, wish: Sla) -> Sla:
-    """Return the workflow's SLA `base` with what a request wishes, which may only be stricter.
+def tighten(base: Sla, wish: Sla) -> tuple[Sla, tuple[str, ...]]:
+    """Apply what a request asks beyond its workflow's SLA, field by field, where that is stricter.
 
-    Only fields that the wish sets count. Reminders are added to the workflow's. Raises Loosens, naming the
-    field. Where the fallback runs something, an earlier deadline or fewer escalations would run it with
-    fewer eyes on it: then the wish must also ask for a fallback that runs nothing.
+    Returns the SLA in force and one line for each field that was refused. Only fields that the wish sets
+    count. Reminders are added to the workflow's. Where the fallback runs something, an earlier deadline or
+    fewer escalations would run it with fewer eyes on it: then the wish must also ask for one that runs
+    nothing.
     """
-    asked = wish.model_fields_set
-    changed = {name for name in asked if getattr(wish, name) != getattr(base, name)}
-    for name in _CALENDAR_FIELDS:
-        if name in changed:
-            raise Loosens(f"sla.{name}: a request may not change its workflow's calendar")
-    fallback = _tightened_fallback(wish) if "fallback" in changed else base.fallback
-    deadline = _tightened_deadline(base, wish) if "respond_within" in changed else base.respond_within
-    escalate = _tightened_escalation(base, wish) if "escalate" in changed else base.escalate
-    if fallback.runs_something and (deadline, escalate) != (base.respond_within, base.escalate):
-        raise Loosens(f"sla.fallback: to change the deadline or escalation, replace {fallback.kind} too")
-    tight = base.model_copy(update={"fallback": fallback, "respond_within": deadline})
-    return tight.model_copy(
-        update={
-            "remind_after": _more_reminders(tight, wish),
-            "escalate": tuple(step for step in escalate if tight.ends_before_deadline(step[0])),
-        }
-    )
+    changed = _changed(base, wish)
+    refused = _loosening(base, wish, changed)
+    in_force = {name: getattr(wish, name) for name in changed if name not in refused}
+    fallback = in_force.get("fallback", base.fallback)
+    if fallback.runs_something:
+        for name in [name for name in ("respond_within", "escalate") if name in in_force]:
+            refused[name] = "to change it, ask for a fallback that runs nothing, too"
+            del in_force[name]
+    reminders = in_force.pop("remind_after", ())
+    tight = base.model_copy(update=in_force)
+    steps = {
+        "remind_after": _more_reminders(tight, reminders),
+        "escalate": tuple(step for step in tight.escalate if tight.ends_before_deadline(step[0])),
+    }
+    lines = tuple(f"sla.{name}: {refused[name]}; the workflow's stays in force" for name in refused)
+    return tight.model_copy(update=steps), lines
 
 
-def _tightened_fallback(wish: Sla) -> Fallback:
-    if wish.fallback.runs_something:
-        raise Loosens(f"sla.fallback: {wish.fallback.kind} would run what nobody answered")
-    return wish.fallback
+def _changed(base: Sla, wish: Sla) -> tuple[str, ...]:
+    asked = [name for name in Sla.model_fields if name in wish.model_fields_set]
+    if wish.respond_within is None and "respond_within" in asked:
+        asked.remove("respond_within")
+    return tuple(name for name in asked if getattr(wish, name) != getattr(base, name))
 
 
-def _tightened_deadline(base: Sla, wish: Sla) -> timedelta | None:
+def _loosening(base: Sla, wish: Sla, changed: Collection[str]) -> dict[str, str]:
+    """Return why each field that may not change so is refused."""
+    why = {
+        name: "a request may not change its workflow's calendar"
+        for name in _CALENDAR_FIELDS
+        if name in changed
+    }
+    if why:
+        why |= {name: "it is meant for another calendar" for name in _TIMES if name in changed}
+    if "fallback" in changed and wish.fallback.runs_something:
+        why["fallback"] = f"{wish.fallback.kind} would run what nobody answered"
+    if "respond_within" in changed and _ends_later(base, wish):
+        why.setdefault("respond_within", "a request may only ask for an earlier deadline")
+    if "escalate" in changed and _escalates_more(base, wish):
+        why.setdefault("escalate", "a request may not add approvers, nor add them earlier")
+    return why
+
+
+def _ends_later(base: Sla, wish: Sla) -> bool:
     asked, given = wish.respond_within, base.respond_within
-    if asked is None:
-        return given
-    if given is not None and base.length(asked) > base.length(given):
-        raise Loosens("sla.respond_within: a request may only ask for an earlier deadline")
-    return asked
+    return asked is not None and given is not None and base.length(asked) > base.length(given)
 
 
-def _tightened_escalation(base: Sla, wish: Sla) -> Sequence[tuple[timedelta, Sequence[str]]]:
+def _escalates_more(base: Sla, wish: Sla) -> bool:
     for after, approvers in wish.escalate:
         by_then = {
             name for at, names in base.escalate if base.length(at) <= base.length(after) for name in names
         }
         if not by_then.issuperset(approvers):
-            raise Loosens("sla.escalate: a request may not add approvers, nor add them earlier")
-    return wish.escalate
+            return True
+    return False
 
 
-def _more_reminders(tight: Sla, wish: Sla) -> tuple[timedelta, ...]:
-    reminders = dict.fromkeys((*tight.remind_after, *wish.remind_after))
+def _more_reminders(tight: Sla, wished: Sequence[timedelta]) -> tuple[timedelta, ...]:
+    reminders = dict.fromkeys((*tight.remind_after, *wished))
     return tuple(sorted(filter(tight.ends_before_deadline, reminders), key=tight.length))[:_MOST_STEPS]

@@ -17,11 +17,14 @@ from bot.approvals.timeout import fell_short, silence, timed_out
 from bot.facts.messages import to_ops, under_card
 from bot.facts.reminding import called, remind
 from bot.facts.settle import settle
-from bot.postgres.fact import Fact
+from bot.postgres.fact import PRIORITIES, Fact
 from bot.postgres.rows import Approval, Thread, votes_of
 
-HOLDS = timedelta(minutes=1)
-"""How long what Slack said is taken to be so."""
+_UNPOSTED = "no worker posted its card in time, or Slack did not take it"
+"""Nothing expires while Slack is known to be away, so that is not why."""
+
+BELIEVED_FOR = timedelta(minutes=1)
+"""How long what Slack said is taken to be so still."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,16 @@ class Reach:
         What Slack said more than a minute ago says nothing of now: the clock was away, and people maybe too.
         """
         heard = row["checked_at"]
-        lately = heard is not None and heard > row["now"] - HOLDS
+        lately = heard is not None and heard > row["now"] - BELIEVED_FOR
         return cls(row["ok_since"] if lately else None, grace)
 
     def holds_until(self, now: datetime) -> datetime | None:
-        """Return until when nothing may expire, None where it may now."""
+        """Return until when nothing may expire, None where it may now.
+
+        While nobody can answer that is some time ahead, also without a grace: it is when to look again.
+        """
         if self.ok_since is None:
-            return now + self.grace
+            return now + max(self.grace, BELIEVED_FOR)
         free = self.ok_since + self.grace
         return free if now < free else None
 
@@ -111,6 +117,8 @@ async def catch_up(
         await remind(fact, approval, thread, come.reminder, voted)
     for step in come.escalations:
         _escalate(fact, approval, thread, step)
+    if _begins_to_be_held(approval, now):
+        fact.redraw_cards(approval.approval_id, PRIORITIES["reminder"])
     await fact.conn.execute(
         _STEPPED,
         {
@@ -122,6 +130,14 @@ async def catch_up(
         },
     )
     return False
+
+
+def _begins_to_be_held(approval: Approval, now: datetime) -> bool:
+    """Whether the clock looks for the first time since the deadline of what people see a card of."""
+    due, looks = approval.due_at, approval.next_at
+    if approval.delivered_at is None or due is None or looks is None:
+        return False
+    return looks <= due <= now
 
 
 def is_over(approval: Approval, reach: Reach, now: datetime) -> bool:
@@ -191,7 +207,7 @@ async def _expire(
                 "signoff doctor",
                 thread_id=approval.thread_id,
                 approval_id=approval.approval_id,
-                detail=approval.delivery_error or "Slack could not be reached",
+                detail=approval.delivery_error or _UNPOSTED,
             )
         )
     elif fell_short(decision, approval.sla.fallback):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,29 +18,28 @@ from bot.postgres.rows import Approval, Thread
 LOOK_AHEAD = timedelta(hours=8)
 
 
-def slot(now: datetime, times: Sequence[time], zone: ZoneInfo) -> str:
-    """Return the latest scheduled moment that has come, as local date and time: the digest's key.
+def slot(now: datetime, times: Sequence[time], zone: ZoneInfo) -> tuple[str, datetime]:
+    """Return the latest scheduled moment that has come, as the digest's key and in UTC.
 
     Keyed by the date on the wall, a time that daylight saving repeats or skips is still one digest.
     """
     local = now.astimezone(zone)
     for day in (local.date(), local.date() - timedelta(days=1)):
         for at in sorted(times, reverse=True):
-            if datetime.combine(day, at, zone) <= now:
-                return f"{day.isoformat()} {at.isoformat('minutes')}"
+            came = datetime.combine(day, at, zone).astimezone(UTC)
+            if came <= now:
+                return f"{day.isoformat()} {at.isoformat('minutes')} {zone.key}", came
     raise ValueError("a digest needs at least one time of day")
 
 
-async def make(fact: Fact, key: str) -> Digest | None:
+async def make(fact: Fact, key: str, came: datetime | None = None) -> Digest | None:
     """Make the digest of a slot, once; None where it has been made, or where it is the very first slot.
 
-    The first slot only marks where telling begins, so that a new installation does not greet ops with one.
+    One that was made since the slot `came`, by another zone's time, is as good. The first slot only marks
+    where telling begins, so that a new installation does not greet ops with one.
     """
     conn = fact.conn
-    found = await conn.execute(
-        "insert into digests values (%s, signoff_now(), '{}') on conflict do nothing returning made_at",
-        (key,),
-    )
+    found = await conn.execute(_BEGUN, {"key": key, "came": came})
     row = await found.fetchone()
     if row is None:
         return None
@@ -143,6 +142,13 @@ def _line(row: dict[str, Any], topic: Any, note: str, at: datetime, command: str
         command=command or f"signoff show {row['thread_id']}",
     )
 
+
+_BEGUN = """
+insert into digests
+select %(key)s, signoff_now(), '{}'
+where not exists (select from digests where made_at >= %(came)s::timestamptz and made_at <= signoff_now())
+on conflict do nothing returning made_at
+"""
 
 EXPIRED = """
 with held as (

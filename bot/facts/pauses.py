@@ -14,7 +14,7 @@ from bot.approvals.dialects import Answering, Asked, read
 from bot.approvals.policy import Policy, tighten
 from bot.approvals.request import ApprovalRequest
 from bot.approvals.since import since
-from bot.approvals.sla import Fallback, Sla
+from bot.approvals.sla import Sla
 from bot.approvals.workflow import Workflow
 from bot.facts.deadlines import under
 from bot.postgres.rows import Approval, Thread
@@ -132,17 +132,8 @@ def in_force(workflow: Workflow, request: ApprovalRequest) -> tuple[Policy, Sla,
         policy, refused = tighten(policy, request.policy)
         notices += refused
     if request.sla is not None:
-        try:
-            sla = sla_rules.tighten(sla, request.sla)
-        except sla_rules.Loosens as error:
-            notices.append(f"{error}; the workflow's stays in force")
-            sla = _at_least_the_fallback(sla, request.sla)
+        sla, refused = sla_rules.tighten(sla, request.sla)
+        notices += refused
     if request.auto is not None and not workflow.declared:
         notices.append("auto: a graph without a declaration may not decide by itself")
     return policy, sla, tuple(notices)
-
-
-def _at_least_the_fallback(sla: Sla, wish: Sla) -> Sla:
-    if "fallback" in wish.model_fields_set and not wish.fallback.runs_something:
-        return sla.model_copy(update={"fallback": Fallback(kind=wish.fallback.kind)})
-    return sla

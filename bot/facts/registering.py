@@ -8,6 +8,7 @@ from typing import Any
 from psycopg.types.json import Json, Jsonb
 
 from bot import metrics
+from bot.approvals.confidential import veiled_proposal
 from bot.approvals.correction import Correction
 from bot.approvals.decision import Decision
 from bot.approvals.workflow import Workflow
@@ -75,10 +76,10 @@ def _audit(fact: Fact, thread: Thread, approval: Approval, pause: Pause) -> None
             "approval_id": approval.approval_id,
             "interrupt_id": pause.interrupt_id,
             "payload_hash": pause.payload_hash,
-            "request": pause.payload,
+            "request": veiled_proposal(pause.payload, approval.confidential),
             "policy": approval.policy.model_dump(mode="json"),
             "refused": list(approval.notices),
-            **({"decision": decision.answer()} if decision else {}),
+            **({"decision": veiled_proposal(decision.answer(), approval.confidential)} if decision else {}),
         },
     )
 
@@ -102,7 +103,7 @@ async def revise(fact: Fact, approval: Approval, pause: Pause, workflow: Workflo
             "approval_id": now.approval_id,
             "revision": now.revision,
             "payload_hash": now.payload_hash,
-            "request": now.asked,
+            "request": veiled_proposal(now.asked, now.confidential),
         },
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from psycopg.types.json import Jsonb
+
 from bot.approvals.policy import Policy
 from bot.approvals.sla import Step
 from bot.facts.messages import under_card
@@ -13,14 +15,22 @@ from bot.postgres.rows import Approval, Thread
 
 
 async def remind(fact: Fact, approval: Approval, thread: Thread, step: Step, voted: frozenset[str]) -> None:
-    """Mention who has not voted, once under the card and under each copy of it."""
+    """Mention who has not voted, once under the card and under each copy of it.
+
+    Where Slack has not taken the reminder before this one yet, that is brought up to date instead.
+    """
     members = await _members(fact, approval)
     people, groups = not_voted(approval.policy, voted, thread.own, members)
     which = f"{approval.revision}.{step.kind}.{step.index}"
     reminder = under_card(approval, "reminder", which, {"users": people, "groups": groups})
-    fact.post(reminder)
+    untaken = await _untaken(fact, reminder)
     unfolded = {*people, *(user for name in groups for user in members.get(name, ()))}
-    await _remind_outsiders(fact, reminder, sorted(unfolded - _past(approval.policy, voted, thread.own)))
+    outsiders = sorted(unfolded - _past(approval.policy, voted, thread.own))
+    for reply in (reminder, *await _to_outsiders(fact, reminder, outsiders)):
+        if reply.parent_id not in untaken:
+            fact.post(reply)
+    if reminder.parent_id in untaken:
+        return
     fact.audit(
         approval.thread_id,
         "approval.reminded",
@@ -29,20 +39,26 @@ async def remind(fact: Fact, approval: Approval, thread: Thread, step: Step, vot
     )
 
 
-async def _remind_outsiders(fact: Fact, reminder: NewMessage, people: list[str]) -> None:
+async def _untaken(fact: Fact, reminder: NewMessage) -> set[str]:
+    """Say under which cards a reminder waits to be posted; that under the channel's says the same as this."""
+    told = {"id": reminder.approval_id, "card": reminder.parent_id, "body": Jsonb(reminder.body)}
+    found = await fact.conn.execute(_UNTAKEN, told)
+    return {row["parent_id"] for row in await found.fetchall()}
+
+
+async def _to_outsiders(fact: Fact, reminder: NewMessage, people: list[str]) -> list[NewMessage]:
     """Remind under their own copies those who have one: a mention in a channel reaches its members only."""
     found = await fact.conn.execute(_COPIES, {"id": reminder.approval_id, "people": people})
-    for row in await found.fetchall():
-        user = row["target"]
-        fact.post(
-            replace(
-                reminder,
-                message_id=f"{reminder.message_id}:{user}",
-                target=user,
-                parent_id=row["message_id"],
-                body={"users": [user], "groups": []},
-            )
+    return [
+        replace(
+            reminder,
+            message_id=f"{reminder.message_id}:{row['target']}",
+            target=row["target"],
+            parent_id=row["message_id"],
+            body={"users": [row["target"]], "groups": []},
         )
+        for row in await found.fetchall()
+    ]
 
 
 async def _members(fact: Fact, approval: Approval) -> dict[str, list[str]]:
@@ -81,6 +97,12 @@ def _past(policy: Policy, voted: frozenset[str], own: frozenset[str]) -> frozens
     """Return those whom it does not wait for, whatever names or groups they are in."""
     return voted if policy.self_approval else voted | own
 
+
+_UNTAKEN = """
+update messages set body = case when parent_id = %(card)s then %(body)s else body end
+where approval_id = %(id)s and kind = 'reminder' and ts is null and error is null and wanted > drawn
+returning parent_id
+"""
 
 _COPIES = """
 select message_id, target from messages

@@ -26,6 +26,9 @@ MOST_SILENT = 5
 ENOUGH = 1000
 """Jobs in a queue that its workers have to get through before a sweep adds to them."""
 
+AMONG = 5000
+"""Of so many that wait, and of so many taken by chance, the cards are chosen that are looked after next."""
+
 OPS_AGAIN = timedelta(minutes=5)
 """How soon what ops could not be told is tried again: nobody else is left to report it to."""
 
@@ -122,7 +125,7 @@ async def cards_to_verify(conn: AsyncConnection[Any], most: int = 10) -> list[Sh
 
     One that Slack refuses for good is left alone: ops were told, and would be at every look.
     """
-    found = await conn.execute(_VERIFY, {"most": most})
+    found = await conn.execute(_VERIFY, {"most": most, "among": AMONG})
     return [
         Shown(
             row["message_id"],
@@ -161,19 +164,24 @@ update approvals set next_at = signoff_now() + interval '1 minute'
 where approval_id = any(%(ids)s) and status = 'pending'
 """
 
+# A planner takes a third of all that there ever was to be behind, and would read whole tables to join the few
+# that are: an array it looks up one by one.
 _THREADS_BEHIND = """
 update threads set updated_at = signoff_now()
-where thread_id in (
+where thread_id = any(array(
     select thread_id from threads
     where (wanted > reached and updated_at <= signoff_now() - interval '5 seconds'
-           and (retry_at is null or retry_at <= signoff_now()))
-       or (retry_at <= signoff_now()
+           and (retry_at is null or retry_at <= signoff_now())
+           or retry_at <= signoff_now()
            and (updated_at < retry_at or updated_at <= signoff_now() - interval '5 seconds'))
+      and thread_id not in (
+        select args ->> 'thread_id' from procrastinate_jobs
+        where status = 'todo' and queue_name = %(queue)s and args ? 'thread_id')
     order by updated_at
     limit least(%(most)s, greatest(0, %(enough)s - (
         select count(*) from procrastinate_jobs where status = 'todo' and queue_name = %(queue)s)))
     for update skip locked
-)
+))
 returning thread_id
 """
 
@@ -196,19 +204,23 @@ with behind as (
            row_number() over (partition by b.rate order by b.urgency desc, b.created_at) as place
     from behind b
     left join slack_rates r on r.channel = b.rate and r.not_before > signoff_now() - %(paced)s
-), taken as (
-    select m.message_id, t.urgency
-    from messages m join turns t using (message_id)
-    where not t.waits and case when t.paced then t.place = 1 else t.overdue end
-    order by t.urgency desc, t.created_at
-    limit least((select case when ok_since is null then %(most_silent)s else %(most)s end
-                 from slack_workspace),
-                greatest(0, %(enough)s - (select count(*) from procrastinate_jobs
-                                          where status = 'todo' and queue_name = %(queue)s)))
-    for update of m skip locked
+), held as (
+    select message_id from messages
+    where message_id = any(array(
+        select message_id from turns
+        where not waits and case when paced then place = 1 else overdue end
+          and message_id not in (
+            select args ->> 'message_id' from procrastinate_jobs
+            where status = 'todo' and queue_name = %(queue)s and args ? 'message_id')
+        order by urgency desc, created_at
+        limit least((select case when ok_since is null then %(most_silent)s else %(most)s end
+                     from slack_workspace),
+                    greatest(0, %(enough)s - (select count(*) from procrastinate_jobs
+                                              where status = 'todo' and queue_name = %(queue)s)))))
+    for update skip locked
 )
-update messages m set woken_at = signoff_now() from taken where m.message_id = taken.message_id
-returning m.message_id, taken.urgency
+update messages set woken_at = signoff_now() where message_id = any(array(select message_id from held))
+returning message_id, greatest(priority, case when ts is null then 0 else 40 end) as urgency
 """
 
 _OPS_AGAIN = """
@@ -218,17 +230,33 @@ where error is not null and digested_in is null and kind in ('ops', 'digest')
 order by created_at limit %(most)s for update skip locked
 """
 
+# From what waits to its cards: a planner would rather walk through all cards there ever were, in the order in
+# which they were looked at. Where very much waits, that is what has waited longest, and a part by chance.
 _VERIFY = """
+with waiting as materialized (
+    (select approval_id from approvals where status = 'pending' order by created_at limit %(among)s)
+    union
+    (select approval_id from approvals
+     where status = 'pending'
+       and created_at >= (select min(created_at) + random() * (max(created_at) - min(created_at))
+                          from approvals where status = 'pending')
+     order by created_at limit %(among)s)
+), held as (
+    select message_id, approval_id from messages
+    where message_id = any(array(
+        select m.message_id
+        from waiting w
+        cross join lateral (
+            select message_id, verified_at from messages
+            where approval_id = w.approval_id and kind = 'card' and ts is not null and error is null
+              and coalesce(verified_at, created_at) <= signoff_now() - interval '5 minutes' offset 0) m
+        order by m.verified_at nulls first limit %(most)s))
+    for update skip locked
+)
 update messages v set verified_at = signoff_now()
-from (
-    select m.message_id, to_json(a) as approval, to_jsonb(t) as thread
-    from messages m join approvals a using (approval_id) join threads t on t.thread_id = a.thread_id
-    where m.kind = 'card' and m.ts is not null and m.error is null and a.status = 'pending'
-      and coalesce(m.verified_at, m.created_at) <= signoff_now() - interval '5 minutes'
-    order by m.verified_at nulls first limit %(most)s for update of m skip locked
-) as seen
-where v.message_id = seen.message_id
-returning v.message_id, v.channel_id, v.ts, seen.approval, seen.thread
+from held h join approvals a using (approval_id) join threads t using (thread_id)
+where v.message_id = h.message_id
+returning v.message_id, v.channel_id, v.ts, to_json(a) as approval, to_jsonb(t) as thread
 """
 
 _ANSWERED = """

@@ -192,12 +192,14 @@ returning *, signoff_now() as now
 
 _HOLD_MESSAGES = "select from messages where message_id = any(%(ids)s) for no key update"
 
+# One that only runs may have a time, too, at which another worker looks after it if its own dies.
 _RETRY = """
 update threads set status = case when status = 'waiting' then status else 'running' end,
                    attempts = 0, retry_at = null, error = null, traceback = null, ended_at = null,
                    digested_in = null
 where thread_id = %(thread_id)s
-  and (status in ('failed', 'orphaned') or (status in ('running', 'waiting') and retry_at is not null))
+  and (status in ('failed', 'orphaned')
+       or status in ('running', 'waiting') and (retry_at > signoff_now() or error is not null))
 """
 
 # So that a workflow which asked something else after each answer, and was mended, is not given up at once.

@@ -173,6 +173,19 @@ async def test_a_request_that_nobody_ever_saw_is_rejected_at_its_deadline_and_op
     assert await house.rows("select 1 from messages where wanted > drawn and error is null") == []
 
 
+async def test_a_card_that_was_not_posted_in_time_is_not_told_as_an_outage_of_slack(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(house, sla=Sla(respond_within=timedelta(hours=4)))
+    refuse(monkeypatch, "chat.postMessage", "internal_error", times=1)
+    await asked(house)
+    await wait_out(house, timedelta(hours=4, minutes=1))  # with no worker that draws
+
+    (expiry,) = told_ops(house)
+    assert "never delivered" in expiry
+    assert "no worker posted its card in time, or Slack did not take it" in expiry
+
+
 async def test_replies_of_a_card_that_cannot_be_delivered_are_no_news_of_their_own(house: Running) -> None:
     offer(
         house,
@@ -491,7 +504,7 @@ async def test_a_card_whose_workflow_failed_meanwhile_says_why_and_so_is_the_req
     why = "Cancelled: the workflow failed: ValueError: no such account"
     (card,) = [card for card in house.cards(FINANCE) if "Pay Acme" in card["text"]]
     assert why in card["text"]
-    assert any(f"Your request Pay Acme 🚫 {why}" in told["text"] for told in house.slack.messages(ROSA))
+    assert any(f"Your request Pay Acme\n🚫 {why}" in told["text"] for told in house.slack.messages(ROSA))
     after = "The workflow failed after this: ValueError: no such account."
     assert after in str(house.slack.messages(ROSA)), "of what was approved they had heard no more than that"
 

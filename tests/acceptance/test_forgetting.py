@@ -72,3 +72,16 @@ async def test_what_waits_is_kept_however_old_and_can_be_answered(house: Running
     await house.click(MAYA, FINANCE, "signoff.approve")
     await house.drain()
     assert (await house.thread(waiting)).status == "done"
+
+
+REFERRING_WITHOUT_INDEX = """
+select conrelid::regclass::text as referring, attname
+from pg_constraint
+join pg_attribute on attrelid = conrelid and attnum = conkey[1]
+where contype = 'f' and conrelid::regclass::text in ('approvals', 'votes', 'messages')
+  and not exists (select from pg_index where indrelid = conrelid and indkey[0] = conkey[1])
+"""
+
+
+async def test_no_table_is_searched_for_what_refers_to_each_row_that_is_forgotten(house: Running) -> None:
+    assert await house.rows(REFERRING_WITHOUT_INDEX) == []

@@ -51,7 +51,8 @@ async def reject(house: Running, title: str) -> None:
     await house.slack.submit(MAYA, house.slack.views(MAYA)[-1], {"words": "not this one"})
 
 
-async def test_a_commit_that_changed_after_the_approval_is_asked_about_again_and_the_rejection_wins(house):
+async def asked_again(house: Running) -> tuple[str, Row, Row]:
+    """Move the commit between approval and effect; Rosa's click on the old card, and her form, come late."""
     thread_id = await house.run("moving", {"log": []}, OTTO)
     late = copy.deepcopy(house.slack.click_payload(ROSA, card(house, DEPLOY), "signoff.approve"))
     await answer(house, DEPLOY, "reject", ROSA)
@@ -61,6 +62,11 @@ async def test_a_commit_that_changed_after_the_approval_is_asked_about_again_and
     assert "Approved" in words(house.slack.messages(OTTO))
     moving_world.world["head"] = "beef"
     await house.drain()
+    return thread_id, late, form
+
+
+async def test_a_commit_that_changed_after_the_approval_is_asked_about_again_and_the_rejection_wins(house):
+    thread_id, _, _ = await asked_again(house)
 
     again = words(card(house, DEPLOY))
     assert again.startswith(f"Asked again: {DEPLOY}")
@@ -75,21 +81,6 @@ async def test_a_commit_that_changed_after_the_approval_is_asked_about_again_and
     for told in (house.slack.messages(OTTO), under[1:]):
         assert f"The decision by <@{MAYA}> was not used" in words(told)
         assert "Approved" not in words(told)
-    new, old = (card(house, DEPLOY, nth)["ts"].replace(".", "") for nth in (-1, 0))
-    assert f"/p{old}|" not in words(house.slack.messages(MAYA)), "that one leads nowhere"
-    await house.slack.deliver(late)
-    (told,) = await house.slack.until(lambda: house.slack.ephemerals(ROSA))
-    assert f"/p{new}|a new card> asks about it" in told["text"]
-    await house.slack.submit(ROSA, form, {"words": "too early"})
-    (instead,) = house.slack.views(ROSA)
-    assert f"/p{new}|a new card> asks about it" in words(instead)
-    assert "too early" in words(instead)
-
-    house.slack.delete_message(FINANCE, card(house, DEPLOY)["ts"])
-    await house.execute("update messages set wanted = wanted + 1 where kind = 'card' and drawn > 0")
-    await retried(house)
-    assert card(house, DEPLOY)["ts"].replace(".", "") != new
-    assert f"/p{card(house, DEPLOY)['ts'].replace('.', '')}|The card>" in words(house.slack.messages(MAYA))
 
     await reject(house, DEPLOY)
     moving_world.world["head"] = "f00d"
@@ -98,6 +89,40 @@ async def test_a_commit_that_changed_after_the_approval_is_asked_about_again_and
     thread = await house.thread(thread_id)
     assert thread.status == "done"
     assert sorted(thread.result["log"]) == ["announce: approve", "deploy: reject"]
+
+
+async def test_whoever_comes_late_to_a_card_that_is_asked_again_is_led_to_the_one_that_asks_now(house):
+    _, late, form = await asked_again(house)
+    new, old = place(card(house, DEPLOY)), place(card(house, DEPLOY, 0))
+    assert f"{old}|" not in words(house.slack.messages(MAYA)), "that one leads nowhere"
+
+    await house.slack.deliver(late)
+    (told,) = await house.slack.until(lambda: house.slack.ephemerals(ROSA))
+    assert f"{new}|a new card> asks about it" in told["text"]
+    await house.slack.submit(ROSA, form, {"words": "too early"})
+    (instead,) = house.slack.views(ROSA)
+    assert f"{new}|a new card> asks about it" in words(instead)
+    assert "too early" in words(instead)
+
+    posted = card(house, DEPLOY)["ts"]
+    await house.execute("update messages set ts = null where ts = %s", posted)
+    await house.slack.deliver(late)
+    _, told = await house.slack.until(
+        lambda: len(house.slack.ephemerals(ROSA)) > 1 and house.slack.ephemerals(ROSA)
+    )
+    assert "a new card asks about it" in told["text"], "it is not posted yet"
+    await house.execute("update messages set ts = %s where kind = 'card' and ts is null", posted)
+
+    house.slack.delete_message(FINANCE, posted)
+    await house.execute("update messages set wanted = wanted + 1 where kind = 'card' and drawn > 0")
+    await retried(house)
+    assert place(card(house, DEPLOY)) != new
+    assert f"{place(card(house, DEPLOY))}|The card>" in words(house.slack.messages(MAYA))
+
+
+def place(shown: Row) -> str:
+    """How a message's address ends."""
+    return f"/p{shown['ts'].replace('.', '')}"
 
 
 async def test_what_a_node_says_of_its_world_is_escaped_on_the_card(house):

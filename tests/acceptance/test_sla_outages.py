@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from asking import asked, begin, calls, offer, tick, wait_out, whispered
+from asking import asked, begin, calls, card_row, offer, tick, wait_out, whispered
 from fixtures_house import FINANCE, MAYA, Running
 
 from bot.approvals import Sla
@@ -23,6 +23,10 @@ async def probes(house: Running, length: timedelta, every: timedelta = timedelta
         await clock.probe()
         await clock.tick()
     await house.drain()
+
+
+def reminders(house: Running) -> list[str]:
+    return [m["text"] for m in house.slack.messages(FINANCE) if "Still waiting" in m["text"]]
 
 
 async def slack_goes(house: Running, length: timedelta) -> None:
@@ -49,13 +53,28 @@ async def test_nothing_is_lost_or_expired_while_slack_is_away_and_all_is_drawn_a
 
     assert [(await house.approval(t)).status for t in (seen, unseen)] == ["pending", "pending"]
     assert len(house.cards(FINANCE)) == 2
-    assert len([m for m in house.slack.messages(FINANCE) if "Still waiting" in m["text"]]) == 1
+    assert len(reminders(house)) == 1
     assert await house.rows("select 1 from messages where wanted > drawn") == []
     await probes(house, 11 * MINUTE)
     assert [(await house.approval(t)).status for t in (seen, unseen)] == ["expired", "pending"]
     late = await house.approval(unseen)
     assert late.delivered_at is not None
     assert late.delivered_at - late.created_at > 8 * HOUR
+
+
+async def test_reminders_that_slack_could_not_take_come_as_one_when_it_is_back(house: Running) -> None:
+    offer(house, sla=Sla(respond_within=9 * HOUR, remind_after=(HOUR, 2 * HOUR, 3 * HOUR, 8 * HOUR)))
+    thread = await asked(house)
+    await wait_out(house, MINUTE)
+    await slack_goes(house, 4 * HOUR)
+    await slack_returns(house)
+    missed = reminders(house)
+    await probes(house, 4 * HOUR, every=HOUR)
+
+    assert len(missed) == 1
+    assert len(reminders(house)) == 2
+    events = [entry["event"] for entry in await house.audit(thread)]
+    assert events.count("approval.reminded") == 2, "the audit tells of what was sent"
 
 
 async def test_a_click_inside_the_grace_after_an_outage_still_counts(house: Running) -> None:
@@ -231,8 +250,8 @@ async def test_a_deadline_that_was_held_is_shown_on_the_card_as_still_open(house
     await wait_out(house, HOUR + MINUTE)
     await slack_goes(house, 4 * HOUR)
     await slack_returns(house)
-    await house.execute("update messages set wanted = wanted + 1, woken_at = '-infinity' where kind = 'card'")
     await tick(house, timedelta(seconds=6))
 
     assert (await house.approval(thread)).status == "pending"
-    assert "you can still decide" in str(house.card(FINANCE)["blocks"])
+    assert "it can still be decided" in str(house.card(FINANCE)["blocks"])
+    assert (await card_row(house, thread))["wanted"] == 2, "that is said once, however long the outage"

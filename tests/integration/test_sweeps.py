@@ -12,6 +12,7 @@ from psycopg import OperationalError
 
 from bot.clock import Clock
 from bot.facts import homes, sweeps, voters
+from bot.facts.claims import HOMES, PACED, UPDATES
 from bot.facts.deadlines import DUE, Reach
 from bot.postgres import inbox
 from bot.postgres.fact import NewMessage, fact
@@ -131,6 +132,18 @@ async def test_sweeping_again_and_again_adds_nothing_while_the_jobs_wait(house: 
 
     await asyncio.gather(*(Clock(house.house).tick() for _ in range(5)))
     for _ in range(20):
+        await Clock(house.house).tick()
+
+    assert await jobs(house) == 2
+
+
+async def test_what_waits_long_for_a_worker_gets_no_second_job(house: Running) -> None:
+    await house.start("expense", expense.samples["hotel"], ROSA)
+    async with house.house.work.connection() as conn, fact(conn, house.house.queue) as recorded:
+        recorded.post(NewMessage("ops:1", "ops", target="", body={"problem": "Problem"}))
+
+    for _ in range(5):
+        await house.pass_time(timedelta(seconds=6))
         await Clock(house.house).tick()
 
     assert await jobs(house) == 2
@@ -266,6 +279,60 @@ async def test_what_was_settled_lately_is_found_among_twenty_thousand_that_were_
 
     assert row is not None
     assert scanned(row["QUERY PLAN"][0]["Plan"], "approvals") < 200
+
+
+async def test_what_is_behind_is_found_without_reading_what_long_since_is_not(house: Running) -> None:
+    await fill(house, 1, timedelta(hours=1), threads=3_000)
+    await house.execute("update threads set updated_at = signoff_now() - interval '1 minute'")
+    await house.execute("update threads set wanted = 2 where thread_id = 't7'")
+    await house.execute(DRAWN)
+    rows: dict[str, dict[str, Any]] = {}
+    async with house.house.work.connection() as conn:
+        await conn.execute("vacuum analyze threads, messages")
+        for table, sweep in (("threads", sweeps._THREADS_BEHIND), ("messages", sweeps._MESSAGES_BEHIND)):
+            found = await conn.execute("explain (analyze, format json) " + sweep, LOOKED_FOR)
+            rows[table] = (await found.fetchall())[0]["QUERY PLAN"][0]["Plan"]
+
+    assert {table: plan["Actual Rows"] for table, plan in rows.items()} == {"threads": 1, "messages": 1}
+    assert {table: scanned(plan, table) < 10 for table, plan in rows.items()} == {
+        "threads": True, "messages": True,
+    }  # fmt: skip
+
+
+async def test_cards_that_wait_are_looked_after_without_reading_those_that_were_settled(
+    house: Running,
+) -> None:
+    await fill(house, 3_000, timedelta(hours=1), threads=3_000)
+    await house.execute("update approvals set status = 'decided' where right(approval_id, 1) <> '7'")
+    await house.execute("update messages set created_at = signoff_now() - interval '1 day'")
+    await house.execute("update messages set verified_at = signoff_now() where message_id like '%%7'")
+    await house.execute("update messages set verified_at = created_at where message_id = 'card:a27'")
+    async with house.house.work.connection() as conn:
+        await conn.execute("vacuum analyze approvals, messages")
+        found = await conn.execute("explain (analyze, format json) " + sweeps._VERIFY, LOOKED_AFTER)
+        plan = (await found.fetchall())[0]["QUERY PLAN"][0]["Plan"]
+
+    assert plan["Actual Rows"] == 1
+    assert scanned(plan, "messages") < 400
+
+
+LOOKED_AFTER = {"most": 10, "among": sweeps.AMONG}
+
+DRAWN = """
+insert into messages (message_id, kind, target, wanted, drawn, woken_at)
+select 'm' || n, 'note', 'C1', 2, case n when 7 then 1 else 2 end, signoff_now() - interval '1 minute'
+from generate_series(1, 3000) n
+"""
+
+LOOKED_FOR = {
+    "most": sweeps.MOST,
+    "most_silent": sweeps.MOST_SILENT,
+    "queue": "threads",
+    "enough": sweeps.ENOUGH,
+    "updates": UPDATES,
+    "homes": HOMES,
+    "paced": PACED,
+}
 
 
 SETTLED = """

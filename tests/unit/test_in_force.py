@@ -48,3 +48,22 @@ def test_a_fallback_that_runs_something_counts_in_no_request() -> None:
     _, sla, notices = in_force(WORKFLOW, asked(sla=Sla(fallback=Fallback.approve())))
     assert sla == WORKFLOW.sla
     assert len(notices) == 1
+
+
+def test_a_stricter_wish_counts_beside_one_that_is_refused() -> None:
+    plain = Workflow(name="payment", graph=StateGraph(dict), sla=Sla(respond_within=DAY))
+    wishes = asked(sla=Sla(respond_within=DAY / 24, fallback=Fallback.approve()))
+    _, sla, (notice,) = in_force(plain, wishes)
+    assert (sla.respond_within, sla.fallback) == (DAY / 24, Fallback.reject())
+    assert notice.startswith("sla.fallback: ")
+
+
+def test_times_that_are_meant_for_another_calendar_are_refused_with_it_and_each_is_told() -> None:
+    wishes = asked(sla=Sla(respond_within=DAY / 2, remind_after=[DAY / 4], calendar="business"))
+    _, sla, notices = in_force(WORKFLOW, wishes)
+    assert sla == WORKFLOW.sla
+    assert [line.partition(":")[0] for line in notices] == [
+        "sla.calendar",
+        "sla.respond_within",
+        "sla.remind_after",
+    ]
