@@ -170,7 +170,7 @@ async def check(connection: AsyncConnection[object]) -> None:
     missing = pending(wanted, await _applied(connection))
     if missing:
         raise NotMigrated(
-            f"the database lacks {len(missing)} migrations ({missing[-1].name}): run signoff migrate"
+            f"the database lacks migrations, the last of them {missing[-1].name}: run signoff migrate"
         )
 
 

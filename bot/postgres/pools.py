@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from psycopg import AsyncConnection, AsyncTransaction, IsolationLevel, OperationalError
-from psycopg.abc import Buffer
+from psycopg.abc import RV, Buffer, PQGen
 from psycopg.errors import FeatureNotSupported
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import DictRow, dict_row
@@ -68,6 +68,25 @@ class _Lent(AsyncConnection[DictRow]):
             yield transaction
 
 
+class _MigratedMeanwhile(OperationalError):
+    """A migration broke what a connection has prepared: to whoever holds it, a database that went away."""
+
+
+class _Preparing(AsyncConnection[DictRow]):
+    """A connection that is ours, with statements prepared on it."""
+
+    async def wait(self, gen: PQGen[RV], *how: Any, **more: Any) -> RV:
+        """Do as psycopg, for all that goes to the server.
+
+        What reads all columns of a table that got another one fails for as long as its statement is kept. It
+        counts as a database away from the start: a thread that met it would have failed.
+        """
+        try:
+            return await super().wait(gen, *how, **more)
+        except FeatureNotSupported as error:
+            raise _MigratedMeanwhile("the database was migrated meanwhile; try again") from error
+
+
 class _Kept(Pool):
     """Stays usable when somebody is cancelled as they return theirs, and when a newer Signoff migrates."""
 
@@ -76,16 +95,13 @@ class _Kept(Pool):
         self,
         timeout: float | None = None,  # noqa: ASYNC109  as psycopg has it
     ) -> AsyncIterator[AsyncConnection[DictRow]]:
-        """Lend a connection; one whose prepared statements a migration broke counts as a database away.
-
-        What reads all columns of a table that got another one would fail on it for as long as it lives.
-        """
+        """Lend a connection; all are given up where a migration broke what is prepared on them."""
         try:
             async with super().connection(timeout) as conn:
                 yield conn
-        except FeatureNotSupported as error:
+        except _MigratedMeanwhile:
             await self.drain()
-            raise OperationalError("the database was migrated meanwhile; try again") from error
+            raise
 
     async def _putconn(self, conn: AsyncConnection[DictRow], from_getconn: bool) -> None:
         # One with a deadline may be cancelled here. Psycopg's own then has one less for good, until there is
@@ -154,7 +170,7 @@ def _pool(
     connecting["prepare_threshold"] = None if pooled else 1
     made: Pool = _Kept(
         dsn,
-        connection_class=_Lent if pooled else AsyncConnection,
+        connection_class=_Lent if pooled else _Preparing,
         name=name,
         min_size=min_size,
         max_size=max_size,

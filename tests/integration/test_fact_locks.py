@@ -41,6 +41,12 @@ async def reach(book: Book) -> Reach:
     return Reach(row["now"] - timedelta(days=9), GRACE)
 
 
+async def taken(conn: AsyncConnection[Any], message_id: str) -> claims.Claim:
+    claimed = await claims.claim(conn, message_id, "")
+    assert claimed is not None, f"{message_id} could not be taken to be drawn"
+    return claimed
+
+
 async def cancel(book: Book, approval: Approval, conn: AsyncConnection[Any]) -> None:
     await threads.cancel(conn, book.queue, approval.thread_id, "not needed", "cli:test")
 
@@ -70,8 +76,7 @@ async def test_whoever_refers_to_an_approval_is_not_in_the_way_of_its_first_deli
     approval = await book.ask(POLICY)
     card = f"card:{approval.approval_id}"
     async with book.pool.connection() as conn:
-        claimed = await claims.claim(conn, card, "")
-        assert claimed is not None
+        claimed = await taken(conn, card)
         async with book.pool.connection() as drawing, drawing.transaction():
             await drawing.execute("select from messages where message_id = %s for no key update", (card,))
             noting = asyncio.create_task(deliveries.drawn(conn, book.queue, claimed, "C1", "1.1"))
@@ -177,7 +182,7 @@ async def test_a_digest_takes_approvals_in_the_order_in_which_a_cancellation_loc
 LOCK = "select from approvals where approval_id = %s for no key update"
 
 
-async def test_a_digest_tells_nothing_of_a_thread_that_only_runs(book: Book) -> None:
+async def test_a_thread_that_only_runs_is_held_for_no_digest_and_no_retry(book: Book) -> None:
     approval = await book.ask(POLICY)
     await book.execute("update threads set reached = wanted")  # another worker is to look after it then
     async with book.pool.connection() as conn:
@@ -186,16 +191,31 @@ async def test_a_digest_tells_nothing_of_a_thread_that_only_runs(book: Book) -> 
         async with fact(conn, book.queue) as recorded:
             await digests.make(recorded, "2026-11-20 09:00")
             digest = await digests.make(recorded, "2026-11-20 17:00")
+        with pytest.raises(threads.NothingToRetry, match="is running, not failed"):
+            await threads.retry(conn, book.queue, approval.thread_id, "cli:test")
 
     assert digest is not None
     assert digest.lines == ()
 
 
+async def test_a_thread_that_no_worker_has_taken_up_since_its_time_came_is_still_held(book: Book) -> None:
+    approval = await book.ask(POLICY)
+    async with book.pool.connection() as conn:
+        await ThreadRow(conn, await threads.load(conn, approval.thread_id)).held("no such workflow")
+        await conn.execute("update threads set retry_at = signoff_now() - interval '1 hour'")
+        async with fact(conn, book.queue) as recorded:
+            await digests.make(recorded, "2026-11-20 09:00")
+            digest = await digests.make(recorded, "2026-11-20 17:00")
+        await threads.retry(conn, book.queue, approval.thread_id, "cli:test")
+
+    assert digest is not None
+    assert "no such workflow" in str(digest.lines)
+
+
 async def test_a_card_that_was_on_its_way_when_its_thread_ended_says_so(book: Book) -> None:
     approval = await book.ask(POLICY)
     async with book.pool.connection() as conn:
-        claimed = await claims.claim(conn, f"card:{approval.approval_id}", "")
-        assert claimed is not None
+        claimed = await taken(conn, f"card:{approval.approval_id}")
         assert claimed.thread is not None
         async with fact(conn, book.queue) as recorded:
             cards, _ = await ThreadRow(conn, claimed.thread).ends("done")
@@ -209,14 +229,12 @@ async def test_a_card_that_somebody_decided_while_slack_refused_it_is_drawn_once
     approval = await book.ask(POLICY)
     card = f"card:{approval.approval_id}"
     async with book.pool.connection() as conn:
-        claimed = await claims.claim(conn, card, "")
-        assert claimed is not None
+        claimed = await taken(conn, card)
         async with fact(conn, book.queue) as recorded:
             recorded.redraw_cards(approval.approval_id)
         await deliveries.given_up(conn, book.queue, claimed, "Slack refuses its blocks", "")
 
-        again = await claims.claim(conn, card, "")
-        assert again is not None
+        again = await taken(conn, card)
         await deliveries.given_up(conn, book.queue, again, "Slack refuses its blocks", "")
         assert await claims.claim(conn, card, "") is None
     assert len(await book.rows("select from messages where kind = 'ops'")) == 1
@@ -257,8 +275,7 @@ async def test_a_reply_whose_card_is_gone_is_not_in_the_way_of_a_redraw(book: Bo
         card,
     )
     async with book.pool.connection() as conn, book.pool.connection() as redrawing:
-        claimed = await claims.claim(conn, note, "")
-        assert claimed is not None
+        claimed = await taken(conn, note)
         async with redrawing.transaction():
             await redrawing.execute("set local lock_timeout = '2s'")
             await redrawing.execute("update messages set error = null where message_id = %s", (card,))
@@ -301,8 +318,7 @@ async def test_a_card_that_is_posted_anew_waits_so_before_it_takes_its_copies(bo
     await book.execute("update approvals set delivered_at = signoff_now()")
     await book.execute("update messages set drawn = 1, wanted = 2 where kind = 'card'")
     async with book.pool.connection() as conn, book.pool.connection() as clicking:
-        claimed = await claims.claim(conn, f"card:{approval.approval_id}", "")
-        assert claimed is not None
+        claimed = await taken(conn, f"card:{approval.approval_id}")
         async with clicking.transaction():
             await clicking.execute("set local lock_timeout = '2s'")
             await clicking.execute(LOCK, (approval.approval_id,))
@@ -318,8 +334,7 @@ async def test_a_post_that_is_found_again_is_not_in_the_way_of_a_redraw(book: Bo
     card, stray = f"card:{approval.approval_id}", "stray:C1:1.1"
     await book.execute(COPY, stray, "stray", approval.approval_id)
     async with book.pool.connection() as conn, book.pool.connection() as redrawing:
-        claimed = await claims.claim(conn, card, "")
-        assert claimed is not None
+        claimed = await taken(conn, card)
         async with redrawing.transaction():
             await redrawing.execute("set local lock_timeout = '2s'")
             await redrawing.execute(LOCK, (approval.approval_id,))
@@ -444,6 +459,25 @@ async def judge(conn: AsyncConnection[Any], users: list[str], handles: list[str]
 class Deactivated(AsyncWebClient):
     async def users_info(self, *, user: str, **_: Any) -> Any:
         return {"user": {"id": user, "team_id": "T1", "deleted": True}}
+
+
+async def test_a_change_of_the_groups_concerns_copies_of_what_waits_and_hurries_none_of_them(
+    book: Book,
+) -> None:
+    waiting, settled = await book.ask(POLICY), await book.ask(POLICY)
+    async with book.pool.connection() as conn:
+        for approval in (waiting, settled):
+            await audience.tell(conn, book.queue, approval, [MAYA, FINN], None)
+        await conn.execute("update messages set retry_at = signoff_now() + interval '1 hour'")
+        await conn.execute(
+            "update approvals set status = 'expired' where approval_id = %s", (settled.approval_id,)
+        )
+        await audience.regrouped(conn, [MAYA], [])
+
+    wanted = await book.rows(
+        "select approval_id, target, retry_at > signoff_now() as put_off from messages where wanted > 1"
+    )
+    assert wanted == [{"approval_id": waiting.approval_id, "target": MAYA, "put_off": True}]
 
 
 async def test_who_somebody_is_by_now_is_kept_with_what_follows_from_it_or_not_at_all(

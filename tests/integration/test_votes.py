@@ -7,11 +7,15 @@ from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
-from fixtures_votes import DANA, FINN, GRACE, MAYA, OTTO, ROSA, Book, blocked, opened_book
+from fixtures_votes import DANA, FINN, GRACE, MAYA, OTTO, REQUEST, ROSA, Book, blocked, opened_book
+from psycopg.types.json import Json
 
 from bot.approvals import Policy
+from bot.approvals.correction import Correction
 from bot.facts import settle as settling
 from bot.facts.case import read_case
+from bot.facts.correcting import correct
+from bot.facts.voters import not_looked_up
 from bot.facts.voters import recheck as recheck_votes
 from bot.facts.votes import Case, Click, NotRecorded, Recorded, Unchecked, cast, may_begin
 from bot.postgres.fact import fact
@@ -254,6 +258,67 @@ async def test_the_vote_of_a_verdict_that_is_not_offered_is_refused(book: Book) 
         outcome = await book.cast(approval, MAYA, **said)
         assert isinstance(outcome, NotRecorded)
         assert outcome.why == "not_allowed"
+
+
+async def test_an_edit_that_does_not_fit_its_schema_is_no_vote_whatever_form_let_it_through(
+    book: Book,
+) -> None:
+    schema = {"type": "object", "properties": {"seats": {"type": "integer", "maximum": 50}}}
+    approval = await book.ask(ONE, REQUEST.model_copy(update={"proposal_schema": schema}))
+
+    outcome = await book.cast(approval, MAYA, proposal={"amount": "5.00", "seats": 60})
+
+    assert isinstance(outcome, NotRecorded)
+    assert outcome.why == "unfit"
+    assert (await book.approval(approval.thread_id)).status == "pending"
+
+
+async def test_ones_own_correction_counts_twice_and_another_on_the_same_card_is_outdated(book: Book) -> None:
+    approval = await book.ask(ONE)
+    await book.execute("update approvals set correction = %s", Json(Correction({}, {"total": 1}).to_json()))
+    click = Click(MAYA, "T1", approval.approval_id, approval.revision, "approve", corrects=True)
+    async with book.pool.connection() as conn:
+        for _ in range(2):
+            assert not isinstance(await correct(conn, book.queue, click, {"total": 2}, GRACE), NotRecorded)
+        other = await correct(conn, book.queue, click, {"total": 3}, GRACE)
+
+    assert isinstance(other, NotRecorded)
+    assert other.why == "outdated"
+    after = await book.approval(approval.thread_id)
+    assert (after.revision, after.correction and after.correction.now) == (2, {"total": 2})
+
+
+async def test_a_vote_that_the_clock_takes_away_leaves_the_card(book: Book) -> None:
+    approval = await book.ask(TWO)
+    await book.cast(approval, MAYA)
+    await book.execute(
+        """update people set profile = profile || '{"is_deactivated": true}' where user_id = %s""", MAYA
+    )
+    before = await book.rows("select wanted from messages where kind = 'card'")
+    async with book.pool.connection() as conn:
+        assert await recheck_votes(conn, book.queue, approval.approval_id) == (MAYA,)
+
+    after = await book.rows("select wanted from messages where kind = 'card'")
+    assert after[0]["wanted"] == before[0]["wanted"] + 1, "it is drawn again without the vote"
+
+
+async def test_whoever_has_a_vote_that_counts_is_looked_up_whether_several_must_approve_or_reject(
+    book: Book,
+) -> None:
+    vetoed = await book.ask(Policy(approvers=(MAYA, FINN), rejections=2))
+    await book.cast(vetoed, MAYA, verdict="reject")
+    revised = await book.ask(TWO)
+    await book.cast(revised, DANA)
+    await book.cast(revised, FINN, proposal={"amount": "4.00", "seats": 40})
+    await book.execute("update people set fetched_at = signoff_now() - interval '1 hour'")
+
+    async with book.pool.connection() as conn:
+        voters = await not_looked_up(conn)
+
+    assert {voter.user: voter.approvals for voter in voters} == {
+        MAYA: (vetoed.approval_id,),
+        FINN: (revised.approval_id,),
+    }
 
 
 async def test_reading_without_a_lock_waits_for_nobody(book: Book) -> None:
