@@ -14,7 +14,7 @@ from bot.approvals.errors import SignoffError
 from bot.approvals.states import Autonomy
 from bot.approvals.workflow import Workflow
 from bot.engine.catalog import Catalog
-from bot.engine.raised import line
+from bot.engine.raised import line, own_words
 from bot.facts.threads import Start
 
 DEEPEST = 100
@@ -100,7 +100,7 @@ def check(workflow: Workflow, given: Any) -> None:
     except ValidationError as error:
         raise BadInput(
             tuple(
-                (".".join(map(str, each["loc"])), each["msg"])
+                (".".join(map(str, each["loc"])), own_words(each["msg"]))
                 for each in error.errors(include_url=False, include_context=False, include_input=False)
             )
         ) from None

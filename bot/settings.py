@@ -59,6 +59,11 @@ def _grace(value: object, read: ValidatorFunctionWrapHandler) -> timedelta:
     return grace
 
 
+def _unset(value: object) -> None:
+    if value is not None:
+        raise ValueError("Signoff encrypts nothing itself: unset this, and encrypt the database's disk")
+
+
 Secret = Annotated[SecretStr | None, BeforeValidator(_bare)]
 Names = Annotated[tuple[str, ...], NoDecode]
 Times = Annotated[tuple[time, ...], NoDecode]
@@ -100,6 +105,10 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", alias="HOST")
     port: int = Field(default=3000, alias="PORT", ge=0, le=65535)
     concurrency: int = Field(default=8, ge=1, le=200, alias="SIGNOFF_CONCURRENCY")
+    encryption_key: Annotated[None, BeforeValidator(_unset)] = Field(
+        default=None, alias="SIGNOFF_ENCRYPTION_KEY"
+    )
+    """Refused, so that nobody who sets it takes what is stored for encrypted."""
     log_format: Literal["", "json", "console"] = Field(default="", alias="SIGNOFF_LOG_FORMAT")
     log_level: Level = Field(default="info", alias="SIGNOFF_LOG_LEVEL")
     """The log is set up before there are settings, and reads this by itself; here a wrong one is refused."""

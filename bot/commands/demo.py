@@ -19,8 +19,8 @@ from bot.roles.stopping import on_signals
 _FIRST = """
   {page}/
 
-  Cards wait: approve, edit or reject one, in #finance-approvals as Maya, in #on-call as Okey, in
-  #support-review as Cleo; Rosa is asked to clarify in #general. The panel starts any workflow.
+  Approve, edit, reject or answer what waits: in #finance-approvals as Maya, in #on-call as Okey, in
+  #support-review as Cleo, in #general as Rosa. Where nothing does, the panel starts any workflow.
   Switch to Rosa (top left) and see what she may not do; move the clock, and see who is reminded.
 """
 _SECOND = """

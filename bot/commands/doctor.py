@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 
 import typer
 
+from bot import logs
 from bot.approvals.errors import SignoffError
 from bot.commands.checkup import catalog as workflows
 from bot.commands.checkup import postgres, tokens
@@ -27,6 +28,7 @@ _MARK = {"ok": "ok  ", "note": "note", "problem": "!!  "}
 def doctor(*, as_json: bool) -> None:
     """Print every finding; the exit code is 1 where there is a problem."""
     settings = Settings()
+    logs.set_up(settings.log_format)
     findings = asyncio.run(_examined(settings))
     problems = sum(finding.grade == "problem" for finding in findings)
     if as_json:

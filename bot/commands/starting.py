@@ -6,6 +6,7 @@ import asyncio
 import json
 from os.path import isfile
 
+from bot import logs
 from bot.approvals.policy import is_user
 from bot.commands.database import desk, operator
 from bot.commands.printing import say, say_json
@@ -21,6 +22,7 @@ from bot.settings import Settings
 def start(workflow: str, given: str, requester: str | None, autonomy: str, *, as_json: bool) -> None:
     """Check what it starts from, record it, and print its id. Exits 2 where the input does not fit."""
     settings = Settings()
+    logs.set_up(settings.log_format)
     catalog = load(settings.workflows, bare_graph(settings))
     if requester is not None and not is_user(requester):
         raise WrongUsage(f"--requester: {requester!r} is not a Slack user id (U…)")

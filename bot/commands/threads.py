@@ -24,6 +24,8 @@ def threads(status: str | None, workflow: str | None, limit: int, *, as_json: bo
     elif rows:
         heads = ("THREAD", "WORKFLOW", "STATUS", "OPEN", "REQUESTER", "STARTER", "STARTED (UTC)", "ERROR")
         table(heads, ([row[column] for column in _COLUMNS] for row in rows))
+    elif status or workflow:
+        say("No threads of that kind; `signoff threads` lists the newest of all.")
     else:
         say("No threads. `signoff start` begins one; `signoff workflows` lists what can be started.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot import logs
 from bot.commands.printing import say, say_json, shown
 from bot.engine.catalog import Catalog, Entry, load
 from bot.house import bare_graph
@@ -12,6 +13,7 @@ from bot.settings import Settings
 
 def workflows(*, as_json: bool) -> None:
     settings = Settings()
+    logs.set_up(settings.log_format)
     catalog = load(settings.workflows, bare_graph(settings))
     if as_json:
         say_json({"workflows": [_described(e) for e in _sorted(catalog)], "problems": catalog.problems})

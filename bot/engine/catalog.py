@@ -5,9 +5,12 @@ from __future__ import annotations
 import copy
 import importlib
 import pkgutil
+import re
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -144,7 +147,7 @@ def _try(catalog: Catalog, source: str, find: Any) -> None:
     try:
         workflow = find()
     except (Exception, SystemExit) as error:  # noqa: BLE001  a stranger's module may do anything when imported
-        catalog.problems[source] = _line(error)
+        catalog.problems[source] = _line(error) + _place(error, source)
         return
     if workflow is not None:
         catalog.add(workflow, source)
@@ -155,6 +158,17 @@ def _line(error: BaseException) -> str:
         return line(error)
     said: str = masked(" ".join(str(error).split()))  # /readyz tells it to whoever asks
     return said if isinstance(error, BadWorkflow) else f"{type(error).__name__}: {said}"
+
+
+def _place(error: BaseException, source: str) -> str:
+    """Say which line of the author's own package it was; what cannot be parsed says that by itself."""
+    package = re.split("[.:]", source)[0]
+    theirs = [
+        f" ({Path(frame.f_code.co_filename).name}, line {at})"
+        for frame, at in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == package
+    ]
+    return theirs[-1] if theirs and not isinstance(error, SyntaxError) else ""
 
 
 def _declared(name: str) -> Workflow | None:

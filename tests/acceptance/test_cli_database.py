@@ -5,14 +5,18 @@ import json
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
+from bot import logs
 from bot.cli import app
 from bot.commands import audit
+from bot.commands.checkup.postgres import examine
+from bot.commands.database import Database
 from workflows import effects
 from workflows.expense import samples
 
@@ -38,6 +42,7 @@ def signoff(database: str, monkeypatch) -> Signoff:
         if name != effects.VARIABLE:  # a house beside us needs it
             monkeypatch.delenv(name)
     monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setattr(logs, "set_up", lambda *_: None)  # it is for a whole process: other tests' too
 
     async def typed(*words: str, stdin: str | None = None) -> Done:
         result = await asyncio.to_thread(CliRunner().invoke, app, list(words), input=stdin)
@@ -116,7 +121,9 @@ async def test_threads_can_be_listed_by_status_and_workflow(signoff):
 
     assert thread_id in (await signoff("threads", "--status", "running,waiting")).out
     assert thread_id not in (await signoff("threads", "--status", "done")).out
-    assert thread_id not in (await signoff("threads", "--workflow", "incident")).out
+    other = (await signoff("threads", "--workflow", "incident")).out
+    assert thread_id not in other
+    assert "No threads of that kind" in other
 
 
 async def test_cancel_is_recorded_with_who_and_why(house, signoff):
@@ -322,6 +329,13 @@ async def test_doctor_says_what_is_not_set_and_how_to_mend_it(signoff):
     assert done.code == 1
     for variable in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SIGNOFF_OPS_CHANNEL"):
         assert variable in done.out
+
+
+async def test_doctor_tells_where_an_embedded_postgres_is_for_whoever_has_sql_to_run(database):
+    found = Database(database, database, cast("Any", object()))
+
+    findings = [finding.said async for finding in examine(found)]
+    assert database in findings[0]
 
 
 async def test_doctor_goes_on_where_the_database_s_user_lacks_the_rights(signoff, monkeypatch, database):

@@ -120,6 +120,19 @@ def test_what_is_wrong_with_a_module_is_said_in_one_line(package, name):
     assert "\n" not in problem
 
 
+def test_a_module_that_raises_is_told_by_the_line_of_its_own_package(tmp_path, monkeypatch):
+    (tmp_path / "mending").mkdir()
+    (tmp_path / "mending" / "__init__.py").touch()
+    (tmp_path / "mending" / "rates.py").write_text("import json\n\n\nRATES = json.loads('{')")
+    (tmp_path / "mending" / "flow.py").write_text("from mending.rates import RATES")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    catalog = load(["mending.flow:workflow", "mending.none:workflow"], package="bot.approvals")
+
+    assert catalog.problems["mending.flow:workflow"].endswith("(rates.py, line 4)")
+    assert catalog.problems["mending.none:workflow"].endswith("No module named 'mending.none'")
+
+
 def test_modules_without_a_workflow_are_no_problem(package):
     assert set(load(package=package).problems) == {f"{package}.{name}" for name in REFUSED}
 

@@ -13,6 +13,7 @@ from fixtures_votes import blocked
 from langgraph.errors import NodeInterrupt
 from langgraph.graph import START
 from langgraph.types import interrupt
+from psycopg import OperationalError
 
 from bot.approvals import ApprovalRequest, Fallback, Sla, ask
 from bot.facts import sweeps, threads
@@ -105,6 +106,7 @@ async def test_a_payload_that_changed_between_decision_and_resume_is_superseded(
         assert (first.status, again.status) == ("superseded", "pending")
         assert again.proposal == {"amount": "1000"}
         assert again.interrupt_id == first.interrupt_id
+        assert "approval.stale" not in await it.events(thread_id), "nothing that it was based on has moved"
         told = await it.rows("select target, body from messages where kind = 'told'")
         assert [(t["target"], t["body"]["event"]) for t in told] == [(MAYA, "superseded")]
 
@@ -320,6 +322,9 @@ async def test_a_waiting_thread_whose_workflow_was_away_for_a_while_comes_to_res
         it.deploy()
         await it.execute("update threads set wanted = wanted + 1")
         await it.engine.advance(thread_id)
+        card = await it.rows("select wanted from messages where kind = 'card'")
+        assert await it.sweep(timedelta(minutes=2)) == 1
+        assert await it.rows("select wanted from messages where kind = 'card'") == card, "it says so already"
         it.engine = it.another(known)
         assert await it.sweep(timedelta(minutes=2)) == 1
 
@@ -335,6 +340,18 @@ async def test_a_held_thread_can_be_cancelled_at_once(database):
         await it.drain()
 
         assert (await it.thread(thread_id)).status == "cancelled"
+
+
+async def test_a_column_that_a_newer_signoff_adds_fails_no_thread_of_a_worker_that_runs_on(database):
+    async with bench(database, flow(pays("10"), retries=0)) as it:
+        first, second = await it.run(), await it.run()
+        await it.answer((await it.pending(first))["pay?"])
+        await it.execute("alter table approvals add column more text")
+        with pytest.raises(OperationalError, match="migrated"):
+            await it.answer((await it.pending(second))["pay?"])
+        await it.sweep()
+
+        assert (await it.thread(second)).status == "done"
 
 
 # People's minds.
@@ -369,6 +386,31 @@ async def test_cancelling_while_a_node_runs_ends_the_thread_before_its_next_ques
 
         assert (await it.thread(thread_id)).status == "cancelled"
         assert await it.approvals(thread_id) == []
+
+
+@pytest.mark.parametrize(("cancels", "status"), [(True, "cancelled"), (False, "failed")])
+async def test_an_answer_that_was_used_is_noted_so_though_its_thread_ends_in_the_next_node(
+    database, cancels, status
+):
+    def pay(state):
+        return {"log": [question("pay?")]}
+
+    async def after(state):
+        if not cancels:
+            raise RuntimeError("down")
+        await it.cancel(thread_id)
+        return {"log": ["after"]}
+
+    def again(state):
+        return {"log": [question("really?")]}
+
+    async with bench(database, flow(chain(State, pay, after, again), retries=0)) as it:
+        thread_id = await it.run()
+        await it.answer((await it.pending(thread_id))["pay?"])
+
+        assert (await it.thread(thread_id)).status == status
+        (paid,) = await it.approvals(thread_id)
+        assert paid.applied_at is not None, "its card would say that the decision was not used"
 
 
 async def test_a_thread_that_is_cancelled_while_its_last_node_runs_is_done(database):
@@ -452,6 +494,22 @@ async def test_a_node_that_raises_after_the_cancellation_is_not_tried_again(data
             await it.engine.advance(thread_id)
 
             assert (await it.thread(thread_id)).status == "cancelled"
+
+
+async def test_what_is_asked_beside_a_node_that_raises_after_the_cancellation_gets_no_card(database):
+    def asking(state):
+        return {"log": [question("pay?")]}
+
+    async def broken(state):
+        await it.cancel(thread_id)
+        raise RuntimeError("down")
+
+    async with bench(database, flow(side_by_side(State, asking, broken), retries=3)) as it:
+        thread_id = await it.start()
+        await it.engine.advance(thread_id)
+
+        assert (await it.thread(thread_id)).status == "cancelled"
+        assert await it.approvals(thread_id) == []
 
 
 async def test_a_thread_that_has_ended_stays_done_and_who_would_cancel_it_is_told(database):

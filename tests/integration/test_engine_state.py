@@ -240,6 +240,14 @@ async def test_a_circular_proposal_fails_its_thread_in_a_line_before_anybody_is_
         assert thread.error.startswith("The proposal refers to itself: me is the whole of it again")
 
 
+async def assert_kept(it, thread_id: str) -> None:
+    """What `pay` changed is in the audit, and its answer counts as taken."""
+    (told,) = await resumed(it, thread_id)
+    assert [change["path"] for change in told] == ["log", "amount"]
+    (approval,) = await it.approvals(thread_id)
+    assert approval.applied_at is not None
+
+
 async def test_a_run_that_fails_its_thread_loses_nothing_of_what_it_had_changed_and_taken(database):
     def broken(state):
         raise RuntimeError("down")
@@ -249,10 +257,7 @@ async def test_a_run_that_fails_its_thread_loses_nothing_of_what_it_had_changed_
         await it.answer((await it.pending(thread_id))["pay?"])
 
         assert (await it.thread(thread_id)).status == "failed"
-        (told,) = await resumed(it, thread_id)
-        assert [change["path"] for change in told] == ["log", "amount"]
-        (approval,) = await it.approvals(thread_id)
-        assert approval.applied_at is not None
+        await assert_kept(it, thread_id)
 
 
 class Rated(BaseModel):
@@ -268,7 +273,4 @@ async def test_what_a_run_had_changed_and_taken_is_kept_where_its_state_cannot_b
         await it.answer((await it.pending(thread_id))["pay?"])
 
         assert (await it.thread(thread_id)).error == "KeyError: '20'"
-        (told,) = await resumed(it, thread_id)
-        assert [change["path"] for change in told] == ["log", "amount"]
-        (approval,) = await it.approvals(thread_id)
-        assert approval.applied_at is not None
+        await assert_kept(it, thread_id)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
@@ -164,6 +165,7 @@ def test_a_setting_that_cannot_be_read_is_named_without_its_value(monkeypatch):
         ("DATABASE_URL", "postgresql://u:sesame/x@host/db", "%2F"),
         ("DATABASE_URL", "postgresql://u:p\udcffsesame@host/db", "postgresql://"),
         ("SIGNOFF_SWEEP_SECONDS", "inf", "3600"),
+        ("SIGNOFF_ENCRYPTION_KEY", "sesame", "encrypt the database's disk"),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused_where_it_is_read(monkeypatch, name, value, says):
@@ -209,6 +211,8 @@ def test_a_secret_of_nothing_but_space_is_none(monkeypatch):
         (("cancel", "x", "--reason", "caf\udce9"), "not UTF-8"),
         (("emulator", "--port", "99999"), "65535"),
         (("demo", "--port", "-1"), "--port"),
+        (("emulator", "--request-url", "127.0.0.1:3000"), "--request-url: write the whole address"),
+        (("manifest", "--url", "signoff.example.com"), "--url: 'signoff.example.com' is not an address"),
         (("worker", "--queues", "threads,message"), "'message' is not one of threads, messages"),
     ],
 )
@@ -404,3 +408,34 @@ def test_a_user_whom_the_machine_has_no_name_for_is_recorded_by_number(monkeypat
     monkeypatch.setattr("os.getuid", lambda: 54321)
 
     assert operator() == "cli:uid-54321"
+
+
+OWN_CHECKPOINTER = """
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
+built = StateGraph(dict).add_node("n", lambda state: state).add_edge(START, "n")
+graph = built.compile(checkpointer=InMemorySaver())
+"""
+
+
+@pytest.fixture
+def logging_as_it_was():
+    root = logging.getLogger()
+    handlers, level, config = root.handlers[:], root.level, structlog.get_config()
+    yield
+    structlog.configure(**config)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+
+
+@pytest.mark.usefixtures("logging_as_it_was")
+def test_what_a_command_warns_of_stays_out_of_what_a_script_reads(tmp_path, monkeypatch):
+    (tmp_path / "own_checkpointer.py").write_text(OWN_CHECKPOINTER)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("SIGNOFF_WORKFLOWS", "own_checkpointer:graph")
+
+    done = CliRunner().invoke(app, ["workflows", "--json"])
+
+    assert "graph" in {workflow["name"] for workflow in json.loads(done.stdout)["workflows"]}
+    assert "checkpointer_replaced" in done.stderr

@@ -52,7 +52,7 @@ async def _schema(conn: AsyncConnection[Any], found: Database) -> AsyncIterator[
     except SignoffError as error:
         yield problem(PART, one_line(str(error)), "Upgrade Signoff, or give it a database of its own.")
         return
-    where = "embedded" if found.embedded else "DATABASE_URL"
+    where = f"embedded, {found.dsn}" if found.embedded else "DATABASE_URL"
     yield fine(PART, f"Postgres answers ({where}), and its schema is up to date")
     async for finding in _at_work(conn):
         yield finding
