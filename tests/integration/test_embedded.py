@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -252,6 +254,31 @@ def test_a_cluster_that_was_never_finished_is_begun_again(folder, start):
         os.chown(unfinished.parent, begun_by.uid, begun_by.gid)
 
     assert answers(start(folder / "db").dsn)
+
+
+def test_processes_that_begin_at_once_on_a_new_machine_make_one_account(tmp_path, monkeypatch):
+    pwd = pytest.importorskip("pwd")
+    ids, accounts = iter(range(990, 999)), {}
+    both, missed = threading.Barrier(2, timeout=30), threading.local()
+
+    def listed(name):
+        if name in accounts:
+            return SimpleNamespace(pw_uid=accounts[name], pw_gid=accounts[name])
+        if not hasattr(missed, "it"):
+            missed.it = both.wait()
+        raise KeyError(name)
+
+    def useradd(command, **_):
+        accounts[command[-1]] = next(ids)  # as it does for a name that came on the list meanwhile
+
+    monkeypatch.setattr(pwd, "getpwnam", listed)
+    monkeypatch.setattr(account.subprocess, "run", useradd)
+    monkeypatch.setattr(account.shutil, "which", lambda *_, **__: "useradd")
+    monkeypatch.setattr(account, "_LOCK", tmp_path / "lock")
+    with ThreadPoolExecutor(2) as processes:
+        found = list(processes.map(lambda _: account._system_account(), range(2)))
+
+    assert found == [account.Account(990, 990)] * 2
 
 
 def test_a_path_too_deep_for_a_socket_works(folder, start):
