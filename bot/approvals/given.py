@@ -29,8 +29,12 @@ SCRATCHPAD = "__pregel_scratchpad"
 SEND, RESUME = "__pregel_send", "__resume__"
 """How a task keeps what it was given (contract-tested)."""
 
-_taken: WeakKeyDictionary[Callable[[bool], Any], set[int]] = WeakKeyDictionary()
-"""Which places of a task's answers were taken in its present run, by a function of its scratchpad's."""
+_taken: WeakKeyDictionary[Callable[[bool], Any], tuple[Callable[[], int], set[int]]] = WeakKeyDictionary()
+"""Which places of a task's answers were taken in its present run, by a function of its scratchpad's.
+
+LangGraph tries a node again with the same scratchpad, but for what counts its questions: that tells the tries
+apart.
+"""
 _lock = Lock()
 
 
@@ -88,7 +92,7 @@ def _place(pad: Any, of: str, *, called: bool) -> int:
     """
     turn = pad.interrupt_counter()
     with _lock:
-        taken = _taken.setdefault(pad.get_null_resume, set())
+        taken = _taken_in(pad)
         free = [place for place in range(len(pad.resume)) if place not in taken]
         places = [place for place in free if _of(pad.resume[place]) == of]
         if not places and turn in free and not (called and _of(pad.resume[turn])):
@@ -98,12 +102,20 @@ def _place(pad: Any, of: str, *, called: bool) -> int:
     return place
 
 
+def _taken_in(pad: Any) -> set[int]:
+    """Return the places that were taken since the node last began."""
+    counter, taken = _taken.get(pad.get_null_resume, (None, set()))
+    if counter is not pad.interrupt_counter:
+        taken = set()
+        _taken[pad.get_null_resume] = pad.interrupt_counter, taken
+    return taken
+
+
 def _stored(pad: Any) -> list[Any]:
     """Return the answers without one that came with this run and was not taken: it may be refused yet."""
     *before, last = pad.resume
-    return (
-        before if _is_being_sent(last) and len(before) not in _taken[pad.get_null_resume] else [*before, last]
-    )
+    untaken = len(before) not in _taken_in(pad)
+    return before if _is_being_sent(last) and untaken else [*before, last]
 
 
 def _of(answer: Any) -> str | None:

@@ -10,8 +10,8 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from fixtures_engine import FINN, MAYA, Bench, bench, chain, flow, side_by_side
-from langgraph.graph import START
-from langgraph.types import interrupt
+from langgraph.graph import START, StateGraph
+from langgraph.types import RetryPolicy, interrupt
 from psycopg.types.json import Jsonb
 
 from bot.api.shapes import approval_json
@@ -70,6 +70,23 @@ async def test_an_answer_on_the_world_as_it_is_lands(database):
         thread = await it.thread(thread_id)
         assert (thread.status, thread.result["log"]) == ("done", [["pay", "approve"], "after"])
         assert await stale(it, thread_id) == []
+
+
+async def test_langgraph_trying_a_node_again_does_not_make_a_stale_answer_count(database):
+    world = World()
+    builder = StateGraph(State)
+    policy = RetryPolicy(retry_on=Exception, max_attempts=2, initial_interval=0, jitter=False)
+    builder.add_node("pay", world.asking("pay?"), retry_policy=policy)
+    builder.add_edge(START, "pay")
+    async with bench(database, flow(builder)) as it:
+        thread_id = await it.run()
+        first = await the(it, thread_id)
+        world.now = "w2"
+        await it.answer(first)
+        again = await the(it, thread_id)
+        assert (again.interrupt_id, again.asked_again) == (first.interrupt_id, 1)
+        await it.answer(again, "reject")
+        assert (await it.thread(thread_id)).result["log"] == [["pay", "reject"]]
 
 
 async def test_what_was_approved_in_another_world_is_asked_again_at_the_same_interrupt(database):

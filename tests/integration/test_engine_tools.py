@@ -12,8 +12,9 @@ from fixtures_engine import bench, chain, flow
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import StructuredTool
+from langgraph.graph import START, StateGraph
 from langgraph.prebuilt import ToolNode
-from langgraph.types import interrupt
+from langgraph.types import RetryPolicy, interrupt
 
 from bot.approvals import ApprovalRequest, ask
 
@@ -133,3 +134,24 @@ async def test_one_question_asked_again_and_again_in_a_node_is_answered_each_tim
         assert (await it.thread(thread_id)).result == {
             "log": ["approve", "reject", "approve", "reject", "reject"]
         }
+
+
+async def test_a_node_that_langgraph_tries_again_finds_the_answers_that_it_was_given(database):
+    answers: list[str] = []
+
+    def node(state):
+        answers.append(ask(ApprovalRequest(title="One?")).verdict)
+        if len(answers) == 1:
+            raise OSError("the network blinked")
+        return {"log": [answers[-1], ask(ApprovalRequest(title="Two?")).verdict]}
+
+    builder = StateGraph(State)
+    policy = RetryPolicy(retry_on=OSError, max_attempts=2, initial_interval=0, jitter=False)
+    builder.add_node("node", node, retry_policy=policy)
+    builder.add_edge(START, "node")
+    async with bench(database, flow(builder, retries=0)) as it:
+        thread_id = await it.run()
+        await it.answer((await it.pending(thread_id))["One?"])
+        await it.answer((await it.pending(thread_id))["Two?"], "reject")
+        assert (await it.thread(thread_id)).result == {"log": ["approve", "reject"]}
+        assert [a.request.title for a in await it.approvals(thread_id)] == ["One?", "Two?"]
