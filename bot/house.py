@@ -17,6 +17,7 @@ from bot.engine.catalog import BareGraph, Catalog, load
 from bot.engine.worker import Worker
 from bot.facts.threads import start
 from bot.intake import begin
+from bot.patience import USUAL, Patience
 from bot.postgres.jobs import Queue
 from bot.postgres.pools import Pool, listeners_pool, queue_pool, runs_pool
 from bot.settings import Settings
@@ -67,7 +68,12 @@ class _Pools:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, dsn: str, extra: Sequence[str] = (), *, pooled: bool = False
+    settings: Settings,
+    dsn: str,
+    extra: Sequence[str] = (),
+    *,
+    pooled: bool = False,
+    patience: Patience = USUAL,
 ) -> AsyncIterator[House]:
     """Open the pools, learn who we are in Slack or remember it, build the rest.
 
@@ -80,14 +86,14 @@ async def opened(
             "SLACK_BOT_TOKEN is not set; `signoff doctor` says what is missing. "
             "`signoff demo` needs no token."
         )
-    async with _pools(settings, dsn, pooled=pooled) as pools, web_session() as session:
+    async with _pools(settings, dsn, patience, pooled=pooled) as pools, web_session() as session:
         token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url
         badge = Badge(web_client(token, url, session=session), pools.work)
         await badge.show()
         client = web_client(token, url, session=session, badge=badge)
         directory = Directory(client, pools.work)
         await directory.begin()
-        house = _house(settings, extra, pools, badge, client, directory)
+        house = _house(settings, extra, pools, badge, client, directory, patience)
         try:
             yield house
         finally:
@@ -95,11 +101,11 @@ async def opened(
 
 
 @asynccontextmanager
-async def _pools(settings: Settings, dsn: str, *, pooled: bool) -> AsyncIterator[_Pools]:
+async def _pools(settings: Settings, dsn: str, patience: Patience, *, pooled: bool) -> AsyncIterator[_Pools]:
     async with (
         queue_pool(dsn, max_size=settings.concurrency + 4, pooled=pooled) as work,
         runs_pool(dsn, max_size=settings.concurrency) as runs,
-        listeners_pool(dsn, pooled=pooled) as listening,
+        listeners_pool(dsn, pooled=pooled, patience=patience) as listening,
     ):
         queue = Queue(work)
         await queue.open()
@@ -113,17 +119,19 @@ def _house(
     badge: Badge,
     client: AsyncWebClient,
     directory: Directory,
+    patience: Patience,
 ) -> House:
     catalog, queue = load((*settings.workflows, *extra), bare_graph(settings)), pools.queue
     delivery = Delivery(client, pools.work, queue, directory, render, settings.ops_channel)
     engine = Engine(catalog, pools.runs, queue, delivery.draw)
     desk = Desk(
-        Window(client),
+        Window(client, patience),
         pools.listening,
         queue,
-        Directory(client, pools.listening),
+        Directory(client, pools.listening, patience),
         Showing(delivery.draw),
         settings.grace,
+        patience,
     )
     secret = settings.slack_signing_secret
     return House(

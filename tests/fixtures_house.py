@@ -19,6 +19,7 @@ from bot.emulator.delivery import Ack
 from bot.engine import catalog
 from bot.facts.threads import Start, load, start
 from bot.house import House, opened
+from bot.patience import Patience
 from bot.postgres import time_machine
 from bot.postgres.rows import Approval, Thread
 from bot.roles.slack import socket_handler
@@ -33,6 +34,11 @@ FINANCE, ONCALL, SUPPORT, OPS = "C01FINANCE", "C02ONCALL", "C03SUPPORT", "C04OPS
 
 PATIENCE = 30.0
 """Seconds that Slack waits here for an ack, so that a busy machine fails no test that is not about that."""
+
+UNHURRIED = Patience(
+    connection=20, lock=20, statement=20, database=20, look_up=20, redraw=20, answer=PATIENCE - 5
+)
+"""And how long a click waits for what it needs, as a rule."""
 
 Row = dict[str, Any]
 
@@ -149,17 +155,21 @@ async def running_house(
     socket: bool = True,
     slack: Emulator | None = None,
     extra: tuple[str, ...] = (),
+    patience: Patience = UNHURRIED,
     **settings: Any,
 ) -> AsyncIterator[Running]:
     """Open a house on a migrated database. `settings` by their environment names.
 
     Without `socket` nothing is connected: payloads then go to the emulator's `delivery.request_url`. A given
-    `slack` is already started, and stays its owner's to stop.
+    `slack` is already started, and stays its owner's to stop. What is about a click's deadlines gives `USUAL`
+    as its `patience`.
     """
     if slack is None:
         async with (
             Emulator(rate_limits=False, ack_seconds=PATIENCE) as own,
-            running_house(database, socket=socket, slack=own, extra=extra, **settings) as running,
+            running_house(
+                database, socket=socket, slack=own, extra=extra, patience=patience, **settings
+            ) as running,
         ):
             yield running
         return
@@ -170,7 +180,7 @@ async def running_house(
         patch.setattr(catalog, "compiled", _compiled_once)
         patch.setattr("bot.house.Showing", ShownWhenAsked)
         try:
-            async with opened(Settings(**environment), database, extra) as house:
+            async with opened(Settings(**environment), database, extra, patience=patience) as house:
                 running = Running(house, slack, database)
                 async with house.work.connection() as conn:
                     await time_machine.install(conn)

@@ -20,6 +20,8 @@ from psycopg.types.datetime import TimestamptzLoader
 from psycopg_pool import AsyncConnectionPool
 from psycopg_pool.pool_async import ReturnConnection
 
+from bot.patience import USUAL, Patience
+
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
 Limits = dict[str, float]
 """Postgres' timeouts by their names, in seconds."""
@@ -254,14 +256,14 @@ def queue_pool(dsn: str, *, max_size: int = 6, pooled: bool = False) -> Pool:
     return _pool(dsn, name="queue", min_size=1, max_size=max_size, pooled=pooled)
 
 
-def listeners_pool(dsn: str, *, max_size: int = 10, pooled: bool = False) -> Pool:
-    """Return the pool of those whom a person waits for: with 0.5 s for each wait, 1.5 s at worst in all."""
+def listeners_pool(dsn: str, *, max_size: int = 10, pooled: bool = False, patience: Patience = USUAL) -> Pool:
+    """Return the pool of those whom a person waits for."""
     return _pool(
         dsn,
         name="listeners",
         min_size=2,
         max_size=max_size,
-        timeout=0.5,
-        limits={"lock_timeout": 0.5, "statement_timeout": 1.0},  # a wait for a lock counts towards the latter
+        timeout=patience.connection,
+        limits={"lock_timeout": patience.lock, "statement_timeout": patience.statement},
         pooled=pooled,
     )

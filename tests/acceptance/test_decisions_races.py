@@ -12,9 +12,10 @@ from typing import Any
 import psycopg
 import pytest
 from fixtures_decisions import MODULE, Asked, asking
-from fixtures_house import DANA, FINN, MAYA, OTTO, Running, running_house
+from fixtures_house import DANA, FINN, MAYA, OTTO, PATIENCE, Running, running_house
 from slack_bolt.context.ack.async_ack import AsyncAck
 
+from bot.patience import USUAL
 from bot.roles.slack import drained, socket_handler
 from bot.slack.listeners import desk as desk_module
 
@@ -26,6 +27,13 @@ LISTENERS = "select pid from pg_stat_activity where application_name = 'signoff 
 @pytest.fixture
 async def house(database: str) -> AsyncIterator[Running]:
     async with running_house(database, extra=(MODULE,)) as running:
+        yield running
+
+
+@pytest.fixture
+async def punctual_house(database: str) -> AsyncIterator[Running]:
+    """One whose clicks wait no longer than they do for real."""
+    async with running_house(database, extra=(MODULE,), patience=USUAL) as running:
         running.slack.delivery.ack_seconds = SLACKS_PATIENCE
         yield running
 
@@ -227,11 +235,11 @@ async def test_an_ack_stays_even_where_the_answer_is_a_fault_of_ours(
     assert sum(not ack.acked for ack in acks) == len(house.slack.ephemerals(OTTO)) < 5
 
 
-async def test_a_row_that_somebody_holds_is_an_honest_refusal_in_time(house: Running) -> None:
-    desk = await asking(house, MAYA)
-    async with await psycopg.AsyncConnection.connect(house.dsn) as other:
+async def test_a_row_that_somebody_holds_is_an_honest_refusal_in_time(punctual_house: Running) -> None:
+    desk = await asking(punctual_house, MAYA)
+    async with await psycopg.AsyncConnection.connect(punctual_house.dsn) as other:
         await other.execute("select 1 from approvals for update")
-        seconds = await refused_in(house, desk, lambda: desk.payload(MAYA))
+        seconds = await refused_in(punctual_house, desk, lambda: desk.payload(MAYA))
 
     assert seconds < SLACKS_PATIENCE
     assert await desk.refusals() == []
@@ -239,26 +247,26 @@ async def test_a_row_that_somebody_holds_is_an_honest_refusal_in_time(house: Run
     assert (await desk.approval()).status == "decided"
 
 
-async def test_a_modal_stays_with_what_was_typed_where_the_database_is_away(house: Running) -> None:
-    desk = await asking(house, MAYA)
+async def test_a_modal_stays_with_what_was_typed_where_the_database_is_away(punctual_house: Running) -> None:
+    desk = await asking(punctual_house, MAYA)
     view = await desk.open(MAYA, "signoff.reject")
-    async with await psycopg.AsyncConnection.connect(house.dsn) as other:
+    async with await psycopg.AsyncConnection.connect(punctual_house.dsn) as other:
         await other.execute("select 1 from approvals for update")
-        ack = await house.slack.submit(MAYA, view, {"words": "no"})
+        ack = await punctual_house.slack.submit(MAYA, view, {"words": "no"})
 
     assert "did not answer in time" in ack.field_errors["words"]
     assert ack.seconds < SLACKS_PATIENCE
-    assert house.slack.views(MAYA) == [view]
-    await house.slack.submit(MAYA, view, {"words": "no"})
+    assert punctual_house.slack.views(MAYA) == [view]
+    await punctual_house.slack.submit(MAYA, view, {"words": "no"})
     assert (await desk.approval()).decision.comment == "no"
 
 
-async def test_a_pool_without_a_free_connection_is_an_honest_refusal_in_time(house: Running) -> None:
-    desk = await asking(house, MAYA)
-    pool = house.house.listening
+async def test_a_pool_without_a_free_connection_is_an_honest_refusal_in_time(punctual_house: Running) -> None:
+    desk = await asking(punctual_house, MAYA)
+    pool = punctual_house.house.listening
     held = [await pool.getconn() for _ in range(pool.max_size)]
     try:
-        seconds = await refused_in(house, desk, lambda: desk.payload(MAYA))
+        seconds = await refused_in(punctual_house, desk, lambda: desk.payload(MAYA))
     finally:
         for conn in held:
             await pool.putconn(conn)
@@ -268,13 +276,13 @@ async def test_a_pool_without_a_free_connection_is_an_honest_refusal_in_time(hou
 
 
 @pytest.mark.skipif("SIGNOFF_TEST_DATABASE_URL" in os.environ, reason="the server is not ours to stop")
-async def test_a_database_that_hangs_is_an_honest_refusal_in_time(house: Running) -> None:
-    desk = await asking(house, MAYA)
-    pids = [row["pid"] for row in await house.rows(LISTENERS)]
+async def test_a_database_that_hangs_is_an_honest_refusal_in_time(punctual_house: Running) -> None:
+    desk = await asking(punctual_house, MAYA)
+    pids = [row["pid"] for row in await punctual_house.rows(LISTENERS)]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
-        seconds = await refused_in(house, desk, lambda: desk.payload(MAYA))
+        seconds = await refused_in(punctual_house, desk, lambda: desk.payload(MAYA))
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
@@ -298,6 +306,7 @@ async def test_a_connection_that_dies_in_the_middle_records_nothing_and_says_so(
     async with await psycopg.AsyncConnection.connect(house.dsn, autocommit=True) as other:
         async with other.transaction():
             await other.execute("select 1 from approvals for update")
+            house.slack.delivery.ack_seconds = SLACKS_PATIENCE
             clicking = asyncio.create_task(house.slack.deliver(desk.payload(MAYA)))
             while not await blocked(other):
                 pass
@@ -305,6 +314,7 @@ async def test_a_connection_that_dies_in_the_middle_records_nothing_and_says_so(
         await desk.told(MAYA)
         assert not (await clicking).acked
 
+    house.slack.delivery.ack_seconds = PATIENCE
     assert (await desk.approval()).status == "pending"
     assert (await desk.click(MAYA)).acked
 

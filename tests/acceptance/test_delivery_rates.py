@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from asking import begin, calls, offer, tick, told_ops
-from fixtures_house import FINANCE, MAYA, Running, running_house
+from fixtures_house import FINANCE, MAYA, PATIENCE, Running, running_house
 
 from bot.approvals import Policy
 from bot.emulator import Emulator
@@ -41,7 +41,7 @@ def hands() -> Hands:
 async def limited(database: str, hands: Hands) -> AsyncIterator[Running]:
     """A house at a Slack that keeps its rates."""
     async with (
-        Emulator(rate_limits=True, clock=hands.now) as slack,
+        Emulator(rate_limits=True, ack_seconds=PATIENCE, clock=hands.now) as slack,
         running_house(database, slack=slack) as house,
     ):
         yield house

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
+from fixtures_house import PATIENCE
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
 from slack_bolt.app.async_app import AsyncApp
@@ -160,7 +161,7 @@ async def over_http(slack: Emulator, bot: Bot) -> AsyncIterator[None]:
 
 @pytest.fixture
 async def slack() -> AsyncIterator[Emulator]:
-    async with Emulator(rate_limits=False, event_retries=()) as emulator:
+    async with Emulator(rate_limits=False, ack_seconds=PATIENCE, event_retries=()) as emulator:
         yield emulator
 
 

@@ -16,9 +16,9 @@ from fixtures_house import CLEO, DANA, FINANCE, FINN, GWEN, MAYA, OTTO, ROSA, Ro
 
 import workflows.expense
 from bot.facts import homes
+from bot.patience import USUAL, Patience
 from bot.postgres import inbox as inbox_module
 from bot.roles.slack import drained
-from bot.slack.listeners import desk
 from bot.slack.listeners.command import UNSURE_START
 from bot.slack.listeners.desk import NOT_SHOWN
 
@@ -26,6 +26,13 @@ from bot.slack.listeners.desk import NOT_SHOWN
 @pytest.fixture
 async def house(database: str) -> AsyncIterator[Running]:
     async with running_house(database, extra=(MODULE,)) as running:
+        yield running
+
+
+@pytest.fixture
+async def punctual_house(database: str) -> AsyncIterator[Running]:
+    """One whose commands wait no longer than they do for real."""
+    async with running_house(database, extra=(MODULE,), patience=USUAL) as running:
         yield running
 
 
@@ -506,24 +513,27 @@ async def test_a_wrong_input_is_answered_with_its_own_workflow_and_not_with_all(
     assert "*expense*" in unknown
 
 
-async def test_with_the_database_away_a_list_says_so_and_a_start_promises_nothing(house: Running) -> None:
-    async with await psycopg.AsyncConnection.connect(house.dsn) as other:
+async def test_with_the_database_away_a_list_says_so_and_a_start_promises_nothing(
+    punctual_house: Running,
+) -> None:
+    async with await psycopg.AsyncConnection.connect(punctual_house.dsn) as other:
         await other.execute("lock table threads, approvals in access exclusive mode")
 
-        assert (await answer(house, ROSA))["text"] == NOT_SHOWN
-        assert (await answer(house, ROSA, 'start asked {"request": {}}'))["text"] == UNSURE_START
+        assert (await answer(punctual_house, ROSA))["text"] == NOT_SHOWN
+        assert (await answer(punctual_house, ROSA, 'start asked {"request": {}}'))["text"] == UNSURE_START
 
 
 async def test_with_the_database_away_who_may_be_a_stranger_starts_nothing_and_is_told_so_in_time(
-    house: Running, monkeypatch: pytest.MonkeyPatch
+    database: str,
 ) -> None:
-    house.slack.state.set_user(replace(house.slack.state.users[ROSA], team_id="T99OTHER"))
-    house.slack.delivery.ack_seconds = 0.5
-    monkeypatch.setattr(desk, "ANSWER_SECONDS", desk.DATABASE_SECONDS + 0.05)
-    async with await psycopg.AsyncConnection.connect(house.dsn) as other:
-        await other.execute("lock table people in access exclusive mode")
+    patience = Patience(database=20, answer=20.05)
+    async with running_house(database, extra=(MODULE,), patience=patience) as house:
+        house.slack.state.set_user(replace(house.slack.state.users[ROSA], team_id="T99OTHER"))
+        house.slack.delivery.ack_seconds = 15
+        async with await psycopg.AsyncConnection.connect(house.dsn) as other:
+            await other.execute("lock table people in access exclusive mode")
 
-        told = (await answer(house, ROSA, 'start asked {"request": {}}'))["text"]
+            told = (await answer(house, ROSA, 'start asked {"request": {}}'))["text"]
 
     assert "Nothing was started" in told
     assert "could not check" in told

@@ -4,11 +4,23 @@ import asyncio
 import socket
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
 import uvicorn
-from fixtures_house import FINANCE, FINN, MAYA, OTTO, ROSA, TOKEN, api_client, running_house
+from fixtures_house import (
+    FINANCE,
+    FINN,
+    MAYA,
+    OTTO,
+    PATIENCE,
+    ROSA,
+    TOKEN,
+    UNHURRIED,
+    api_client,
+    running_house,
+)
 
 from bot.api import bodies
 from bot.api.app import http_app
@@ -37,9 +49,16 @@ async def served(app):
 @pytest.fixture
 async def web(database):
     """A house that Slack reaches over signed HTTP alone, and the address of its web role."""
+    async with web_house(database) as running:
+        yield running
+
+
+@asynccontextmanager
+async def web_house(database, patience=UNHURRIED):
+    tokens = {"SIGNOFF_API_TOKENS": f"tests:{TOKEN}"}
     async with (
-        Emulator(rate_limits=False, delivery="http") as slack,
-        running_house(database, socket=False, slack=slack, SIGNOFF_API_TOKENS=f"tests:{TOKEN}") as running,
+        Emulator(rate_limits=False, delivery="http", ack_seconds=PATIENCE) as slack,
+        running_house(database, socket=False, slack=slack, patience=patience, **tokens) as running,
         served(http_app(running.house)) as url,
     ):
         slack.delivery.request_url = f"{url}/slack/events"
@@ -117,15 +136,16 @@ async def test_a_replayed_click_changes_nothing_more(web, posting):
     assert len(await web.rows("select from sample_effects")) == 1
 
 
-async def test_a_click_that_cannot_be_recorded_is_not_acknowledged_and_works_later(web):
-    thread_id = await web.run("expense", samples["hotel"], ROSA)
-    async with web.house.work.connection() as conn, conn.transaction():
-        await conn.execute("select from approvals for update")
-        ack = await web.click(MAYA, FINANCE, "signoff.approve")
-        assert (ack.acked, ack.status) == (False, 503)
-    assert (await web.approval(thread_id)).status == "pending"
-    assert (await web.click(MAYA, FINANCE, "signoff.approve")).acked
-    assert (await web.approval(thread_id)).status == "decided"
+async def test_a_click_that_cannot_be_recorded_is_not_acknowledged_and_works_later(database):
+    async with web_house(database, replace(UNHURRIED, lock=0.5)) as web:
+        thread_id = await web.run("expense", samples["hotel"], ROSA)
+        async with web.house.work.connection() as conn, conn.transaction():
+            await conn.execute("select from approvals for update")
+            ack = await web.click(MAYA, FINANCE, "signoff.approve")
+            assert (ack.acked, ack.status) == (False, 503)
+        assert (await web.approval(thread_id)).status == "pending"
+        assert (await web.click(MAYA, FINANCE, "signoff.approve")).acked
+        assert (await web.approval(thread_id)).status == "decided"
 
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -29,7 +29,7 @@ Json = dict[str, Any]
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def emulator() -> AsyncIterator[Emulator]:
-    async with Emulator(rate_limits=False, ack_seconds=1.0) as running:
+    async with Emulator(rate_limits=False, ack_seconds=PATIENCE) as running:
         yield running
 
 

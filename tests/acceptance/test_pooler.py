@@ -23,6 +23,7 @@ from fixtures_house import (
     PATIENCE,
     ROSA,
     TOKEN,
+    UNHURRIED,
     Running,
     api_client,
     running_house,
@@ -126,9 +127,9 @@ async def _pgbouncer(config: str, folder: str) -> AsyncIterator[None]:
 async def a_town(database: str, pooler: str) -> AsyncIterator[tuple[Running, Running]]:
     """A worker on the database itself, and a web role that knows nothing but the pooler."""
     async with (
-        Emulator(rate_limits=False, delivery="http") as slack,
+        Emulator(rate_limits=False, delivery="http", ack_seconds=PATIENCE) as slack,
         running_house(database, socket=False, slack=slack, SIGNOFF_API_TOKENS=f"test:{TOKEN}") as worker,
-        opened(worker.house.settings, pooler, pooled=True) as web,
+        opened(worker.house.settings, pooler, pooled=True, patience=UNHURRIED) as web,
         served(http_app(web)) as url,
     ):
         slack.delivery.request_url = f"{url}/slack/events"

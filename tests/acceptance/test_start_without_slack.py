@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 from asking import calls, retried
-from fixtures_house import FINANCE, MAYA, ROSA, TOKEN, Running, api_client, running_house
+from fixtures_house import FINANCE, MAYA, PATIENCE, ROSA, TOKEN, Running, api_client, running_house
 from test_http_slack import served
 
 from bot.api.app import http_app
@@ -31,7 +31,7 @@ TEAM = "T00DEMO"
 
 @pytest.fixture
 async def slack():
-    async with Emulator(rate_limits=False, delivery="http") as slack:
+    async with Emulator(rate_limits=False, delivery="http", ack_seconds=PATIENCE) as slack:
         yield slack
 
 

@@ -17,7 +17,7 @@ from bot.postgres.inbox import inbox
 from bot.slack.blocks.drawn import Drawn
 from bot.slack.blocks.text import unescaped
 from bot.slack.listeners.deadline import within
-from bot.slack.listeners.desk import DATABASE_SECONDS, NOT_SHOWN, Desk
+from bot.slack.listeners.desk import NOT_SHOWN, Desk
 from bot.slack.views.command import Startable, help_text, lists, not_started, started
 
 UNSURE_START = (
@@ -58,7 +58,7 @@ async def _answer(desk: Desk, intake: Intake, command: dict[str, Any], context: 
         case "start":
             if why := await _barred(desk, command, context):
                 return not_started(why)
-            return await _start(intake, user, rest, command.get("trigger_id") or None)
+            return await _start(desk, intake, user, rest, command.get("trigger_id") or None)
         case _:
             return help_text(intake.offers(), "" if verb == "help" else verb)
 
@@ -77,7 +77,7 @@ async def _barred(desk: Desk, command: dict[str, Any], context: AsyncBoltContext
             return "I could not check with Slack that you belong to this workspace; please try again"
 
 
-async def _start(intake: Intake, user: str, text: str, key: str | None) -> Drawn:
+async def _start(desk: Desk, intake: Intake, user: str, text: str, key: str | None) -> Drawn:
     name, given = _word(text)
     if not name:
         return not_started("name a workflow", intake.offers())
@@ -91,7 +91,8 @@ async def _start(intake: Intake, user: str, text: str, key: str | None) -> Drawn
     if not isinstance(parsed, dict):
         return not_started('the input must be a JSON object, such as {"amount": 5}')
     try:
-        return started(name, await within(DATABASE_SECONDS, intake.start(name, parsed, user, key, autonomy)))
+        starting = intake.start(name, parsed, user, key, autonomy)
+        return started(name, await within(desk.patience.database, starting))
     except DatabaseAway:
         return Drawn(UNSURE_START, [])
     except SignoffError as error:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
 from typing import Any, TypeVar
 
 import structlog
@@ -28,6 +29,7 @@ from bot.facts.votes import (
     read_case,
     unread,
 )
+from bot.patience import Patience
 from bot.postgres.away import DatabaseAway
 from bot.postgres.errands import Errands
 from bot.postgres.jobs import Queue
@@ -38,15 +40,9 @@ from bot.slack.delivery.showing import Showing
 from bot.slack.listeners.deadline import within
 from bot.slack.listeners.window import Person, Window, unraised
 from bot.slack.messages.render import permalink
-from bot.slack.workspace.directory import LOOK_UP_SECONDS, Directory, handles
+from bot.slack.workspace.directory import Directory, handles
 
 log = structlog.get_logger("signoff.slack")
-
-DATABASE_SECONDS = 1.5
-"""What a click may wait for the database, all in all, out of Slack's three seconds."""
-
-ANSWER_SECONDS = 2.7
-"""What it may take with a look-up in Slack in between."""
 
 NOT_SHOWN = "The database did not answer in time, so I could not show that. Please try again in a moment."
 """What is true of a click that only shows something."""
@@ -71,6 +67,8 @@ class NotDone(Exception):
 class Desk:
     """The listeners' pool and queue, where they answer, what shows their facts, the grace after an outage.
 
+    All that a click waits for is within its `patience`.
+
     What reads or writes the database raises one of `DatabaseAway` when its time is up.
     """
 
@@ -80,6 +78,7 @@ class Desk:
     directory: Directory
     showing: Showing
     grace: timedelta
+    patience: Patience
 
     @metrics.clicked
     async def cast(self, click: Click) -> Recorded | NotRecorded:
@@ -115,8 +114,12 @@ class Desk:
         """Read an approval to show something of it, without locking it."""
         return await self.ask(lambda conn: read_case(conn, approval_id, user, self.grace, lock=False))
 
-    async def ask(self, work: Work[Result], seconds: float = DATABASE_SECONDS) -> Result:
-        """Give `work` a connection, and the wait for it and the work together `seconds`."""
+    async def ask(self, work: Work[Result], seconds: float = inf) -> Result:
+        """Give `work` a connection, and the wait for it and the work together the database's time.
+
+        Where only so many `seconds` are left, they have those.
+        """
+        seconds = min(seconds, self.patience.database)
 
         async def connected() -> Result:
             async with self.pool.connection(timeout=seconds) as conn:
@@ -141,8 +144,8 @@ class Desk:
             return await self.ask(lambda conn: work(conn, looked_up=False))
         except Unchecked:
             await self._look_up(click)
-        left = max(0.1, ANSWER_SECONDS - (_clock() - begun))
-        return await self.ask(lambda conn: work(conn, looked_up=True), min(left, DATABASE_SECONDS))
+        left = max(0.1, self.patience.answer - (_clock() - begun))
+        return await self.ask(lambda conn: work(conn, looked_up=True), left)
 
     async def is_ours(self, user: str) -> bool | None:
         """Say whether somebody belongs to our workspace; None where nobody says so in time.
@@ -150,7 +153,7 @@ class Desk:
         That leaves time to record what they ask for.
         """
         try:
-            return await within(ANSWER_SECONDS - DATABASE_SECONDS, self._is_ours(user))
+            return await within(self.patience.answer - self.patience.database, self._is_ours(user))
         except DatabaseAway as error:
             log.warning("not_looked_up", user=user, why=str(error))
             return None
@@ -162,7 +165,7 @@ class Desk:
 
     async def _look_up(self, click: Click) -> None:
         try:
-            await within(LOOK_UP_SECONDS + 0.1, self.directory.freshen(click.user, click.approval_id))
+            await within(self.patience.look_up + 0.1, self.directory.freshen(click.user, click.approval_id))
         except DatabaseAway as error:
             log.warning("not_looked_up", user=click.user, why=str(error))
 

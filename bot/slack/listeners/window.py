@@ -12,6 +12,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import metrics
+from bot.patience import Patience
 from bot.postgres.away import DatabaseAway
 from bot.postgres.rows import Approval
 from bot.slack.cards.refusals import titled
@@ -20,9 +21,6 @@ from bot.slack.workspace.directory import Unreachable
 from bot.slack.workspace.failures import code_of
 
 log = structlog.get_logger("signoff.slack")
-
-REDRAW_SECONDS = 1.0
-"""What Slack may take to redraw a modal before another is closed; with the database's, within the three."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,7 @@ class Window:
     """Where somebody who clicked is answered."""
 
     client: AsyncWebClient
+    patience: Patience
 
     async def whisper(self, person: Person, text: str, about: Approval | None = None) -> None:
         """Tell one person privately, directly where they cannot be told in the channel. Never raises.
@@ -87,7 +86,7 @@ class Window:
         """Replace an open modal before an acknowledgement; False where Slack did not in time."""
         try:
             call = self.client.views_update(view_id=view_id, view=view)
-            await within(REDRAW_SECONDS, metrics.called("views.update", call))
+            await within(self.patience.redraw, metrics.called("views.update", call))
         except (*Unreachable, TimeoutError) as error:
             log.warning("modal_not_redrawn", error=str(error))
             return False

@@ -18,12 +18,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.approvals.policy import is_user
 from bot.approvals.standing import STALE_AFTER
+from bot.patience import USUAL, Patience
 from bot.slack.workspace.channels import CHANNEL_KEPT, Channels
 from bot.slack.workspace.failures import code_of
 from bot.slack.workspace.people import gone, judge_anew, keep
-
-LOOK_UP_SECONDS = 1.0
-"""What a click may wait for Slack to say who somebody is, out of the three seconds that it has."""
 
 KNOWN_FOR = timedelta(hours=1)
 """How long one who may decide is believed still to be someone who may, before their copy is judged again:
@@ -61,15 +59,18 @@ class Audience:
 class Directory:
     """Looks things up in Slack and keeps them; every answer carries when it was given."""
 
-    def __init__(self, client: AsyncWebClient, pool: AsyncConnectionPool[Any]) -> None:
+    def __init__(
+        self, client: AsyncWebClient, pool: AsyncConnectionPool[Any], patience: Patience = USUAL
+    ) -> None:
         self.channels = Channels(client, pool)
+        self._patience = patience
         self._client = client
         self._pool = pool
         self._group_refresh = asyncio.Lock()
         self._groups_asked_at = -ASK_AGAIN_SECONDS
 
     async def freshen(self, user: str, approval_id: str | None = None) -> None:
-        """Look up again, for at most a second, what a decision of `user` rests on and has become stale.
+        """Look up again what a decision of `user` rests on and has become stale, as long as anybody waits.
 
         That is who they are, who belongs to the groups, and who those are that voted before.
         What could not be looked up stays as old as it was: whoever judges by it says "could not check".
@@ -93,7 +94,7 @@ class Directory:
             wanted += [self.look_up_person(voter) for voter in row["voters"]]
         if wanted:
             try:
-                async with asyncio.timeout(LOOK_UP_SECONDS):
+                async with asyncio.timeout(self._patience.look_up):
                     await asyncio.gather(*wanted, return_exceptions=True)
             except TimeoutError:
                 return
