@@ -29,6 +29,9 @@ SCRATCHPAD = "__pregel_scratchpad"
 SEND, RESUME = "__pregel_send", "__resume__"
 """How a task keeps what it was given (contract-tested)."""
 
+CALLED = {"tags", "recursion_limit"}
+"""What LangChain fills in where something is called (contract-tested); a graph may have a limit by itself."""
+
 _taken: WeakKeyDictionary[Callable[[bool], Any], tuple[Callable[[], int], set[int]]] = WeakKeyDictionary()
 """Which places of a task's answers were taken in its present run, by a function of its scratchpad's.
 
@@ -70,7 +73,7 @@ def at_answer(config: Any, of: str) -> Iterator[Context]:
     """Give a context in which `interrupt()` finds the answer to this question, or asks it."""
     given = config["configurable"]
     pad = given[SCRATCHPAD]
-    place = _place(pad, of, called="recursion_limit" in config)
+    place = _place(pad, of, called=config.keys() >= CALLED)
     if 0 < len(pad.resume) == place:
         # Also what nobody has asked for in this run: whose turn has not come has it in the next.
         given[SEND]([(RESUME, list(pad.resume))])
@@ -103,7 +106,7 @@ def _place(pad: Any, of: str, *, called: bool) -> int:
 
 
 def _taken_in(pad: Any) -> set[int]:
-    """Return the places that were taken since the node last began."""
+    """Return the places that were taken since the node last began; what is asked takes that behind them all."""
     counter, taken = _taken.get(pad.get_null_resume, (None, set()))
     if counter is not pad.interrupt_counter:
         taken = set()
@@ -112,10 +115,14 @@ def _taken_in(pad: Any) -> set[int]:
 
 
 def _stored(pad: Any) -> list[Any]:
-    """Return the answers without one that came with this run and was not taken: it may be refused yet."""
+    """Return the answers without one that came with this run and was not taken: it may be refused yet.
+
+    Where something was asked meanwhile, behind all of them, they stay as they were counted for that.
+    """
     *before, last = pad.resume
-    untaken = len(before) not in _taken_in(pad)
-    return before if _is_being_sent(last) and untaken else [*before, last]
+    with _lock:
+        untaken = _taken_in(pad).isdisjoint((len(before), len(pad.resume)))
+    return before if untaken and _is_being_sent(last) else [*before, last]
 
 
 def _of(answer: Any) -> str | None:

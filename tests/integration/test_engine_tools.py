@@ -104,7 +104,8 @@ async def test_a_tool_that_words_its_question_anew_on_each_run_asks_again_and_ru
     assert ran == []
 
 
-async def test_a_node_that_words_its_question_anew_on_each_run_gets_what_was_approved(database):
+@pytest.mark.parametrize("config", [{}, {"recursion_limit": 50}])
+async def test_a_node_that_words_its_question_anew_on_each_run_gets_what_was_approved(database, config):
     prices = iter(range(1, 9))
 
     def node(state):
@@ -112,7 +113,7 @@ async def test_a_node_that_words_its_question_anew_on_each_run_gets_what_was_app
             "log": [ask(ApprovalRequest(title="Pay?", proposal={"price": next(prices)})).proposal["price"]]
         }
 
-    async with bench(database, flow(chain(State, node, names=("node",)))) as it:
+    async with bench(database, flow(chain(State, node, names=("node",)).compile().with_config(config))) as it:
         thread_id = await it.run()
         await it.answer((await it.pending(thread_id))["Pay?"])
         assert (await it.thread(thread_id)).result == {"log": [1]}
@@ -155,3 +156,35 @@ async def test_a_node_that_langgraph_tries_again_finds_the_answers_that_it_was_g
         await it.answer((await it.pending(thread_id))["Two?"], "reject")
         assert (await it.thread(thread_id)).result == {"log": ["approve", "reject"]}
         assert [a.request.title for a in await it.approvals(thread_id)] == ["One?", "Two?"]
+
+
+async def test_answers_are_kept_where_a_tool_asks_before_another_takes_its_own(database):
+    ran: list[str] = []
+    never = asyncio.Event()
+    at_once = iter([{"first"}, {"first", "third"}, {"second", "first"}, {"first", "second", "third"}])
+    now: set[str] = set()
+
+    async def act(name: str) -> str:
+        if name not in now:
+            await never.wait()
+        ran.append(f"{name}: {ask(ApprovalRequest(title=name)).verdict}")
+        return "ok"
+
+    tools = ToolNode([StructuredTool.from_function(coroutine=act, name="act", description="act")])
+    message = AIMessage("", tool_calls=[
+        {"name": "act", "args": {"name": name}, "id": name} for name in ("second", "first", "third")
+    ])  # fmt: skip
+
+    async def node(state: State, config: RunnableConfig) -> Any:
+        now.clear()
+        now.update(next(at_once))
+        await tools.ainvoke({"messages": [message]}, config)
+        return {}
+
+    async with bench(database, flow(chain(State, node, names=("node",)), retries=0)) as it:
+        thread_id = await it.run()
+        for title in ("first", "third", "second"):
+            ran.clear()
+            await it.answer((await it.pending(thread_id))[title])
+        assert (await it.thread(thread_id)).status == "done"
+    assert sorted(ran) == ["first: approve", "second: approve", "third: approve"]
