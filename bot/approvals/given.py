@@ -106,7 +106,7 @@ def _place(pad: Any, of: str, *, called: bool) -> int:
 
 
 def _taken_in(pad: Any) -> set[int]:
-    """Return the places that were taken since the node last began; what is asked takes that behind them all."""
+    """Return the places taken since the node last began; what is asked has that behind all of them."""
     counter, taken = _taken.get(pad.get_null_resume, (None, set()))
     if counter is not pad.interrupt_counter:
         taken = set()
