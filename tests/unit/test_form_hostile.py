@@ -57,6 +57,18 @@ def test_strange_keys_make_safe_labels_and_ids(key: str) -> None:
     assert read(None, {key: "a"}, {"f:0": {"value": {"value": "b"}}}) == Filled({key: "b"})
 
 
+def test_of_more_kinds_of_object_than_a_menu_holds_what_is_none_is_not_taken() -> None:
+    kinds = [{"properties": {"kind": {"const": n}, "text": STRING}, "required": ["kind"]} for n in range(120)]
+    schema = {"properties": {"what": {"oneOf": kinds}}, "required": ["what"]}
+    kind, text = (block["block_id"] for block in form(schema, {}) if block["type"] == "input")
+
+    for typed in ("[1]", '{"a": 1}', "null", "1.5", "true"):
+        wrong = {kind: {"value": {"value": typed}}, text: {"value": {"value": "a"}}}
+        assert isinstance(read(schema, {}, wrong), Errors)
+    right = {kind: {"value": {"value": "7"}}, text: {"value": {"value": "a"}}}
+    assert read(schema, {}, right) == Filled({"what": {"kind": 7, "text": "a"}})
+
+
 def test_options_are_opaque_and_told_apart_however_long() -> None:
     names = ["x" * 100 + "1", "x" * 100 + "2", "", "<@U0>"]
     (block,) = form(of({"enum": names}), {"field": names[1]})

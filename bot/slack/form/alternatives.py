@@ -19,7 +19,8 @@ class Alternatives:
 
     def keys(self, chosen: Any) -> frozenset[str]:
         """Return the keys of the alternative that was chosen; where none was, the one that chooses."""
-        return self.owned.get(chosen, frozenset({self.key}))
+        known = isinstance(chosen, str | int) and chosen in self.owned
+        return self.owned[chosen] if known else frozenset({self.key})
 
 
 def alternatives_of(schemas: Schemas, shape: Shape) -> Alternatives | None:
