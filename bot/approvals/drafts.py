@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_BY_NAME = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
-_DATA = ("const", "enum", "default", "examples")
+_BY_NAME = ("properties", "patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions")
+_DATA = ("const", "enum", "default", "examples", "dependentRequired")
+_ALONE = {"$ref", "allOf", "anyOf", "oneOf", "enum"}
+"""What says by itself, without a `type`, which values there are; `nullable` beside it means one more."""
 
 _IN_TUPLE = re.compile(r"/items/(?=\d+(/|$))")
 
@@ -51,4 +53,7 @@ def _renamed(told: dict[str, Any]) -> dict[str, Any]:
             del told[strict]
             if out and bound in told:
                 told[strict] = told.pop(bound)
+    if told.get("nullable") is True and "type" not in told and told.keys() & _ALONE:
+        kept: dict[str, Any] = {key: told.pop(key) for key in ("$defs", "definitions") if key in told}
+        told = {"anyOf": [told, {"type": "null"}], **kept}
     return told

@@ -291,7 +291,10 @@ OLDER = {
         "note": {"type": "string", "nullable": True},
         "nothing": {"type": "null", "nullable": True},
         "items": {"enum": [{"items": [1]}, "none"]},
+        "colour": {"allOf": [{"$ref": "#/definitions/colour"}], "nullable": True},
     },
+    "dependentRequired": {"items": ["pair"]},
+    "definitions": {"colour": {"enum": ["red", "blue"]}},
 }
 
 
@@ -302,6 +305,8 @@ OLDER = {
         ({"pair": [1, 1], "share": 1}, ["$.pair[0]"]),
         ({"pair": ["a", 1, 2], "share": 1, "same": "x"}, ["$.pair", "$.same"]),
         ({"pair": ["a"], "share": 0}, ["$.share"]),
+        ({"pair": ["a"], "share": 1, "colour": None}, []),
+        ({"pair": ["a"], "share": 1, "colour": "pink"}, ["$.colour"]),
     ],
 )
 def test_a_schema_of_an_older_draft_is_checked_as_that_meant_it(value, wrong):
@@ -309,12 +314,12 @@ def test_a_schema_of_an_older_draft_is_checked_as_that_meant_it(value, wrong):
 
 
 def test_beside_a_tuple_of_an_older_draft_the_rest_is_edited():
-    held = {"pair": ["a", 1], "share": 1, "note": None}
+    held = {"pair": ["a", 1], "share": 1, "note": None, "colour": None}
     blocks = {b["label"]["text"]: b["block_id"] for b in form(OLDER, held) if b["type"] == "input"}
 
     typed = {blocks["Share"]: {"value": {"value": "0.5"}}}
 
-    assert blocks.keys() == {"Share", "Same", "Note"}
+    assert blocks.keys() == {"Share", "Same", "Note", "Colour"}
     assert read_form(OLDER, held, typed) == Filled(held | {"share": 0.5})
 
 
