@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from fractions import Fraction
@@ -93,6 +94,14 @@ def misfits(schema: dict[str, Any], value: Any) -> list[ValidationError]:
         raise Uncheckable("is not a valid JSON Schema") from error
     finally:
         _BUDGET.reset(budget)
+
+
+def unquoted(error: ValidationError) -> str:
+    """Return the error's message without the value that it is about, which may be confidential."""
+    told = error.message
+    if error.validator in ("items", "unevaluatedItems"):
+        told = re.split(r" but found| \(", told)[0]  # those quote what is inside of it
+    return told.replace(repr(error.instance), "the value")
 
 
 @cache

@@ -16,6 +16,8 @@ Names = frozenset[str]
 
 _STEP = re.compile(r'"((?:[^"\\]|\\.)*)"|([^.\[\]"]+)')
 _DEEPEST = 40
+_INSIDE = ("items", "prefixItems", "additionalItems", "additionalProperties", "anyOf", "oneOf", "allOf")
+"""Where a schema has those of what a value holds under no name, or of the value itself."""
 
 
 def confidential(schema: Any) -> Names:
@@ -48,12 +50,16 @@ def veiled_changes(changes: Iterable[Change], names: Names) -> tuple[Change, ...
 
 
 def _veiled_change(change: Change, names: Names) -> Change:
-    inside = any((quoted or plain) in names for quoted, plain in _STEP.findall(change.path))
+    inside = any((_key(quoted) or plain) in names for quoted, plain in _STEP.findall(change.path))
     before, after = (
         MASKED if inside and side not in (MISSING, None, "") else veiled(side, names)
         for side in (change.before, change.after)
     )
     return replace(change, before=before, after=after)
+
+
+def _key(quoted: str) -> str:
+    return re.sub(r"\\(.)", r"\1", quoted)
 
 
 class _Passwords:
@@ -83,13 +89,11 @@ class _Passwords:
             return False
         if told.get("format") == "password" or self._is_behind(told.get("$ref"), depth):
             return True
-        inner = [told.get("items"), told.get("additionalProperties")]
-        for several in ("anyOf", "oneOf", "allOf", "prefixItems", "patternProperties"):
-            match told.get(several):
-                case list() as parts:
-                    inner += parts
-                case dict() as parts:
-                    inner += parts.values()
+        by_pattern = told.get("patternProperties")
+        inner = [*by_pattern.values()] if isinstance(by_pattern, dict) else []
+        for keyword in _INSIDE:
+            parts = told.get(keyword)
+            inner += parts if isinstance(parts, list) else [parts]
         return any(self._is_one(one, depth - 1) for one in inner)
 
     def _is_behind(self, reference: Any, depth: int) -> bool:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from pydantic import BaseModel, SecretStr
 
 from bot.approvals.changes import changes
 from bot.approvals.confidential import confidential, veiled, veiled_changes
 from bot.approvals.correction import Correction
+from bot.approvals.dialects.checking import check
+from bot.approvals.errors import BadAnswer
 from bot.approvals.secrets import MASKED
+from bot.slack.form import read
 
 
 class Door(BaseModel):
@@ -62,11 +68,41 @@ def test_a_password_is_found_behind_references_and_in_tuples_and_patterns_and_so
             "c": {"patternProperties": {"^x": {"format": "password"}}},
             "d": {"$ref": "#/$defs/d0"},
             "e": {"$ref": "https://example.com/pin"},
+            "f": {"items": [{"type": "string"}, {"$ref": "#/$defs/pin"}]},
+            "g": {"items": [{"type": "string"}], "additionalItems": {"$ref": "#/$defs/pin"}},
         },
         "$defs": {"pin": {"type": "string", "format": "password"}, **round_},
     }
 
-    assert sorted(confidential(schema)) == ["a", "b", "c"]
+    assert sorted(confidential(schema)) == ["a", "b", "c", "f", "g"]
+
+
+@pytest.mark.parametrize("key", ['a "b"', "a\\b", 'a\\"b', "a.b", ""])
+def test_a_change_is_masked_whatever_characters_its_key_has(key: str) -> None:
+    (told,) = veiled_changes(changes({"in": [{key: "s-1"}]}, {"in": [{key: "s-2"}]}), frozenset({key}))
+
+    assert (told.before, told.after) == (MASKED, MASKED)
+
+
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [
+        ({"minProperties": 3}, {"password": "s-1", "keys": []}),
+        ({"not": {"required": ["password"]}}, {"password": "s-1"}),
+        ({"properties": {"password": {"minLength": 9}}}, {"password": "s-1"}),
+        ({"properties": {"keys": {"prefixItems": [{}], "items": False}}}, {"keys": ["s-1", "s-2"]}),
+        ({"properties": {"keys": {"unevaluatedItems": False}}}, {"keys": ["s-1"]}),
+        ({"additionalProperties": False}, {"other": "s-1"}),
+    ],
+)
+def test_what_is_wrong_with_an_answer_is_said_without_its_passwords(rule: Any, value: Any) -> None:
+    one = {"format": "password"}
+    schema = {"allOf": [rule], "$defs": {"a": {"properties": {"password": one, "keys": one}}}}
+
+    with pytest.raises(BadAnswer) as refused:
+        check(schema, value, "The answer")
+    assert "s-" not in str(refused.value)
+    assert "s-" not in str(read(schema, value, {}))
 
 
 def test_a_correction_tells_that_a_password_changed_and_not_how() -> None:

@@ -9,6 +9,7 @@ from deciding import answer, decided, timed_out
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.approvals.confidential import confidential, veiled
 from bot.approvals.dialects import End, Resume, read
 from bot.approvals.errors import BadAnswer, BadRequest
 from bot.slack.form import Errors, Filled, form
@@ -320,6 +321,22 @@ def _filled(asked, calls, wanted):
         if verb == "respond":
             filled[f"{place}-words"] = "words"
     return "approve", {"proposal": filled}
+
+
+def test_a_password_of_one_of_several_actions_is_one_in_their_form_and_in_no_complaint():
+    value = batch(call("log_in", password="pw-1", proxy={"pin": "pw-2"}), call())
+    told = {"password": {"format": "password", "minLength": 9}, "proxy": {"$ref": "#/$defs/proxy"}}
+    proxy = {"properties": {"pin": {"format": "password"}}}
+    value["review_configs"][0]["args_schema"] = {"properties": told, "$defs": {"proxy": proxy}}
+    asked = read(value)
+    request = asked.request
+
+    assert "pw-" not in str(veiled(request.proposal, confidential(request.proposal_schema)))
+    assert "pw-" not in str(form(request.proposal_schema, request.proposal))
+    assert read_form(request.proposal_schema, request.proposal, {}) == Filled(request.proposal)
+    with pytest.raises(BadAnswer, match="too short") as refused:
+        answer(asked, decided(asked, "approve", proposal={**request.proposal, "1-args-password": "pw-3"}))
+    assert "pw-3" not in str(refused.value)
 
 
 # Broken and hostile.

@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, HttpUrl, SecretStr
 from slack_sdk.models.blocks import Block as SdkBlock
 from slack_sdk.models.blocks import InputBlock
 
+from bot.approvals.secrets import MASKED
 from bot.slack.form import UNTOUCHED as UNTOUCHED_DRAFT
 from bot.slack.form import Filled, Spot, form, item_at, read
 from bot.slack.form.fields import fields
@@ -715,6 +716,19 @@ def test_what_is_confidential_is_kept_or_replaced_and_never_shown() -> None:
     assert "s-1" not in json.dumps(item.blocks)
     for block in [*blocks, *item.blocks]:
         assert_slack_takes(block)
+
+
+def test_what_stands_for_a_password_that_is_not_set_is_not_shown_either() -> None:
+    pin = {"type": "string", "format": "password", "default": "s-1"}
+    pins = {"type": "array", "prefixItems": [pin], "default": ["s-2"]}
+    keys = {"type": "array", "prefixItems": [{"type": "object", "properties": {"pin": pin}}]}
+    schema = {"properties": {"pin": pin, "pins": pins, "keys": keys}, "required": ["pin", "pins", "keys"]}
+    blocks = form(schema, {})
+
+    assert re.search(r"s-\d", json.dumps(blocks)) is None
+    assert MASKED in json.dumps(blocks, ensure_ascii=False)
+    typed = submitted(blocks, {"Pins": {"value": '["n-1"]'}, "Keys": {"value": '[{"pin": "n-2"}]'}})
+    assert read(schema, {}, typed) == Filled({"pin": "s-1", "pins": ["n-1"], "keys": [{"pin": "n-2"}]})
 
 
 def test_a_password_that_is_not_set_is_typed_like_other_text() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from jsonschema.exceptions import ValidationError, best_match
 
-from bot.approvals.checking import Uncheckable, misfits
+from bot.approvals.checking import Uncheckable, misfits, unquoted
+from bot.approvals.confidential import confidential
 from bot.approvals.errors import BadAnswer
 from bot.approvals.pointer import pointed
 
@@ -25,7 +26,8 @@ def check(schema: Schema, value: Any, what: str) -> None:
     if error is not None:
         where = error.json_path.removeprefix("$").lstrip(".")
         at = f" at {where[:100]}" if where else ""
-        raise BadAnswer(f"{what} does not fit{at}: {_brief(error)}.", _key(error, value))
+        told = unquoted(error) if confidential(schema) else error.message
+        raise BadAnswer(f"{what} does not fit{at}: {_brief(told)}.", _key(error, value))
 
 
 def local(schema: Any, root: Schema) -> Schema:
@@ -50,8 +52,8 @@ def mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _brief(error: ValidationError) -> str:
-    return " ".join(error.message.split())[:200].rstrip(".")
+def _brief(told: str) -> str:
+    return " ".join(told.split())[:200].rstrip(".")
 
 
 def _key(error: ValidationError, value: Any) -> str | None:

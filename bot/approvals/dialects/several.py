@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bot.approvals.confidential import confidential
 from bot.approvals.decision import Decision
 from bot.approvals.dialects.actions import (
     Action,
@@ -124,10 +125,12 @@ def _form(actions: tuple[Action, ...]) -> Schema:
     properties: dict[str, Schema] = {}
     rules: list[Schema] = []
     needed: list[str] = []
+    hidden: set[str] = set()
     for place, action in enumerate(actions, 1):
         keys = _keys(place, action)
         needed += [keys.decide, *(keys.args[n] for n, v in action.args.items() if not isinstance(v, str))]
         properties |= _fields(action, keys)
+        hidden |= confidential(action.schema)
         if "respond" in action.allowed:
             rules.append(_words_with_answer(keys))
     schema: Schema = {
@@ -135,6 +138,9 @@ def _form(actions: tuple[Action, ...]) -> Schema:
         "properties": properties,
         "required": needed,
     }
+    if hidden:  # in an argument that is an object, their names are as they were
+        inside = {name: {"format": "password"} for name in sorted(hidden)}
+        schema["$defs"] = {"confidential": {"properties": inside}}
     return schema | ({"allOf": rules} if rules else {})
 
 
@@ -143,8 +149,14 @@ def _fields(action: Action, keys: _Keys) -> dict[str, Schema]:
     editable = "edit" in action.allowed
     fixed: Schema = {} if editable else {"readOnly": True}
     decide: Schema = {"type": "string", "enum": list(action.allowed), "title": name}
+    hidden = confidential(action.schema)
     args: dict[str, Schema] = {
-        key: {**argument_schema(action.args[argument]), "title": f"{name}: {argument}", **fixed}
+        key: {
+            **argument_schema(action.args[argument]),
+            "title": f"{name}: {argument}",
+            **fixed,
+            **({"format": "password"} if argument in hidden else {}),
+        }
         for argument, key in keys.args.items()
     }
     # What is only read comes before its decision, what is filled in after it.

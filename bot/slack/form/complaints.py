@@ -6,6 +6,7 @@ from typing import Any
 
 from jsonschema.exceptions import ValidationError
 
+from bot.approvals.checking import unquoted
 from bot.approvals.formats import WORDS
 from bot.slack.blocks.text import cut, line
 from bot.slack.form.numeric import as_decimal, spoken
@@ -68,7 +69,8 @@ def _says(keyword: str, value: Any, error: ValidationError) -> str:
             size = len(error.instance) if isinstance(error.instance, str) else 0
             return _SENTENCES[keyword].format(value=_told(value), size=size)
         case _:
-            return error.message
+            told = unquoted(error)
+            return told[:1].upper() + told[1:]
 
 
 def _written(value: Any) -> str:

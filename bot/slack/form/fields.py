@@ -135,7 +135,7 @@ class _Opening:
             return part
         if part.original is not NOTHING or not part.required:
             return part
-        return replace(part, kind=written(self.examples, schema))
+        return replace(part, kind=written(self.examples, part.key, schema, self.hidden))
 
     def _part(self, one: Field, shape: Shape, at: _At) -> Part:
         shown = shape.about.get("default", NOTHING) if one.original is NOTHING else one.original
@@ -143,8 +143,8 @@ class _Opening:
         nullable = shape.nullable or (one.original is None and shape.about.get("type") is None)
         fixed = shape.about.get("readOnly") is True
         one = replace(one, description=described(shape.about), nullable=nullable, fixed=fixed)
-        if one.key in self.hidden and one.original not in (NOTHING, None, ""):
-            return self._veiled(one, shape)
+        if one.key in self.hidden and shown not in (NOTHING, ""):
+            return self._veiled(one, shape, shown)
         kind = kind_of(self.schemas, shape, shown, unset=one.may_be_absent)
         if kind is not None:
             shown = _certain(shape) if shown is NOTHING and one.required else shown
@@ -159,12 +159,12 @@ class _Opening:
             return self._group(one, kinds.told, shown, at, kinds)
         return self._rows(one, shape, shown, at)
 
-    def _veiled(self, one: Field, shape: Shape) -> Field:
+    def _veiled(self, one: Field, shape: Shape, now: Any) -> Field:
         """Give what is confidential a field to replace it, that does not show it."""
         kind = kind_of(self.schemas, shape, NOTHING, unset=False)
         if kind is None:
             return replace(one, why="it is confidential")
-        return replace(one, kind=Veiled(kind), now=one.original)
+        return replace(one, kind=Veiled(kind), now=now)
 
     def _group(
         self, one: Field, told: Schema, shown: Any, at: _At, kinds: Alternatives | None = None

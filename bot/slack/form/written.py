@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.approvals.canonical import canonical
+from bot.approvals.confidential import Names, veiled
 from bot.approvals.errors import BadRequest
 from bot.slack.blocks.text import cut
 from bot.slack.form.kind import NOTHING, Block, Reply, Unfit, emptied
@@ -55,10 +56,12 @@ class Written:
         return [f"Text, or JSON such as: {self.example}" if self.example[:1] != '"' else "Text, or any JSON."]
 
 
-def written(schemas: Schemas, schema: Schema) -> Written:
+def written(schemas: Schemas, key: str, schema: Schema, hidden: Names) -> Written:
+    """Take JSON as the value of `key`; its example masks what is confidential, such as a default."""
     branches = schemas.shape(schema).branches
     text = any(branch.get("type", "string") == "string" for branch in branches if "properties" not in branch)
-    return Written(cut(_said(_example(schemas, schema, _DEEPEST)), 300), text)
+    example = veiled({key: _example(schemas, schema, _DEEPEST)}, hidden)[key]
+    return Written(cut(_said(example), 300), text)
 
 
 def _read(typed: str) -> Any:
