@@ -93,6 +93,7 @@ def _readable(row: Story) -> Story:
         "proposal": veiled(row["proposal"], names),
         "decision": decision and veiled_proposal(decision, names),
         "changed": [change.to_json() for change in changed],
+        "answering": veiled(row["answering"], names),
         "correction": correction
         and correction | {key: veiled(correction[key], hidden) for key in ("values", "fixed")},
     }

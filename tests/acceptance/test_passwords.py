@@ -62,6 +62,22 @@ async def test_a_password_in_a_request_of_the_workflows_own_is_not_in_the_audit(
     assert "81-42" not in json.dumps(await house.audit(thread_id))
 
 
+async def test_a_password_among_a_tools_arguments_is_not_in_its_story_either(house: Running) -> None:
+    call = {"name": "log_in", "args": {"user": "ro", "pin": "81-42"}, "description": "Log in?"}
+    review = {
+        "action_name": "log_in",
+        "allowed_decisions": ["approve", "edit"],
+        "args_schema": Login.model_json_schema(),
+    }
+    asked = {"action_requests": [call], "review_configs": [review]}
+    thread_id = await foreign.asked(house, asked, policy=Policy(approvers=(MAYA,)))
+
+    async with house.house.work.connection() as conn:
+        story = await read(conn, thread_id)
+    assert story["approvals"][0]["proposal"] == MASKED_LOGIN
+    assert "81-42" not in json.dumps(story, default=str)
+
+
 async def opened(house: Running, user: str, action_id: str, **clicked: str) -> Row:
     before = len(house.slack.views(user))
     assert (await house.slack.click(user, house.card(FINANCE), action_id, **clicked)).acked
