@@ -103,31 +103,27 @@ class _Opening:
         return cls(Schemas(schema), Schemas(schema), confidential(schema))
 
     def parts(self, told: Schema, held: dict[str, Any], at: _At) -> tuple[Part, ...]:
-        properties = mapping(told.get("properties"))
+        properties, others = mapping(told.get("properties")), told.get("additionalProperties")
         required = listed(told.get("required"))
+        shown = veiled(held, self.hidden)
         keys = list(dict.fromkeys([*properties, *held]))
         ids = {key: f"{at.prefix}{place}" for place, key in enumerate(sorted(keys))}
-        others = told.get("additionalProperties")
-        found = []
-        for key in keys:
-            named = properties.get(key, others if isinstance(others, dict) else {})
-            needed = key in required or (key not in properties and key in held)
+        labels = told_apart([(key, properties.get(key)) for key in keys])
+        parts = []
+        for key, label in zip(keys, labels, strict=True):
+            schema = properties.get(key, others if isinstance(others, dict) else {})
             one = Field(
                 path=(*at.path, key),
                 block_id=ids[key],
-                label=key,
+                label=label,
                 heading=at.heading,
-                required=needed,
+                required=key in required or key not in properties,
                 loose=at.loose or at.by not in (None, key),
                 original=held.get(key, NOTHING),
-                shown=veiled({key: held.get(key, NOTHING)}, self.hidden)[key],
+                shown=shown.get(key, NOTHING),
             )
-            found.append((one, named, properties.get(key)))
-        labels = told_apart([(one.key, told) for one, _, told in found])
-        return tuple(
-            self._fillable(self._part(replace(one, label=label), self.schemas.shape(schema), at), schema)
-            for (one, schema, _), label in zip(found, labels, strict=True)
-        )
+            parts.append(self._fillable(self._part(one, self.schemas.shape(schema), at), schema))
+        return tuple(parts)
 
     def _fillable(self, part: Part, schema: Schema) -> Part:
         """Give what must be there, and is not, a field of JSON where it has no other: it had to be missed."""

@@ -53,7 +53,9 @@ class Written:
     def words(self) -> list[str]:
         if not self.takes_text:
             return [f"Written as JSON, such as: {self.example}"]
-        return [f"Text, or JSON such as: {self.example}" if self.example[:1] != '"' else "Text, or any JSON."]
+        if self.example.startswith('"'):
+            return ["Text, or any JSON."]
+        return [f"Text, or JSON such as: {self.example}"]
 
 
 def written(schemas: Schemas, key: str, schema: Schema, hidden: Names) -> Written:
