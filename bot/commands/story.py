@@ -93,7 +93,8 @@ def _readable(row: Story) -> Story:
         "proposal": veiled(row["proposal"], names),
         "decision": decision and veiled_proposal(decision, names),
         "changed": [change.to_json() for change in changed],
-        "answering": veiled(row["answering"], names),
+        # LangChain's own descriptions quote the arguments as text.
+        "answering": veiled(row["answering"], names | {"description"} if names else names),
         "correction": correction
         and correction | {key: veiled(correction[key], hidden) for key in ("values", "fixed")},
     }

@@ -63,7 +63,8 @@ async def test_a_password_in_a_request_of_the_workflows_own_is_not_in_the_audit(
 
 
 async def test_a_password_among_a_tools_arguments_is_not_in_its_story_either(house: Running) -> None:
-    call = {"name": "log_in", "args": {"user": "ro", "pin": "81-42"}, "description": "Log in?"}
+    args = {"user": "ro", "pin": "81-42"}
+    call = {"name": "log_in", "args": args, "description": f"Log in?\n\nTool: log_in\nArgs: {args}"}
     review = {
         "action_name": "log_in",
         "allowed_decisions": ["approve", "edit"],
