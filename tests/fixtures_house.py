@@ -19,7 +19,7 @@ from bot.emulator.delivery import Ack
 from bot.engine import catalog
 from bot.facts.threads import Start, load, start
 from bot.house import House, opened
-from bot.patience import Patience
+from bot.patience import USUAL, Patience
 from bot.postgres import time_machine
 from bot.postgres.rows import Approval, Thread
 from bot.roles.slack import socket_handler
@@ -181,6 +181,8 @@ async def running_house(
         patch.setattr("bot.house.Showing", ShownWhenAsked)
         try:
             async with opened(Settings(**environment), database, extra, patience=patience) as house:
+                if patience is not USUAL:
+                    let_bolt_wait(house)
                 running = Running(house, slack, database)
                 async with house.work.connection() as conn:
                     await time_machine.install(conn)
@@ -189,6 +191,12 @@ async def running_house(
                     yield running
         finally:
             effects.close()
+
+
+def let_bolt_wait(house: House) -> None:
+    """Let Bolt wait for an ack as long as Slack does here: after three seconds it would give none."""
+    for listener in house.bolt._async_listeners:
+        listener.ack_timeout = int(PATIENCE)
 
 
 _COMPILED: dict[int, tuple[Workflow, Any]] = {}

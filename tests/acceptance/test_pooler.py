@@ -26,6 +26,7 @@ from fixtures_house import (
     UNHURRIED,
     Running,
     api_client,
+    let_bolt_wait,
     running_house,
 )
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -132,6 +133,7 @@ async def a_town(database: str, pooler: str) -> AsyncIterator[tuple[Running, Run
         opened(worker.house.settings, pooler, pooled=True, patience=UNHURRIED) as web,
         served(http_app(web)) as url,
     ):
+        let_bolt_wait(web)
         slack.delivery.request_url = f"{url}/slack/events"
         yield worker, Running(web, slack, pooler)
 
