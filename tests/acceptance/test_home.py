@@ -12,11 +12,23 @@ import psycopg
 import pytest
 from asking import calls, refuse, retried, tick, told_ops
 from fixtures_decisions import MODULE, asking, editable
-from fixtures_house import CLEO, DANA, FINANCE, FINN, GWEN, MAYA, OTTO, ROSA, Row, Running, running_house
+from fixtures_house import (
+    CLEO,
+    DANA,
+    FINANCE,
+    FINN,
+    GWEN,
+    MAYA,
+    OTTO,
+    ROSA,
+    UNHURRIED,
+    Row,
+    Running,
+    running_house,
+)
 
 import workflows.expense
 from bot.facts import homes
-from bot.patience import USUAL, Patience
 from bot.postgres import inbox as inbox_module
 from bot.roles.slack import drained
 from bot.slack.listeners.command import UNSURE_START
@@ -26,13 +38,6 @@ from bot.slack.listeners.desk import NOT_SHOWN
 @pytest.fixture
 async def house(database: str) -> AsyncIterator[Running]:
     async with running_house(database, extra=(MODULE,)) as running:
-        yield running
-
-
-@pytest.fixture
-async def punctual_house(database: str) -> AsyncIterator[Running]:
-    """One whose commands wait no longer than they do for real."""
-    async with running_house(database, extra=(MODULE,), patience=USUAL) as running:
         yield running
 
 
@@ -513,20 +518,21 @@ async def test_a_wrong_input_is_answered_with_its_own_workflow_and_not_with_all(
     assert "*expense*" in unknown
 
 
-async def test_with_the_database_away_a_list_says_so_and_a_start_promises_nothing(
-    punctual_house: Running,
-) -> None:
-    async with await psycopg.AsyncConnection.connect(punctual_house.dsn) as other:
+async def test_with_the_database_away_a_list_says_so_and_a_start_promises_nothing(database: str) -> None:
+    async with (
+        running_house(database, extra=(MODULE,), patience=replace(UNHURRIED, lock=0.5)) as house,
+        await psycopg.AsyncConnection.connect(house.dsn) as other,
+    ):
         await other.execute("lock table threads, approvals in access exclusive mode")
 
-        assert (await answer(punctual_house, ROSA))["text"] == NOT_SHOWN
-        assert (await answer(punctual_house, ROSA, 'start asked {"request": {}}'))["text"] == UNSURE_START
+        assert (await answer(house, ROSA))["text"] == NOT_SHOWN
+        assert (await answer(house, ROSA, 'start asked {"request": {}}'))["text"] == UNSURE_START
 
 
 async def test_with_the_database_away_who_may_be_a_stranger_starts_nothing_and_is_told_so_in_time(
     database: str,
 ) -> None:
-    patience = Patience(database=20, answer=20.05)
+    patience = replace(UNHURRIED, answer=UNHURRIED.database + 0.05)
     async with running_house(database, extra=(MODULE,), patience=patience) as house:
         house.slack.state.set_user(replace(house.slack.state.users[ROSA], team_id="T99OTHER"))
         house.slack.delivery.ack_seconds = 15
