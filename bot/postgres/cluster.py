@@ -24,6 +24,7 @@ _LONGEST_SOCKET = 103
 
 _START_SECONDS = 60.0
 _RETRY_SECONDS = 6.0
+_STALE_SECONDS = 2.0
 _STOP_SECONDS = 30.0
 _STATE = "Database cluster state:"
 _UNQUOTABLE = frozenset("\"'`$\\,\n")
@@ -146,7 +147,7 @@ class Cluster:
                 waited = time.monotonic() - begun
                 if waited > _RETRY_SECONDS:
                     raise NoEmbeddedPostgres(f"{said} (see {self._data})")
-                if waited > _RETRY_SECONDS / 3:
+                if waited > _STALE_SECONDS:
                     # The pid is somebody else's by now. Shared memory in use still keeps a second server out.
                     (self._data / "postmaster.pid").unlink(missing_ok=True)
                 time.sleep(0.1)

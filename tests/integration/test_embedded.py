@@ -168,7 +168,8 @@ def test_a_killed_server_comes_up_again_with_what_was_committed(made, start):
 
 
 def test_a_killed_server_is_revived_once_by_those_who_share_it(made, start, monkeypatch):
-    monkeypatch.setattr(cluster, "_RETRY_SECONDS", 1.5)
+    monkeypatch.setattr(cluster, "_STALE_SECONDS", 0.5)
+    monkeypatch.setattr(cluster, "_RETRY_SECONDS", 60)
     mine, yours = start(made / "db"), start(made / "db")
     assert not mine.revive()
     execute(mine.dsn, "drop table if exists kept; create table kept as select 1")
@@ -231,7 +232,8 @@ async def test_a_server_that_keeps_dying_is_revived_ever_later():
 
 
 def test_a_pid_that_now_belongs_to_somebody_else_does_not_keep_it_down(made, start, monkeypatch):
-    monkeypatch.setattr(cluster, "_RETRY_SECONDS", 0.6)
+    monkeypatch.setattr(cluster, "_STALE_SECONDS", 0.2)
+    monkeypatch.setattr(cluster, "_RETRY_SECONDS", 60)
     start(made / "db").stop()
     note = made / "db/server/data/postmaster.pid"
     owner = note.parent.stat()
