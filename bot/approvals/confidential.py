@@ -14,15 +14,27 @@ from bot.approvals.secrets import MASKED
 Names = frozenset[str]
 """Keys whose values are confidential, wherever in the proposal they stand."""
 
+EVERY = "*"
+"""Among the names where the proposal is itself an object of passwords, under whatever keys."""
+
 _STEP = re.compile(r'"((?:[^"\\]|\\.)*)"|([^.\[\]"]+)')
-_DEEPEST = 40
 _INSIDE = ("items", "prefixItems", "additionalItems", "additionalProperties", "anyOf", "oneOf", "allOf")
 """Where a schema has those of what a value holds under no name, or of the value itself."""
 
 
 def confidential(schema: Any) -> Names:
     """List the properties of `format: password`, as pydantic's SecretStr and OpenAPI have it."""
-    return frozenset(_Passwords(schema).names(schema, _DEEPEST)) if isinstance(schema, dict) else frozenset()
+    if not isinstance(schema, dict):
+        return frozenset()
+    leads: dict[str, bool] = {}
+    found = (name for told in _properties(schema) for name, one in told.items() if _holds(one, schema, leads))
+    names = frozenset(found)
+    return names | {EVERY} if _holds(schema, schema, leads) else names
+
+
+def hides(names: Names, key: str) -> bool:
+    """Say whether what stands under this key is confidential."""
+    return key in names or EVERY in names
 
 
 def veiled(value: Any, names: Names) -> Any:
@@ -30,7 +42,7 @@ def veiled(value: Any, names: Names) -> Any:
     match value:
         case dict() if names:
             return {
-                key: MASKED if key in names and item not in (None, "") else veiled(item, names)
+                key: MASKED if hides(names, key) and item not in (None, "") else veiled(item, names)
                 for key, item in value.items()
             }
         case list() if names:
@@ -50,7 +62,7 @@ def veiled_changes(changes: Iterable[Change], names: Names) -> tuple[Change, ...
 
 
 def _veiled_change(change: Change, names: Names) -> Change:
-    inside = any((_key(quoted) or plain) in names for quoted, plain in _STEP.findall(change.path))
+    inside = any(hides(names, _key(quoted) or plain) for quoted, plain in _STEP.findall(change.path))
     before, after = (
         MASKED if inside and side not in (MISSING, None, "") else veiled(side, names)
         for side in (change.before, change.after)
@@ -62,44 +74,43 @@ def _key(quoted: str) -> str:
     return re.sub(r"\\(.)", r"\1", quoted)
 
 
-class _Passwords:
-    """Looks for passwords in one schema; each reference is followed once."""
+def _properties(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield the properties of every object that a schema tells of."""
+    rest = [schema]
+    while rest:
+        match rest.pop():
+            case list() as several:
+                rest += several
+            case dict() as told:
+                if isinstance(told.get("properties"), dict):
+                    yield told["properties"]
+                rest += told.values()
 
-    def __init__(self, root: dict[str, Any]) -> None:
-        self._root = root
-        self._behind: dict[str, bool] = {}
 
-    def names(self, schema: Any, depth: int) -> Iterator[str]:
-        if not depth:
-            return
-        match schema:
-            case list():
-                for one in schema:
-                    yield from self.names(one, depth - 1)
-            case dict():
-                told = schema.get("properties")
-                if isinstance(told, dict):
-                    yield from (name for name, one in told.items() if self._is_one(one, depth))
-                for one in schema.values():
-                    yield from self.names(one, depth - 1)
+def _holds(told: Any, root: dict[str, Any], leads: dict[str, bool]) -> bool:
+    """Tell whether a value is a password, or a list or an object of them.
 
-    def _is_one(self, told: Any, depth: int) -> bool:
-        """Tell whether a property is a password, or a list or an object of them."""
-        if not isinstance(told, dict) or not depth:
-            return False
-        if told.get("format") == "password" or self._is_behind(told.get("$ref"), depth):
+    Which references lead to one is kept in `leads`, so that none is followed again and again.
+    """
+    rest: list[tuple[Any, str | None]] = [(told, None)]
+    followed: dict[str, str | None] = {}  # from which other
+    while rest:
+        one, via = rest.pop()
+        if not isinstance(one, dict):
+            continue
+        reference = one.get("$ref") if isinstance(one.get("$ref"), str) else None
+        if one.get("format") == "password" or (reference is not None and leads.get(reference)):
+            while via is not None:
+                leads[via], via = True, followed[via]
             return True
-        by_pattern = told.get("patternProperties")
+        if reference is not None and reference not in leads and reference not in followed:
+            followed[reference] = via
+            rest.append((pointed(reference, root), reference))
+        by_pattern = one.get("patternProperties")
         inner = [*by_pattern.values()] if isinstance(by_pattern, dict) else []
         for keyword in _INSIDE:
-            parts = told.get(keyword)
+            parts = one.get(keyword)
             inner += parts if isinstance(parts, list) else [parts]
-        return any(self._is_one(one, depth - 1) for one in inner)
-
-    def _is_behind(self, reference: Any, depth: int) -> bool:
-        if not isinstance(reference, str):
-            return False
-        if reference not in self._behind:
-            self._behind[reference] = False
-            self._behind[reference] = self._is_one(pointed(reference, self._root), depth - 1)
-        return self._behind[reference]
+        rest += [(part, via) for part in inner]
+    leads.update(dict.fromkeys(followed, False))
+    return False

@@ -77,6 +77,40 @@ def test_a_password_is_found_behind_references_and_in_tuples_and_patterns_and_so
     assert sorted(confidential(schema)) == ["a", "b", "c", "f", "g"]
 
 
+def test_a_proposal_that_is_an_object_of_passwords_is_masked_under_every_key() -> None:
+    every = {"additionalProperties": {"format": "password"}}
+    by_reference = {
+        "$ref": "#/$defs/keys",
+        "$defs": {"keys": {"patternProperties": {"^k": {"format": "password"}}}},
+    }
+    for schema in (every, by_reference):
+        names = confidential(schema)
+
+        assert veiled({"k1": "secret", "k2": ""}, names) == {"k1": MASKED, "k2": ""}
+        (change,) = veiled_changes(changes({"k1": "secret"}, {"k1": "other"}), names)
+        assert (change.before, change.after) == (MASKED, MASKED)
+
+
+def test_references_that_lead_back_to_each_other_hide_no_password_whichever_is_followed_first() -> None:
+    definitions = {
+        "a": {"anyOf": [{"$ref": "#/$defs/b"}, {"format": "password"}]},
+        "b": {"anyOf": [{"$ref": "#/$defs/a"}]},
+    }
+    for order in ("ab", "ba"):
+        properties = {f"{place}{name}": {"$ref": f"#/$defs/{name}"} for place, name in enumerate(order)}
+
+        assert confidential({"properties": properties, "$defs": definitions}) == frozenset(properties)
+
+
+def test_a_password_is_found_however_deeply_it_is_nested_or_referred_to() -> None:
+    definitions = {f"d{n}": {"$ref": f"#/$defs/d{n + 1}"} for n in range(3000)}
+    told = {"properties": {"deep": {"$ref": "#/$defs/d0"}}}
+    for _ in range(900):
+        told = {"anyOf": [told]}
+
+    assert confidential(told | {"$defs": definitions | {"d3000": {"format": "password"}}}) == {"deep"}
+
+
 @pytest.mark.parametrize("key", ['a "b"', "a\\b", 'a\\"b', "a.b", ""])
 def test_a_change_is_masked_whatever_characters_its_key_has(key: str) -> None:
     (told,) = veiled_changes(changes({"in": [{key: "s-1"}]}, {"in": [{key: "s-2"}]}), frozenset({key}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bot.approvals.confidential import confidential
+from bot.approvals.confidential import confidential, hides
 from bot.approvals.decision import Decision
 from bot.approvals.dialects.actions import (
     Action,
@@ -155,7 +155,7 @@ def _fields(action: Action, keys: _Keys) -> dict[str, Schema]:
             **argument_schema(action.args[argument]),
             "title": f"{name}: {argument}",
             **fixed,
-            **({"format": "password"} if argument in hidden else {}),
+            **({"format": "password"} if hides(hidden, argument) else {}),
         }
         for argument, key in keys.args.items()
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from bot.approvals.confidential import Names, confidential, veiled
+from bot.approvals.confidential import Names, confidential, hides, veiled
 from bot.slack.form.alternatives import Alternatives, alternatives_of
 from bot.slack.form.field import Field, described, told_apart
 from bot.slack.form.kind import NOTHING, Path
@@ -139,7 +139,7 @@ class _Opening:
         nullable = shape.nullable or (one.original is None and shape.about.get("type") is None)
         fixed = shape.about.get("readOnly") is True
         one = replace(one, description=described(shape.about), nullable=nullable, fixed=fixed)
-        if one.key in self.hidden and shown not in (NOTHING, ""):
+        if hides(self.hidden, one.key) and shown not in (NOTHING, ""):
             return self._veiled(one, shape, shown)
         kind = kind_of(self.schemas, shape, shown, unset=one.may_be_absent)
         if kind is not None:
