@@ -11,23 +11,29 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from bot.engine.worker import SHUTDOWN_SECONDS
+
 log = structlog.get_logger("signoff.process")
 
 Rest = Callable[[asyncio.Event, float], Awaitable[None]]
 """Waits so many seconds, or until the event is set."""
 
-ORPHAN_SECONDS = 10.0
+ORPHAN_SECONDS = SHUTDOWN_SECONDS + 5
 """What a process may take to end by itself once its parent has gone; a node may block its event loop."""
 
 
 def on_signals() -> asyncio.Event:
-    """Return an event that SIGINT or SIGTERM sets; a second signal ends the process at once."""
-    stop = asyncio.Event()
+    """Return an event that SIGINT or SIGTERM sets; a second signal ends the process at once.
+
+    One that comes when the event was set otherwise is the first: a parent closes stdin, and signals too.
+    """
+    stop, told = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def asked(signum: signal.Signals) -> None:
-        if stop.is_set():
+        if told.is_set():
             os._exit(128 + signum)
+        told.set()
         stop.set()
 
     for signum in (signal.SIGINT, signal.SIGTERM):

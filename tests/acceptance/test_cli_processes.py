@@ -137,6 +137,27 @@ async def test_a_process_with_a_parent_stops_when_its_stdin_ends():
     assert await process.wait() == 0
 
 
+async def test_a_process_that_its_parent_tells_to_end_in_two_ways_ends_in_order_until_a_second_signal():
+    script = (
+        "import asyncio, os, signal; from bot.roles.stopping import on_signals\n"
+        "async def hear():\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    for _ in range(1000): await asyncio.sleep(0)\n"
+        "    print('goes on', flush=True)\n"
+        "async def main():\n"
+        "    stop = on_signals(); stop.set()  # as the end of stdin does\n"
+        "    await hear(); await hear()\n"
+        "asyncio.run(main())"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+
+    assert await process.stdout.read() == b"goes on\n"
+    assert await process.wait() == 128 + signal.SIGTERM
+
+
 async def test_a_process_that_could_hear_no_click_does_not_start():
     nowhere = "postgresql://127.0.0.1:1/x"
     with pytest.raises(NothingToListenTo):
