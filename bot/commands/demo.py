@@ -28,6 +28,7 @@ _SECOND = """
   The HTTP API: curl -H 'Authorization: Bearer {token}' {api}/v1/approvals
   Ctrl-C stops it; threads and messages stay for the next time (`--fresh` forgets them).
 """
+_STOPPING = "\nStopping, once what is under way has ended; Ctrl-C again ends it at once."
 
 
 def demo(port: int, *, open_page: bool, fresh: bool) -> None:
@@ -46,7 +47,7 @@ def demo(port: int, *, open_page: bool, fresh: bool) -> None:
                     webbrowser.open(page)
 
             async def main() -> None:
-                stop = on_signals()
+                stop = on_signals(lambda: say(_STOPPING))
                 async with kept(server, stop):
                     await show(folder, server.dsn, port, stop, announce)
 

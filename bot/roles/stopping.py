@@ -22,8 +22,10 @@ ORPHAN_SECONDS = SHUTDOWN_SECONDS + 5
 """What a process may take to end by itself once its parent has gone; a node may block its event loop."""
 
 
-def on_signals() -> asyncio.Event:
+def on_signals(heard: Callable[[], object] | None = None) -> asyncio.Event:
     """Return an event that SIGINT or SIGTERM sets; a second signal ends the process at once.
+
+    The first is logged, and `heard` is called.
 
     One that comes when the event was set otherwise is the first: a parent closes stdin, and signals too.
     """
@@ -35,6 +37,9 @@ def on_signals() -> asyncio.Event:
             os._exit(128 + signum)
         told.set()
         stop.set()
+        log.info("ends", signal=signum.name)
+        if heard is not None:
+            heard()
 
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, asked, signum)
