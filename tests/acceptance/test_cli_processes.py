@@ -49,11 +49,13 @@ class Nursery:
         self.rests: list[float] = []
 
     async def hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        pid = int(await reader.read(20))
-        await self.born.put(pid)
-        await reader.read()  # ends with the child
-        await self.gone.put(pid)
-        writer.close()
+        try:
+            pid = int(await reader.read(20))
+            await self.born.put(pid)
+            await reader.read()  # ends with the child
+            await self.gone.put(pid)
+        finally:  # also where a test ends before the child
+            writer.close()
 
     async def rest(self, stop: asyncio.Event, seconds: float) -> None:
         self.rests.append(seconds)
@@ -264,15 +266,18 @@ def test_the_coroutines_that_are_waited_for_are_those_of_the_installed_libraries
 
 async def test_a_socket_that_nobody_answers_while_it_is_opened_is_given_up_and_opened_again(monkeypatch):
     tries = asyncio.Semaphore(0)
+    serving: list[asyncio.Task[None] | None] = []
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.append(asyncio.current_task())
         tries.release()
         await reader.read()
         writer.close()
+        await writer.wait_closed()
 
     monkeypatch.setattr(roles_slack, "CONNECT_SECONDS", 0.05)
     monkeypatch.setattr(roles_slack, "PING_SECONDS", 0.01)
-    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server, asyncio.timeout(10):
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server, asyncio.timeout(60):
         ear = socket_handler(AsyncApp(token="xoxb-", signing_secret="-"), "xapp-")
         host, port = server.sockets[0].getsockname()
         ear.client.wss_uri = f"ws://{host}:{port}"
@@ -281,6 +286,7 @@ async def test_a_socket_that_nobody_answers_while_it_is_opened_is_given_up_and_o
             await tries.acquire()
         connecting.cancel()
         await ear.close_async()
+        await asyncio.gather(*filter(None, serving))
 
 
 async def test_as_many_nodes_may_block_a_thread_as_graphs_run_at_once_and_hosts_are_still_looked_up():
@@ -290,7 +296,7 @@ async def test_as_many_nodes_may_block_a_thread_as_graphs_run_at_once_and_hosts_
     loop = asyncio.get_running_loop()
     nodes = [loop.run_in_executor(None, ended.wait) for _ in range(places)]
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await loop.getaddrinfo("localhost", 80)
     finally:
         ended.set()

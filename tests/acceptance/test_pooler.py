@@ -87,11 +87,13 @@ async def _reachable(at: dict[str, str], folder: str) -> AsyncIterator[dict[str,
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    try:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+    finally:  # also where a test ends before they do
+        writer.close()
 
 
 def _written(config: str, folder: Path, account: int | None) -> str:
