@@ -11,6 +11,7 @@ from uuid import uuid4
 from psycopg import AsyncConnection
 
 from bot.approvals.policy import Vote
+from bot.facts.messages import CARD
 from bot.postgres.rows import Approval, Message, Thread, votes_of
 
 LEASE = timedelta(seconds=60)
@@ -39,6 +40,7 @@ class Claim:
     the one there; for word of an approval that was superseded the one that asks now; for a further page of a
     digest where the first is. `is_live` says of a stray that it is no stray after all; `is_listed` says of a
     copy whether the policy still names whom it went to, or their group, and they are nobody who never may.
+    The channel's card itself shows none of this, nor `workspace_url`: they are not read for it.
     """
 
     lease: str
@@ -84,7 +86,7 @@ async def claim(conn: AsyncConnection[Any], message_id: str, ops_channel: str) -
         "updates": UPDATES,
         "homes": HOMES,
     }
-    found = await conn.execute(_CLAIM, wanted)
+    found = await conn.execute(_CLAIM_CARD if message_id.startswith(CARD) else _CLAIM, wanted)
     row = await found.fetchone()
     if row is None:
         return None
@@ -98,13 +100,13 @@ async def claim(conn: AsyncConnection[Any], message_id: str, ops_channel: str) -
         thread=Thread.of(row["thread"]) if row["thread"] else None,
         votes=votes_of(row["votes"], approval.revision) if approval else (),
         groups=row["groups"] or {},
-        parent_channel=row["parent_channel"],
-        parent_ts=row["parent_ts"],
-        parent_error=row["parent_error"],
-        card=(row["card_channel"], row["card_ts"]) if row["card_ts"] else None,
-        is_live=row["is_live"],
-        is_listed=row["is_listed"],
-        workspace_url=row["url"],
+        parent_channel=row.get("parent_channel"),
+        parent_ts=row.get("parent_ts"),
+        parent_error=row.get("parent_error"),
+        card=(row["card_channel"], row["card_ts"]) if row.get("card_ts") else None,
+        is_live=row.get("is_live", False),
+        is_listed=row.get("is_listed", False),
+        workspace_url=row.get("url"),
         now=row["now"],
     )
 
@@ -117,7 +119,7 @@ def approval_of(row: dict[str, Any]) -> Approval:
 
 # One that waits for the row gets it as it is, and all else as it was before whoever held it: what is drawn
 # then is the version of that time (`shows`), and it is drawn once more.
-_CLAIM = """
+_TAKEN = """
 with ready as (
     select message_id, posting_since,
            case when kind in ('ops', 'digest') and ts is null then %(ops)s else target end as target,
@@ -146,6 +148,9 @@ with ready as (
                                                         and r.not_before > signoff_now() - %(paced)s))
     returning m.*, ready.posting_since as unknown_since, ready.rate
 )
+"""
+
+_ALL_THAT_SHOWS = """
 select c.*, seen.wanted as shows, signoff_now() as now, to_json(a) as approval, to_jsonb(t) as thread, w.url,
        parent.channel_id as parent_channel, parent.ts as parent_ts, parent.error as parent_error,
        card.channel_id as card_channel, card.ts as card_ts,
@@ -174,3 +179,18 @@ left join messages card on card.message_id = coalesce(
     'card:' || c.approval_id, c.body ->> 'first')
 join messages seen on seen.message_id = c.message_id
 """
+
+_THE_CARD = """
+select c.*, seen.wanted as shows, signoff_now() as now, to_json(a) as approval, to_jsonb(t) as thread,
+       (select jsonb_agg(to_jsonb(v)) from votes v where v.approval_id = c.approval_id) as votes,
+       (select jsonb_object_agg('@' || handle, group_id) from user_groups) as groups
+from claimed c
+left join approvals a using (approval_id)
+left join threads t on t.thread_id = c.thread_id
+join messages seen on seen.message_id = c.message_id
+"""
+
+_CLAIM = _TAKEN + _ALL_THAT_SHOWS
+
+# Most of what is drawn. To open a table costs Postgres more than to read a row of it: this is half the work.
+_CLAIM_CARD = _TAKEN + _THE_CARD

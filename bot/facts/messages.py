@@ -7,10 +7,13 @@ from typing import Any, Literal
 from bot.postgres.fact import NewMessage
 from bot.postgres.rows import Approval
 
+CARD = "card:"
+"""What the id of each message begins with that shows an approval in its channel."""
+
 
 def card_id(approval_id: str) -> str:
     """Return the id of the message that shows an approval in its channel."""
-    return f"card:{approval_id}"
+    return f"{CARD}{approval_id}"
 
 
 def outcome_id(approval_id: str) -> str:
