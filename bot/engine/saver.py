@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import math
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -16,7 +16,9 @@ from langgraph.checkpoint.base import (
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
+    PendingWrite,
     get_serializable_checkpoint_metadata,
+    writes_sort_key,
 )
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
@@ -32,6 +34,9 @@ _Result = TypeVar("_Result")
 
 _READABLE = 4
 """The oldest format of a checkpoint that needs no migration when it is read."""
+
+_FEW_BYTES = 16 * 1024
+"""Of a step's writes, that the loop reads: a millisecond or so. More go to a thread."""
 
 _SIMPLE = (int, bool, type(None))
 
@@ -50,6 +55,11 @@ def _fits_json(value: Any) -> bool:
             return as_text(value) == value
         case _:
             return isinstance(value, _SIMPLE)
+
+
+def _in_order(write: Sequence[bytes]) -> tuple[str, str, int]:
+    task, _, _, _, path, idx = write
+    return writes_sort_key(path.decode(), task.decode(), int(idx))
 
 
 class ThreadSaver(AsyncPostgresSaver):
@@ -96,7 +106,38 @@ class ThreadSaver(AsyncPostgresSaver):
         row = await self._newest(place["thread_id"], place.get("checkpoint_ns", ""))
         if row is not None and row["checkpoint"]["v"] < _READABLE:
             return await super().aget_tuple(config)
-        return None if row is None else await self._load_checkpoint_tuple(row)
+        return None if row is None else await self._tuple(row)
+
+    async def _tuple(self, row: dict[str, Any]) -> CheckpointTuple:
+        """Read a row as the library does, which leaves what tasks wrote to another thread, however little."""
+        checkpoint, parent = row["checkpoint"], row["parent_checkpoint_id"]
+        writes = row["pending_writes"] or ()
+        place = {key: row[key] for key in ("thread_id", "checkpoint_ns")}
+        values = {**(checkpoint.get("channel_values") or {}), **self._blobs(row)}
+        whole: Any = {**checkpoint, "channel_values": values}
+        few = sum(len(blob) for _, _, _, blob, _, _ in writes) <= _FEW_BYTES
+        return CheckpointTuple(
+            {"configurable": {**place, "checkpoint_id": row["checkpoint_id"]}},
+            whole,
+            row["metadata"],
+            {"configurable": {**place, "checkpoint_id": parent}} if parent else None,
+            self._writes(writes) if few else await asyncio.to_thread(self._writes, writes),
+        )
+
+    def _blobs(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of the channels that are kept as blobs."""
+        return {
+            channel.decode(): self.serde.loads_typed((kind.decode(), blob))
+            for channel, kind, blob in row["channel_values"] or ()
+            if kind != b"empty"
+        }
+
+    def _writes(self, writes: Iterable[Sequence[bytes]]) -> list[PendingWrite]:
+        """Return what tasks wrote after the checkpoint, in the order in which LangGraph applies it."""
+        return [
+            (task.decode(), channel.decode(), self.serde.loads_typed((kind.decode(), blob)))
+            for task, channel, kind, blob, _, _ in sorted(writes, key=_in_order)
+        ]
 
     async def _newest(self, thread_id: str, namespace: str) -> dict[str, Any] | None:
         if namespace in self._unsaved.read:

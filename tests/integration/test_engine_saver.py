@@ -111,6 +111,28 @@ async def test_what_it_stored_the_library_reads_the_same(database):
         assert ours.checkpoint["v"] == _READABLE, "of a newer format, look at what the library does to older"
 
 
+@pytest.mark.parametrize("text", ["", "x" * 100_000], ids=["few", "many"])
+async def test_what_tasks_wrote_after_a_checkpoint_is_read_as_the_library_reads_it(database, text):
+    newest: Any = {"configurable": {"thread_id": "one"}}
+    async with await connect(database) as conn:
+        saver = ThreadSaver(conn, "one")
+        await run(saver)
+        place = (await saver.aget_tuple(newest)).config
+        for n, path in enumerate(("~b", "~a", "~a")):
+            await saver.aput_writes(place, [("name", f"{n}{text}"), ("log", [path])], f"task {2 - n}", path)
+
+        ours = await saver.aget_tuple(newest)
+
+        assert ours == await AsyncPostgresSaver(conn).aget_tuple(newest)
+        written = [channel for _, channel, _ in ours.pending_writes]
+        assert written == ["name", "log"] * 3
+        assert [value for _, channel, value in ours.pending_writes if channel == "log"] == [
+            ["~a"],
+            ["~a"],
+            ["~b"],
+        ]
+
+
 async def test_whoever_reads_finds_what_waits_to_be_stored(database):
     async with await connect(database) as conn:
         saver = ThreadSaver(conn, "one")
