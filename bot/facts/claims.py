@@ -118,7 +118,8 @@ def approval_of(row: dict[str, Any]) -> Approval:
 
 
 # One that waits for the row gets it as it is, and all else as it was before whoever held it: what is drawn
-# then is the version of that time (`shows`), and it is drawn once more.
+# then is the version of that time (`shows`), and it is drawn once more. Only a post has to know for certain
+# that its intent is kept: an update whose claim is lost with the server is made again.
 _TAKEN = """
 with ready as (
     select message_id, posting_since,
@@ -146,7 +147,8 @@ with ready as (
       and (exists (select 1 from turn)
            or not exists (select 1 from slack_rates r where r.channel = ready.rate
                                                         and r.not_before > signoff_now() - %(paced)s))
-    returning m.*, ready.posting_since as unknown_since, ready.rate
+    returning m.*, ready.posting_since as unknown_since, ready.rate,
+              case when ts is not null then set_config('synchronous_commit', 'off', true) end
 )
 """
 

@@ -38,7 +38,8 @@ async def drawn(conn: AsyncConnection[Any], queue: Queue, claimed: Claim, channe
     if claimed.unknown_since is not None or _is_posted_anew(message):
         row = await _noted_with_others(conn, queue, claimed, statement, shown)
     else:
-        row = await (await conn.execute(statement, shown)).fetchone()
+        lasts = starts or message.ts is None
+        row = await (await conn.execute(statement if lasts else _REDRAWN, shown)).fetchone()
     if row is None:
         async with fact(conn, queue) as recorded:
             await strays.lost(recorded, claimed.message, channel_id, ts)
@@ -223,6 +224,9 @@ set drawn = greatest(drawn, %(drawn)s), channel_id = %(channel)s, ts = %(ts)s, p
 where message_id = %(id)s and lease = %(lease)s
 returning wanted > drawn as again
 """
+
+# Where this is lost with the server, the same is drawn once more: nobody has to wait for its disk.
+_REDRAWN = _DRAWN.rstrip() + ", set_config('synchronous_commit', 'off', true)"
 
 # One that was revised meanwhile starts when it is drawn again. The count has the approval locked before the
 # message, as everywhere.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -45,6 +46,18 @@ async def taken(conn: AsyncConnection[Any], message_id: str) -> claims.Claim:
     claimed = await claims.claim(conn, message_id, "")
     assert claimed is not None, f"{message_id} could not be taken to be drawn"
     return claimed
+
+
+@asynccontextmanager
+async def waiting(conn: AsyncConnection[Any]) -> AsyncIterator[list[str]]:
+    """Tell whether the commit of what is done in here waits for the disk."""
+    told: list[str] = []
+    async with conn.transaction():
+        await conn.execute("set local synchronous_commit = on")
+        yield told
+        row = await (await conn.execute("show synchronous_commit")).fetchone()
+        assert row is not None
+        told.append(row["synchronous_commit"])
 
 
 async def cancel(book: Book, approval: Approval, conn: AsyncConnection[Any]) -> None:
@@ -223,6 +236,26 @@ async def test_a_card_that_was_on_its_way_when_its_thread_ended_says_so(book: Bo
                 recorded.redraw_cards(approval_id)
 
         assert await deliveries.drawn(conn, book.queue, claimed, "C1", "1.1")
+
+
+async def test_a_post_waits_for_the_disk_of_the_database_and_what_can_be_drawn_again_does_not(
+    book: Book,
+) -> None:
+    """What is lost of a post makes a second one; what is lost of an update makes the same update again."""
+    approval = await book.ask(POLICY)
+    card = f"card:{approval.approval_id}"
+    waits: list[tuple[str, str]] = []
+    async with book.pool.connection() as conn:
+        for _ in ("post", "update"):
+            async with waiting(conn) as claiming:
+                claimed = await taken(conn, card)
+            async with waiting(conn) as noting:
+                await deliveries.drawn(conn, book.queue, claimed, "C1", "1.1")
+            waits.append((claiming[0], noting[0]))
+            async with fact(conn, book.queue) as recorded:
+                recorded.redraw_cards(approval.approval_id)
+
+    assert waits == [("on", "on"), ("off", "off")]
 
 
 async def test_a_card_that_somebody_decided_while_slack_refused_it_is_drawn_once_more(book: Book) -> None:
