@@ -51,15 +51,15 @@ def _check(value: Any, levels: int) -> None:
     if levels < 0:
         raise BadRequest(f"The payload is nested deeper than {DEEPEST} levels; send a flatter one.")
     match value:
-        case int() if not is_storable(value):
-            raise BadRequest("The payload holds a whole number of more than 64 bits; send it as text.")
-        case None | bool() | int():
-            return
         case str() if "\x00" in value:
             raise BadRequest("The payload holds a NUL character; remove it.")
+        case str() | None | bool():
+            return
+        case int() if not is_storable(value):
+            raise BadRequest("The payload holds a whole number of more than 64 bits; send it as text.")
         case float() if not isfinite(value):
             raise BadRequest("The payload holds NaN or infinity, which JSON does not know.")
-        case str() | float():
+        case int() | float():
             return
         case list() | tuple():
             _check_all(value, levels)

@@ -7,7 +7,6 @@ from typing import Annotated, Any, cast
 from langgraph.config import get_config
 from langgraph.types import interrupt
 
-from bot.approvals.canonical import payload_hash
 from bot.approvals.decision import Decision
 from bot.approvals.errors import BadRequest
 from bot.approvals.given import Expected, at_answer
@@ -36,8 +35,8 @@ def ask(request: ApprovalRequest, *, auto: str | None = None) -> Decision:
                 "auto out."
             )
         request = request.model_copy(update={"auto": auto})
-    config, payload = _running("ask()"), request.payload()
-    of = payload_hash(payload)
+    config = _running("ask()")
+    payload, of = request.hashed()
     expected = Annotated[Any, Expected(of, request.basis)]
     with at_answer(config, of) as context:
         return cast("Decision", context.run(interrupt, payload, response_schema=expected))

@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bot.approvals.basis import LONGEST
-from bot.approvals.canonical import canonical
+from bot.approvals.canonical import canonical, payload_hash
 from bot.approvals.circular import refuse_circular
 from bot.approvals.errors import BadRequest
 from bot.approvals.modelled import modelled, schema_of
@@ -113,13 +113,16 @@ class ApprovalRequest(BaseModel):
 
         Raises `BadRequest` where the proposal is not plain JSON, too large or too deep.
         """
+        return self.hashed()[0]
+
+    def hashed(self) -> tuple[dict[str, Any], str]:
+        """Return what `payload` does, and its hash."""
         dumped = self.model_dump(mode="json", exclude={"policy", "sla"})
         dumped["policy"] = self.policy and self.policy.model_dump(mode="json", exclude_unset=True)
         dumped["sla"] = self.sla and self.sla.model_dump(mode="json", exclude_unset=True)
         if self.basis is None:
             del dumped["basis"]  # what was asked before there was one keeps its hash
-        canonical(dumped)
-        return dumped
+        return dumped, payload_hash(dumped)
 
 
 def parse_request(payload: Any) -> ApprovalRequest:

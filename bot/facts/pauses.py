@@ -9,7 +9,6 @@ from uuid import uuid4
 
 from bot.approvals import sla as sla_rules
 from bot.approvals.autonomy import by_policy
-from bot.approvals.canonical import payload_hash
 from bot.approvals.dialects import Answering, Asked, read
 from bot.approvals.policy import Policy, tighten
 from bot.approvals.request import ApprovalRequest
@@ -39,8 +38,8 @@ class Pause:
     @classmethod
     def asking(cls, interrupt_id: str, asked: Asked) -> Pause:
         """Take what an interrupt asks; raises `BadRequest` where that cannot be shown or stored."""
-        payload = asked.request.payload()
-        return cls(interrupt_id, asked, payload, payload_hash(payload))
+        payload, of = asked.request.hashed()
+        return cls(interrupt_id, asked, payload, of)
 
 
 def found(

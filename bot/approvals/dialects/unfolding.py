@@ -13,6 +13,8 @@ from pydantic import BaseModel
 
 from bot.approvals.canonical import DEEPEST
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
 
 def unfolded(value: Any, levels: int = DEEPEST + 1) -> Any:
     """Unfold models, dataclasses and enums, and write moments, decimals and UUIDs as JSON usually has them.
@@ -20,7 +22,7 @@ def unfolded(value: Any, levels: int = DEEPEST + 1) -> Any:
     A pause is read when its node raises it, and again from its checkpoint: unfolded, both ask the same.
     Source: langgraph 1.2, checkpoint/serde/jsonplus.py, with strict msgpack.
     """
-    if levels < 0:
+    if levels < 0 or type(value) in _PLAIN:
         return value
     match inside := _contents(value):
         case dict():
