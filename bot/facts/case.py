@@ -56,17 +56,20 @@ async def read_case(
     `place` is the channel and ts of the message that was clicked.
     """
     about = {"id": approval_id, "user": user, "channel": place[0], "ts": place[1]}
-    adopting = None
     async with piped(conn):
         if lock:
             await conn.execute(_LOCK, about)
-        if lock and place[0] and place[1]:
-            adopting = await conn.execute(_ADOPT, about)
         found = await conn.execute(_CASE, about)
     row = await found.fetchone()
     if row is None:
         return None
-    adopted = await adopting.fetchall() if adopting else []
+    adopted: list[dict[str, Any]] = []
+    if lock and place[0] and place[1] and not row["known_place"]:
+        async with piped(conn):
+            adopting = await conn.execute(_ADOPT, about)
+            found = await conn.execute(_CASE, about)
+        adopted = await adopting.fetchall()
+        row = await found.fetchone() or row
     approval = Approval.of(row)
     people = {person["user_id"]: _person(person) for person in row["people"] or ()}
     return Case(
@@ -127,6 +130,8 @@ _LOCK = "select from approvals where approval_id = %(id)s for no key update"
 
 # A card whose post is under way, or was never noted, may be clicked all the same: the click says where it is.
 # Whoever is posting it loses the lease, so that what they post is the same message, or a stray copy of it.
+# Where the place was known, nothing is to be adopted; where it was not, it may have been noted since, and
+# the case is read once more.
 _ADOPT = """
 update messages m
 set channel_id = %(channel)s, ts = %(ts)s, posting_since = null, lease = null, lease_until = null,

@@ -138,9 +138,8 @@ class Fact:
     async def _bump(self) -> AsyncCursor[Any]:
         messages = [key for key in self._redraw if not key.startswith(_APPROVAL)]
         approvals = [key.removeprefix(_APPROVAL) for key in self._redraw if key.startswith(_APPROVAL)]
-        return await self.conn.execute(
-            _BUMP_MESSAGES, {"messages": sorted(messages), "approvals": sorted(approvals)}
-        )
+        bumped = {"messages": sorted(messages), "approvals": sorted(approvals)}
+        return await self.conn.execute(_BUMP_MESSAGES if messages else _BUMP_CARDS, bumped)
 
     def _redraw_job(self, row: dict[str, Any]) -> Job:
         of_approval = self._redraw.get(f"{_APPROVAL}{row['approval_id']}", SETTLE)
@@ -197,6 +196,12 @@ _BUMP_MESSAGES = """
 update messages set wanted = wanted + 1, error = null, woken_at = signoff_now()
 where message_id = any(%(messages)s)
    or (approval_id = any(%(approvals)s) and kind in ('card', 'direct_card'))
+returning message_id, approval_id
+"""
+
+_BUMP_CARDS = """
+update messages set wanted = wanted + 1, error = null, woken_at = signoff_now()
+where approval_id = any(%(approvals)s) and kind in ('card', 'direct_card')
 returning message_id, approval_id
 """
 
