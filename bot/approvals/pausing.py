@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 from langgraph.config import get_config
 from langgraph.types import interrupt
@@ -37,9 +37,9 @@ def ask(request: ApprovalRequest, *, auto: str | None = None) -> Decision:
         request = request.model_copy(update={"auto": auto})
     config = _running("ask()")
     payload, of = request.hashed()
-    expected = Annotated[Any, Expected(of, request.basis)]
+    expected = cast("type[Decision]", Expected(of, request.basis))
     with at_answer(config, of) as context:
-        return cast("Decision", context.run(interrupt, payload, response_schema=expected))
+        return context.run(interrupt, payload, response_schema=expected)
 
 
 def effect_key(name: str) -> str:

@@ -59,7 +59,7 @@ async def register(
         },
     )
     if decision is None:
-        fact.post(_card(approval))
+        fact.post(_card(approval, pause))
     else:
         metrics.decided(decision.verdict, decision.by.kind)
     _audit(fact, thread, approval, pause)
@@ -130,14 +130,14 @@ async def _voters(fact: Fact, approval: Approval) -> list[str]:
     return [row["user_id"] for row in await found.fetchall()]
 
 
-def _card(approval: Approval) -> NewMessage:
+def _card(approval: Approval, pause: Pause) -> NewMessage:
     return NewMessage(
         card_id(approval.approval_id),
         "card",
         target=approval.channel,
         approval_id=approval.approval_id,
         thread_id=approval.thread_id,
-        priority=HIGH_RISK if approval.request.risk == "high" else None,
+        priority=HIGH_RISK if pause.asked.request.risk == "high" else None,
     )
 
 

@@ -132,7 +132,7 @@ class Approval:
     @property
     def outcome(self) -> Decision | None:
         """The decision with the basis of the request that was decided, which the request alone keeps."""
-        return self.decision and self.decision.model_copy(update={"basis": self.request.basis})
+        return self.decision and self.decision.model_copy(update={"basis": self.asked.get("basis")})
 
     @property
     def correctable(self) -> bool:
@@ -165,7 +165,7 @@ class Approval:
     @cached_property
     def confidential(self) -> Names:
         """The keys of the proposal whose values nobody reads."""
-        return confidential(self.request.proposal_schema)
+        return confidential(self.asked.get("proposal_schema"))
 
 
 @dataclass(frozen=True)
