@@ -134,10 +134,13 @@ update threads set status = 'running', attempts = 0, error = null, traceback = n
 where thread_id = %(id)s
 """
 
+# That a graph waits or is done follows from its checkpoint: lost with the server, it is found there again.
+# So it does not wait for the disk; the next commit that does, of a post or an answer, keeps this, too.
 _WAITS = """
 update threads set status = 'waiting', attempts = 0, retry_at = null, error = null, traceback = null,
                    reached = greatest(reached, %(reached)s), updated_at = signoff_now()
 where thread_id = %(id)s
+returning set_config('synchronous_commit', 'off', true)
 """
 
 _TRIES_LATER = """
@@ -159,7 +162,8 @@ with ended as (
     update threads set status = %(status)s, result = %(result)s, error = %(error)s, traceback = %(traceback)s,
                        attempts = 0, retry_at = null, reached = greatest(reached, %(reached)s),
                        updated_at = signoff_now(), ended_at = signoff_now()
-    where thread_id = %(id)s returning thread_id
+    where thread_id = %(id)s
+    returning thread_id, case when status = 'done' then set_config('synchronous_commit', 'off', true) end
 )
 select approval_id, delivery <> 'failed' as shown, approvals.status in ('decided', 'expired') as decided
 from approvals join ended using (thread_id)

@@ -258,6 +258,21 @@ async def test_a_post_waits_for_the_disk_of_the_database_and_what_can_be_drawn_a
     assert waits == [("on", "on"), ("off", "off")]
 
 
+async def test_a_run_waits_for_the_disk_with_what_its_checkpoint_does_not_say(book: Book) -> None:
+    approval = await book.ask(POLICY)
+    async with book.pool.connection() as conn:
+        claimed = await taken(conn, f"card:{approval.approval_id}")
+        assert claimed.thread is not None
+        row = ThreadRow(conn, claimed.thread)
+        waits: list[str] = []
+        for act in (row.sends([approval.approval_id]), row.waits(), row.ends("failed"), row.ends("done")):
+            async with waiting(conn) as noting:
+                await act
+            waits += noting
+
+    assert waits == ["on", "off", "on", "off"]
+
+
 async def test_a_card_that_somebody_decided_while_slack_refused_it_is_drawn_once_more(book: Book) -> None:
     approval = await book.ask(POLICY)
     card = f"card:{approval.approval_id}"
