@@ -10,6 +10,8 @@ from pydantic import BaseModel
 
 from bot.approvals.errors import BadRequest
 
+_SINGLE = frozenset({str, int, float, bool, type(None)})
+
 
 def refuse_circular(what: str, value: Any) -> None:
     """Raise `BadRequest`, naming the place, where `value` holds itself, directly or at any depth."""
@@ -26,7 +28,7 @@ def refuse_circular(what: str, value: Any) -> None:
                 "send plain JSON without a circle."
             )
         else:
-            inner = list(_held(path, held))
+            inner = [one for one in _held(path, held) if type(one[1]) not in _SINGLE]
             if inner:
                 above[id(held)] = path
                 waiting += [(path, held, True), *((deeper, item, False) for deeper, item in inner)]
