@@ -62,6 +62,8 @@ class Answering:
 
     def ends(self, verdict: Verdict) -> bool:
         """Say whether a person's verdict ends the thread, since the graph has no word for it."""
+        if self.dialect == "signoff":
+            return False  # it has a word for each
         sample = Decision(verdict=verdict, by=By(kind="human"), text="…", decided_at=_NEVER)
         try:
             return isinstance(self.judge(sample), End)

@@ -76,13 +76,17 @@ def weight(blocks: Iterable[Block]) -> int:
 
 
 def _text(part: Any) -> int:
-    match part:
-        case dict():
-            return sum(units(v) if isinstance(v, str) and k == "text" else _text(v) for k, v in part.items())
-        case list():
-            return sum(map(_text, part))
-        case _:
-            return 0
+    total, parts = 0, [part]
+    for inner in parts:  # which grows meanwhile
+        if isinstance(inner, list):
+            parts += inner
+        elif isinstance(inner, dict):
+            for key, value in inner.items():
+                if not isinstance(value, str):
+                    parts.append(value)
+                elif key == "text":
+                    total += units(value)
+    return total
 
 
 def numbered(blocks: Iterable[Block], prefix: str) -> list[Block]:

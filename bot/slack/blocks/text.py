@@ -33,7 +33,6 @@ _UNSEEN = re.compile(
     f"]|(?<![{_JOINS}])[\u200c\u200d]|[\u200c\u200d](?![{_JOINS}]))+"  # joiners that join nothing
 )
 _UNWRITTEN = re.compile(f"{_UNSEEN.pattern}|[\u2028\u2029\x85]")
-_ORDINARY = re.compile(r"[ -~\n]*")
 _STACK = "\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 _STACKED = re.compile(f"([{_STACK}]{{4}})[{_STACK}]+")
 _BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
@@ -41,6 +40,8 @@ _BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _LOOKALIKES = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", "*": "\u2217", "`": "\u02cb", "~": "\u223c"}
 )
+_MARKUP = re.compile("[&<>*`~_@]")
+"""Without any of these there is nothing to escape."""
 _EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 _BROADCAST = re.compile(r"@(?=(?:here|channel|everyone|group)\b)", re.IGNORECASE)
 _QUOTING = re.compile(r"^(\s*)>", re.MULTILINE)
@@ -54,7 +55,7 @@ def units(text: str) -> int:
 
 def clean(text: str) -> str:
     """Make the invisible visible: controls, direction overrides and zero-width characters become a mark."""
-    if _ORDINARY.fullmatch(text):
+    if text.isascii() and text.replace("\n", "").isprintable():
         return text
     seen = _UNSEEN.sub(HIDDEN, _BREAKS.sub("\n", text).replace("\t", "    "))
     return _STACKED.sub(rf"\1{HIDDEN}", seen)
@@ -75,7 +76,10 @@ def escape(text: str) -> str:
 
     mrkdwn has no escape for `*`, `_`, `~` and backticks: they are replaced by characters that look alike.
     """
-    quiet = _BROADCAST.sub("\uff20", _QUOTING.sub("\\1\u203a", clean(text)))
+    seen = clean(text)
+    if not _MARKUP.search(seen):
+        return seen
+    quiet = _BROADCAST.sub("\uff20", _QUOTING.sub("\\1\u203a", seen))
     return _EDGE_UNDERSCORE.sub("\u02cd", quiet).translate(_LOOKALIKES)
 
 

@@ -26,5 +26,6 @@ def other_fields(approval: Approval) -> dict[str, str]:
     if not isinstance(value, dict):
         return fields
     called = titles(approval.request.proposal_schema)
-    said_there = {(called.get(key, key), shown(item)) for key, item in value.items()}
+    there = ((called.get(key, key), item) for key, item in value.items())
+    said_there = {(name, shown(item)) for name, item in there if name in fields}
     return {name: text for name, text in fields.items() if (name, text) not in said_there}
