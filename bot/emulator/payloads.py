@@ -24,15 +24,14 @@ VERIFICATION_TOKEN = "emulator"  # noqa: S105 - Slack's retired field; every pay
 
 def escaped(value: Any) -> Any:
     """What is shown as it comes back: with entities in plain text (slackapi/bolt-python#513)."""
-    match value:
-        case {"type": "plain_text", "text": str(text)}:
-            return value | {"text": _BARE.sub("&amp;", text).replace("<", "&lt;").replace(">", "&gt;")}
-        case dict():
-            return {key: escaped(item) for key, item in value.items()}
-        case list():
-            return [escaped(item) for item in value]
-        case _:
-            return value
+    if isinstance(value, list):
+        return [escaped(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    text = value.get("text")
+    if value.get("type") == "plain_text" and isinstance(text, str):
+        return value | {"text": _BARE.sub("&amp;", text).replace("<", "&lt;").replace(">", "&gt;")}
+    return {key: item if isinstance(item, str) else escaped(item) for key, item in value.items()}
 
 
 _BARE = re.compile(r"&(?!(?:amp|lt|gt);)")

@@ -75,7 +75,7 @@ def problems(surface: Surface, given: Any, at: str = "/blocks") -> list[Problem]
 def is_too_long(given: list[Json]) -> bool:
     """Whether a message's blocks are `msg_blocks_too_long` all together, though each is within its limits."""
     rich = [block for block in given if block["type"] == "rich_text"]
-    text = sum(A_BLOCK + _all_text(block) for block in given)
+    text = A_BLOCK * len(given) + _all_text(given)
     return text > TEXT_LIMIT or units(json.dumps(rich, ensure_ascii=False)) > RICH_TEXT_LIMIT
 
 
@@ -134,11 +134,17 @@ def _text_size(value: Any) -> int:
 
 
 def _all_text(value: Any) -> int:
-    if isinstance(value, dict):
-        return sum(
-            units(v) if key == "text" and isinstance(v, str) else _all_text(v) for key, v in value.items()
-        )
-    return sum(map(_all_text, value)) if isinstance(value, list) else 0
+    total, parts = 0, [value]
+    for part in parts:  # which grows meanwhile
+        if isinstance(part, list):
+            parts += part
+        elif isinstance(part, dict):
+            for key, inner in part.items():
+                if not isinstance(inner, str):
+                    parts.append(inner)
+                elif key == "text":
+                    total += units(inner)
+    return total
 
 
 def _has_input(given: list[Json]) -> bool:
