@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import replace
 from functools import partial
 
+from psycopg import OperationalError
+
 from bot import logs
 from bot.commands.database import Database, database, ready
 from bot.commands.told import WrongUsage
@@ -65,20 +67,30 @@ def worker(queues: str, concurrency: int | None, *, attached: bool) -> None:
 
 async def _everything(settings: Settings, found: Database, stop: asyncio.Event) -> None:
     await refuse_pooler(found.direct)
-    await roles.run(settings, await _reached(found), stop, workers=found.direct)
+    await roles.run(settings, await reached(found), stop, workers=found.direct)
 
 
 def _anywhere(role: Callable[[Settings, Reached, asyncio.Event], Awaitable[None]]) -> Body:
     """Run a role through a transaction pooler, too."""
 
     async def body(settings: Settings, found: Database, stop: asyncio.Event) -> None:
-        await role(settings, await _reached(found), stop)
+        await role(settings, await reached(found), stop)
 
     return body
 
 
-async def _reached(found: Database) -> Reached:
-    return Reached(found.dsn, pooled=await is_pooled(found.dsn))
+async def reached(found: Database) -> Reached:
+    """Look where a database's addresses lead to; `direct` may be one that only workers can reach."""
+    if not await is_pooled(found.dsn):
+        return Reached(found.dsn, direct=found.dsn)
+    return Reached(found.dsn, pooled=True, direct=await _past_the_pooler(found))
+
+
+async def _past_the_pooler(found: Database) -> str | None:
+    try:
+        return None if found.direct == found.dsn or await is_pooled(found.direct) else found.direct
+    except OperationalError:
+        return None
 
 
 def _process(body: Body, *, direct: bool = False, migrates: bool = False, attached: bool = False) -> None:

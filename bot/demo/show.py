@@ -77,7 +77,7 @@ async def show(
         panel = await _panel(house, slack, clock)
         tasks = await parts.enter_async_context(asyncio.TaskGroup())
         tasks.create_task(keep_worker(stop, {}))
-        hear(tasks, house, api, stop)
+        hear(tasks, house, api, stop, dsn)
         tasks.create_task(run_clock(house, stop))
         tasks.create_task(_tell_the_page(slack, panel, stop))
         await _connected(slack, stop)

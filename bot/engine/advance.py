@@ -25,6 +25,7 @@ from bot.engine.raised import NodeRaised, line
 from bot.engine.saver import ThreadSaver
 from bot.facts.threads import NoSuchThread
 from bot.postgres.errands import Errands
+from bot.postgres.handing_on import as_notification
 from bot.postgres.jobs import Wakes
 from bot.postgres.rows import Thread
 
@@ -44,7 +45,7 @@ class Engine:
     def __init__(
         self, catalog: Catalog, runs: AsyncConnectionPool[Any], queue: Wakes, draw: Draw | None = None
     ) -> None:
-        """`draw` shows what a run recorded without a job of its own; without it that goes to the queue."""
+        """`draw` shows what a run recorded where nobody else does; without it that goes to the queue."""
         self._catalog = catalog
         self._runs = runs
         self._queue = queue
@@ -58,7 +59,7 @@ class Engine:
             return
         errands = Errands(self._queue)
         await self.converge(thread_id, errands)
-        for message_id in errands.drawings():
+        for message_id in errands.drawings:
             await self._draw(message_id)
 
     async def converge(self, thread_id: str, queue: Wakes) -> None:
@@ -85,7 +86,7 @@ class Engine:
         if not row["backing_off"]:
             await self._converge(conn, ledger, untouched=row["untouched"])
         await ledger.row.reach()
-        return await _unlocked(conn, thread_id, ledger.thread.wanted)
+        return await _unlocked(conn, ledger.thread, queue)
 
     async def _converge(self, conn: AsyncConnection[Any], ledger: Ledger, *, untouched: bool) -> None:
         thread = ledger.thread
@@ -177,12 +178,15 @@ async def _locked(conn: AsyncConnection[Any], thread_id: str) -> dict[str, Any] 
     return row
 
 
-async def _unlocked(conn: AsyncConnection[Any], thread_id: str, wanted: int) -> bool:
-    """Give the lock back; returns True where more was wanted before that."""
-    found = await conn.execute(_RELEASE, {"thread_id": thread_id, "wanted": wanted})
+async def _unlocked(conn: AsyncConnection[Any], thread: Thread, queue: Wakes) -> bool:
+    """Give the lock back, and hand on what is to be drawn; returns True where more was wanted before that."""
+    seen = {"thread_id": thread.thread_id, "wanted": thread.wanted}
+    found = await conn.execute(_RELEASE, seen | {"drawings": as_notification(queue.drawings)})
     row = await found.fetchone()
     if not (row and row["unlocked"]):
-        raise LockLost(f"The lock of thread {thread_id} was not ours to give back.")
+        raise LockLost(f"The lock of thread {thread.thread_id} was not ours to give back.")
+    if row["handed_on"]:
+        queue.handed_on()
     return bool(row["more"])
 
 
@@ -190,4 +194,6 @@ _HOLD = """
 select h.locked, h.backing_off, h.untouched, (h.thread).* from signoff_hold(%(thread_id)s) h
 """
 
-_RELEASE = "select unlocked, more from signoff_release(%(thread_id)s, %(wanted)s)"
+_RELEASE = """
+select unlocked, more, handed_on from signoff_release(%(thread_id)s, %(wanted)s, %(drawings)s)
+"""

@@ -35,6 +35,11 @@ class Errands:
         if others:
             await self._queue.enqueue(conn, others)
 
+    @property
     def drawings(self) -> list[str]:
-        """Return the messages to draw, the most urgent first."""
+        """The messages to draw, the most urgent first."""
         return sorted(self._drawings, key=lambda message_id: -self._drawings[message_id])
+
+    def handed_on(self) -> None:
+        """Leave the drawings to another process, which has heard of them."""
+        self._drawings.clear()

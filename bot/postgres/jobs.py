@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -54,10 +54,16 @@ def draw_job(message_id: str, priority: int) -> Job:
 class Wakes(Protocol):
     """What a fact wakes its jobs with, inside its own transaction.
 
-    One that `draws_itself` is given what is to be drawn after the commit, when it can be.
+    One that `draws_itself` is given what is to be drawn after the commit, when it can be, and keeps these
+    `drawings`, the most urgent first, until they are `handed_on`.
     """
 
     draws_itself: bool
+
+    @property
+    def drawings(self) -> Sequence[str]: ...
+
+    def handed_on(self) -> None: ...
 
     async def enqueue(self, conn: AsyncConnection[Any], jobs: Iterable[Job]) -> None: ...
 
@@ -119,6 +125,10 @@ class Queue:
     """
 
     draws_itself = False
+    drawings: Sequence[str] = ()
+
+    def handed_on(self) -> None:
+        """Nothing waits here: all is in the queue."""
 
     def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
         connector = PsycopgConnector()

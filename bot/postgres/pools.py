@@ -43,7 +43,7 @@ _SESSION = {
     "IntervalStyle": "postgres",
 }
 
-_CONNECTING: dict[str, Any] = {
+CONNECTING: dict[str, Any] = {
     "connect_timeout": 5,
     # A machine that vanished is noticed within a minute, also in the middle of a statement.
     "keepalives": 1,
@@ -52,6 +52,7 @@ _CONNECTING: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
+"""What libpq is told for a connection that is to last."""
 
 
 class _Lent(AsyncConnection[DictRow]):
@@ -167,7 +168,7 @@ def _pool(
     pooler: a connection is then not ours for longer than a transaction, so nothing is prepared or set on it,
     and the limits hold in transactions only.
     """
-    connecting = {**_CONNECTING, "row_factory": dict_row, "application_name": f"signoff {name}"}
+    connecting = {**CONNECTING, "row_factory": dict_row, "application_name": f"signoff {name}"}
     # The same few statements run over and over on it: each is prepared once, and planned once.
     connecting["prepare_threshold"] = None if pooled else 1
     made: Pool = _Kept(

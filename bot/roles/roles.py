@@ -16,6 +16,7 @@ from bot.approvals.errors import SignoffError
 from bot.clock import run_clock
 from bot.house import House, opened
 from bot.roles.child import keep_worker
+from bot.roles.drawing import draw_for_workers
 from bot.roles.http import bound, serve
 from bot.roles.loop import make_room, spare_what_stays
 from bot.roles.outgrown import outgrown
@@ -32,10 +33,14 @@ class NothingToListenTo(SignoffError):
 
 @dataclass(frozen=True)
 class Reached:
-    """The database of a role; `pooled` says that its DSN leads to a transaction pooler."""
+    """The database of a role; `pooled` says that its DSN leads to a transaction pooler.
+
+    `direct` leads past that to Postgres itself; None where no such way is known.
+    """
 
     dsn: str
     pooled: bool = False
+    direct: str | None = None
 
 
 async def web(settings: Settings, database: Reached, stop: asyncio.Event) -> None:
@@ -43,7 +48,7 @@ async def web(settings: Settings, database: Reached, stop: asyncio.Event) -> Non
     _hears(settings)
     with bound(settings.host, settings.port) as listening:
         async with _at_work(settings, database, stop) as (house, parts):
-            hear(parts, house, listening, stop)
+            hear(parts, house, listening, stop, database.direct)
 
 
 async def clock(settings: Settings, database: Reached, stop: asyncio.Event) -> None:
@@ -76,7 +81,7 @@ async def run(settings: Settings, database: Reached, stop: asyncio.Event, worker
     with bound(settings.host, settings.port) as listening:
         async with _at_work(settings, database, stop) as (house, parts):
             parts.create_task(keep_worker(stop, {"DATABASE_URL": workers}))
-            hear(parts, house, listening, stop)
+            hear(parts, house, listening, stop, workers)
             parts.create_task(run_clock(house, stop))
 
 
@@ -99,9 +104,20 @@ async def _at_work(
             raise refusal
 
 
-def hear(parts: asyncio.TaskGroup, house: House, listening: socket.socket, stop: asyncio.Event) -> None:
-    """Start what the settings open: Socket Mode, signed requests, the HTTP API; health in any case."""
+def hear(
+    parts: asyncio.TaskGroup,
+    house: House,
+    listening: socket.socket,
+    stop: asyncio.Event,
+    direct: str | None,
+) -> None:
+    """Start what the settings open: Socket Mode, signed requests, the HTTP API; health in any case.
+
+    Where there is a `direct` way to Postgres, what workers record is drawn here.
+    """
     settings = house.settings
+    if direct is not None:
+        parts.create_task(draw_for_workers(house, direct, stop))
     if settings.slack_app_token:
         parts.create_task(listen(house, settings.slack_app_token.get_secret_value(), stop))
     parts.create_task(serve(http_app(house), listening, stop))

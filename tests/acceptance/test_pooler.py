@@ -36,10 +36,13 @@ from test_http_slack import served
 from bot.api.app import http_app
 from bot.approvals import Sla
 from bot.clock import Clock
+from bot.commands.database import Database
+from bot.commands.running import reached
 from bot.emulator import Emulator
 from bot.house import opened
 from bot.postgres.migrate import is_pooled
 from bot.postgres.pools import listeners_pool, queue_pool
+from bot.roles.roles import Reached
 from workflows.expense import samples
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -239,6 +242,15 @@ async def test_short_commands_go_through_the_pooler_and_migrations_are_refused_t
     assert "SIGNOFF_DIRECT_DATABASE_URL" in refused.err
     monkeypatch.setenv("SIGNOFF_DIRECT_DATABASE_URL", direct)
     assert (await signoff("migrate")).code == 0
+
+
+async def test_a_process_behind_the_pooler_draws_for_workers_where_it_knows_the_way_past_it(database, pooler):
+    assert await reached(Database(database, database)) == Reached(database, direct=database)
+    assert await reached(Database(pooler, database)) == Reached(pooler, pooled=True, direct=database)
+    assert await reached(Database(pooler, pooler)) == Reached(pooler, pooled=True)
+
+    nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
+    assert await reached(Database(pooler, nowhere)) == Reached(pooler, pooled=True)
 
 
 async def test_a_worker_is_refused_behind_the_pooler_in_one_line(pooler):

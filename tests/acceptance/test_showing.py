@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from asking import asked, offer, shows_nothing
 from fixtures_house import FINANCE, MAYA, Running
 
 from bot.facts import sweeps
-from bot.slack.delivery.showing import Showing
+from bot.slack.delivery.showing import AT_ONCE, MOST_WAITING, Showing
 
 
 async def test_what_is_to_be_shown_is_drawn_in_its_order_though_nobody_waits_for_it() -> None:
@@ -19,6 +20,69 @@ async def test_what_is_to_be_shown_is_drawn_in_its_order_though_nobody_waits_for
     Showing(drawn.put, patience=0.0).soon(["the card", "a copy"])
 
     assert [await drawn.get(), await drawn.get()] == ["the card", "a copy"]
+
+
+async def test_what_waits_to_be_drawn_is_drawn_once_whoever_asks_for_it() -> None:
+    drawn: list[str] = []
+    showing = Showing(_noting(drawn), patience=0.0)
+
+    showing.soon(["the card"])
+    showing.handed_on(["the card", "its reply"])
+    await showing.idle()
+
+    assert sorted(drawn) == ["its reply", "the card"]
+
+
+async def test_what_changes_while_it_is_drawn_is_drawn_again() -> None:
+    begun, go_on, drawn = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def slowly(message_id: str) -> None:
+        drawn.append(message_id)
+        begun.set()
+        await go_on.wait()
+
+    showing = Showing(slowly, patience=0.0)
+    showing.soon(["the card"])
+    await begun.wait()
+    showing.handed_on(["the card"])
+    go_on.set()
+    await showing.idle()
+
+    assert drawn == ["the card", "the card"]
+
+
+async def test_a_click_is_shown_though_what_runs_recorded_takes_all_of_its_places() -> None:
+    settled = asyncio.Event()
+
+    async def stuck_but_for_a_click(message_id: str) -> None:
+        if message_id == "settled":
+            settled.set()
+        await settled.wait()
+
+    showing = Showing(stuck_but_for_a_click, patience=0.0)
+    for n in range(AT_ONCE * 2):
+        showing.handed_on([f"new {n}"])
+    showing.soon(["settled"])
+
+    await showing.idle()
+
+
+async def test_what_is_handed_on_beyond_all_measure_is_left_to_the_sweep() -> None:
+    drawn: list[str] = []
+    showing = Showing(_noting(drawn))
+
+    for n in range(MOST_WAITING + 5):
+        showing.handed_on([str(n)])
+    await showing.idle()
+
+    assert len(drawn) == MOST_WAITING
+
+
+def _noting(drawn: list[str]) -> Callable[[str], Awaitable[None]]:
+    async def draw(message_id: str) -> None:
+        drawn.append(message_id)
+
+    return draw
 
 
 async def test_a_card_settles_without_a_worker(house: Running) -> None:

@@ -1,4 +1,4 @@
-"""Shows what a click recorded at once, in the process that heard it."""
+"""Shows at once what a click recorded, in the process that heard it, and what runs have handed on to it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ PATIENCE = 0.15
 """Seconds to wait for what a quick graph does with an answer: its end is then shown in the same update."""
 
 AT_ONCE = 8
+"""So many clicks, and so many runs, are shown at a time: no click waits for what runs recorded."""
+
+MOST_WAITING = 1000
+"""What is handed on beyond that is left to the sweep, which wakes workers for it."""
+
 LAST_SECONDS = 5.0
 """What is under way may take so long when the process ends."""
 
@@ -23,15 +28,19 @@ class Showing:
     def __init__(self, draw: Callable[[str], Awaitable[None]], patience: float = PATIENCE) -> None:
         self._draw = draw
         self._patience = patience
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._clicks = asyncio.Semaphore(AT_ONCE)
+        self._runs = asyncio.Semaphore(AT_ONCE)
+        self._waiting: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def soon(self, message_ids: Sequence[str]) -> None:
-        """Draw these, one after the other, without keeping anybody waiting."""
-        if message_ids:
-            task = asyncio.create_task(self._show(message_ids))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        """Draw what a click recorded, one after the other, without keeping anybody waiting."""
+        self._begin(message_ids, self._clicks, self._patience)
+
+    def handed_on(self, message_ids: Sequence[str]) -> None:
+        """Draw what a run recorded, one after the other."""
+        if len(self._waiting) < MOST_WAITING:
+            self._begin(message_ids, self._runs)
 
     async def idle(self) -> None:
         """Wait until nothing is under way."""
@@ -43,10 +52,20 @@ class Showing:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=LAST_SECONDS)
 
-    async def _show(self, message_ids: Sequence[str]) -> None:
-        await asyncio.sleep(self._patience)
-        async with self._places:
+    def _begin(self, message_ids: Sequence[str], places: asyncio.Semaphore, patience: float = 0.0) -> None:
+        """Draw all but what waits to be drawn already: it will be drawn as it is then."""
+        fresh = [message_id for message_id in message_ids if message_id not in self._waiting]
+        if fresh:
+            self._waiting.update(fresh)
+            task = asyncio.create_task(self._show(fresh, places, patience))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _show(self, message_ids: Sequence[str], places: asyncio.Semaphore, patience: float) -> None:
+        await asyncio.sleep(patience)
+        async with places:
             for message_id in message_ids:
+                self._waiting.discard(message_id)
                 try:
                     await self._draw(message_id)
                 except Exception as error:  # noqa: BLE001  a job would end like this, too

@@ -89,7 +89,7 @@ class Desk:
             return await cast(conn, errands, click, self.grace, looked_up=looked_up)
 
         outcome = await self._looking_up(click, record)
-        self.showing.soon(errands.drawings())
+        self.showing.soon(errands.drawings)
         return outcome
 
     @metrics.clicked

@@ -1,0 +1,177 @@
+"""What a run recorded is drawn by a process that runs no graphs, and by the worker where none listens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
+
+import pytest
+from asking import asked, offer
+from fixtures_house import FINANCE, MAYA, Running
+from psycopg import AsyncConnection
+
+from bot.facts import sweeps
+from bot.postgres import handing_on
+from bot.postgres.handing_on import LISTENER, as_notification, heard, listening
+from bot.roles.drawing import draw_for_workers
+from bot.roles.stopping import pause
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handing_on, "TAKE_OVER_SECONDS", 0.01)
+
+
+@asynccontextmanager
+async def drawing(house: Running) -> AsyncIterator[None]:
+    """Let the house draw as web does, once runs are told of it."""
+    stop = asyncio.Event()
+
+    async def rest(stop: asyncio.Event, seconds: float) -> None:
+        await pause(stop, 0.01)
+
+    task = asyncio.create_task(draw_for_workers(house.house, house.dsn, stop, rest))
+    try:
+        await is_heard(house)
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+async def is_heard(house: Running) -> None:
+    while True:
+        (row,) = await house.rows("select signoff_hand_on('[]') as heard")
+        if row["heard"]:
+            return
+        await asyncio.sleep(0.01)
+
+
+def draws_nothing(house: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def drawn(message_id: str) -> None:
+        raise AssertionError(f"the worker draws {message_id}")
+
+    monkeypatch.setattr(house.house.engine, "_draw", drawn)
+
+
+async def card_is_there(house: Running) -> None:
+    while not house.cards(FINANCE):
+        await house.slack.until(lambda: bool(house.cards(FINANCE)), timeout=30)
+    await house.house.desk.showing.idle()
+
+
+async def test_a_process_that_listens_draws_what_a_run_recorded(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(house)
+    draws_nothing(house, monkeypatch)
+
+    async with drawing(house):
+        await asked(house)
+        await card_is_there(house)
+
+    assert await house.rows("select 1 from messages where wanted > drawn") == []
+
+
+async def test_the_whole_round_trip_needs_no_drawing_by_a_worker(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(house)
+    draws_nothing(house, monkeypatch)
+
+    async with drawing(house):
+        await asked(house)
+        await card_is_there(house)
+        await house.click(MAYA, FINANCE, "signoff.approve")
+        await house.drain()
+        await house.slack.until(lambda: "Approved by" in str(house.card(FINANCE)), timeout=30)
+        await house.house.desk.showing.idle()
+
+
+async def test_where_nobody_listens_any_more_the_worker_draws(house: Running) -> None:
+    offer(house)
+    async with drawing(house):
+        pass
+
+    await asked(house)
+
+    assert house.cards(FINANCE)
+
+
+async def test_what_was_handed_on_to_a_process_that_died_is_drawn_by_a_worker_a_little_later(
+    house: Running,
+) -> None:
+    offer(house)
+    async with await listening(house.dsn) as conn:
+        await conn.execute("select signoff_hears()")
+        await asked(house)
+        assert not house.cards(FINANCE)
+
+    await house.pass_time(timedelta(minutes=1))
+    async with house.house.work.connection() as conn:
+        await sweeps.messages_behind(conn, house.house.queue)
+    await house.drain()
+
+    assert len(house.cards(FINANCE)) == 1
+
+
+async def test_a_listener_whose_connection_was_lost_listens_again(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(house)
+    draws_nothing(house, monkeypatch)
+
+    async with drawing(house):
+        ended = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = %s"
+        await house.rows(f"{ended} and datname = current_database()", LISTENER)
+        await is_heard(house)
+        await asked(house)
+        await card_is_there(house)
+
+
+async def test_of_several_that_listen_one_is_heard_and_another_once_that_one_has_gone(house: Running) -> None:
+    heard_by: asyncio.Queue[tuple[str, list[str]]] = asyncio.Queue()
+
+    async def listen(name: str, conn: AsyncConnection[object]) -> None:
+        async with aclosing(heard(conn)) as runs:
+            async for drawings in runs:
+                await heard_by.put((name, drawings))
+
+    async def hand_on() -> bool:
+        (row,) = await house.rows("select signoff_hand_on(%s) as heard", as_notification(["card:1"]))
+        return bool(row["heard"])
+
+    first, second = await listening(house.dsn), await listening(house.dsn)
+    async with first, second:
+        one = asyncio.create_task(listen("first", first))
+        await is_heard(house)
+        other = asyncio.create_task(listen("second", second))
+        assert await hand_on()
+        assert await heard_by.get() == ("first", [])
+        assert await heard_by.get() == ("first", ["card:1"])
+
+        one.cancel()
+        await asyncio.wait({one})
+        await first.close()
+        while heard_by.empty():  # until the server has noticed, it takes the first for one that hears
+            await hand_on()
+            await asyncio.sleep(0.01)
+        assert await heard_by.get() == ("second", ["card:1"])
+        other.cancel()
+        await asyncio.wait({other})
+
+
+def test_what_fits_in_no_notification_is_the_workers_to_draw() -> None:
+    assert as_notification(["card:1", "told:1"]) == '["card:1", "told:1"]'
+    assert as_notification([]) is None
+    assert as_notification([f"card:{n}" for n in range(1000)]) is None
+
+
+async def test_a_thread_whose_lock_was_lost_hands_nothing_on(house: Running) -> None:
+    async with await listening(house.dsn) as conn:
+        await conn.execute("select signoff_hears()")
+        (row,) = await house.rows("""select * from signoff_release('no such thread', 0, '["card:1"]')""")
+
+    assert (row["unlocked"], row["handed_on"]) == (False, False)
