@@ -10,8 +10,9 @@ from typing import Any
 import structlog
 
 from bot.approvals.difference import Told, difference, worded
+from bot.approvals.large import beside
 from bot.approvals.workflow import Workflow
-from bot.engine.pieces import beside, in_pieces
+from bot.engine.pieces import in_pieces
 from bot.engine.plan import Drive, Move, Send, Snapshot, Step
 from bot.facts.threads import RESUMED
 from bot.postgres.fact import Fact

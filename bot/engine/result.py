@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from bot.engine.pieces import beside, in_pieces, size
+from bot.approvals.large import beside
+from bot.engine.pieces import in_pieces, size
 
 LARGEST = 256 * 1024
 """Bytes of a result that are kept with the thread; the whole stays in LangGraph's checkpoint."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
@@ -13,10 +14,12 @@ from fixtures_house import FINANCE, MAYA, Running
 from psycopg import AsyncConnection
 
 from bot.facts import sweeps
+from bot.facts.claims import Claim
 from bot.postgres import handing_on
 from bot.postgres.handing_on import LISTENER, as_notification, heard, listening
 from bot.roles.drawing import draw_for_workers
 from bot.roles.stopping import pause
+from bot.slack.blocks.drawn import Drawn
 
 
 @pytest.fixture(autouse=True)
@@ -175,3 +178,21 @@ async def test_a_thread_whose_lock_was_lost_hands_nothing_on(house: Running) -> 
         (row,) = await house.rows("""select * from signoff_release('no such thread', 0, '["card:1"]')""")
 
     assert (row["unlocked"], row["handed_on"]) == (False, False)
+
+
+@pytest.mark.parametrize(("proposal", "is_large"), [({"amount": 1}, False), ({"text": "x" * 520_000}, True)])
+async def test_a_large_card_is_rendered_beside_the_loop_in_which_clicks_are_heard(
+    house: Running, monkeypatch: pytest.MonkeyPatch, proposal: dict[str, object], is_large: bool
+) -> None:
+    offer(house)
+    render, rendered_in = house.house.delivery._render, list[threading.Thread]()
+
+    def rendering(claimed: Claim) -> Drawn:
+        rendered_in.append(threading.current_thread())
+        return render(claimed)
+
+    monkeypatch.setattr(house.house.delivery, "_render", rendering)
+    await asked(house, proposal=proposal)
+
+    assert house.cards(FINANCE)
+    assert (threading.main_thread() not in rendered_in) is is_large

@@ -14,6 +14,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import metrics
+from bot.approvals.large import beside
 from bot.facts import deliveries
 from bot.facts.claims import Claim, claim
 from bot.facts.strays import WITH_BUTTONS
@@ -125,7 +126,7 @@ class Delivery:
             await self._delete(alone)
 
     async def _post(self, claimed: Claim) -> Place:
-        shown = self._render(claimed)
+        shown = await self._rendered(claimed)
         call = self._client.chat_postMessage(
             channel=claimed.channel,
             text=shown.text,
@@ -141,6 +142,11 @@ class Delivery:
             await self._take_back(place)
         return place
 
+    async def _rendered(self, claimed: Claim) -> Drawn:
+        """Render what is claimed. A large request takes a second, and clicks are heard in this loop."""
+        asks = (claimed.approval.asked, claimed.approval.proposal) if claimed.approval else ()
+        return await beside(lambda: self._render(claimed), claimed.message.body, *asks)
+
     async def _take_back(self, place: Place) -> NoReturn:
         """Delete a reply whose parent is gone: Slack puts it in the channel (slack-go/slack#1571), silently.
 
@@ -155,7 +161,7 @@ class Delivery:
             await self._client.chat_delete(channel=place[0], ts=place[1])
 
     async def _update(self, claimed: Claim, channel: str, ts: str) -> Place:
-        shown = self._render(claimed)
+        shown = await self._rendered(claimed)
         call = self._client.chat_update(
             channel=channel, ts=ts, text=shown.text, blocks=shown.blocks, metadata=shown.metadata
         )
