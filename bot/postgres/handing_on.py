@@ -47,7 +47,8 @@ async def listening(dsn: str) -> AsyncConnection[Any]:
 async def heard(conn: AsyncConnection[Any]) -> AsyncIterator[list[str]]:
     """Become the one that runs hand their drawings on to, once nobody else is, and yield those of each run.
 
-    Raises OperationalError when the connection is lost.
+    First comes what is behind by then, which nobody may have heard of. Raises OperationalError when the
+    connection is lost.
     """
     while True:
         found = await conn.execute("select signoff_hears()")
@@ -55,9 +56,16 @@ async def heard(conn: AsyncConnection[Any]) -> AsyncIterator[list[str]]:
             break
         await asyncio.sleep(TAKE_OVER_SECONDS)
     await conn.execute("listen signoff_drawings")  # not before: all that others hear would be kept here
+    found = await conn.execute(_BEHIND)
+    yield [message_id for (message_id,) in await found.fetchall()]
     async for notification in conn.notifies():
         yield json.loads(notification.payload)
 
+
+_BEHIND = """
+select message_id from messages where wanted > drawn and error is null
+order by priority desc, created_at limit 200
+"""
 
 # For the server: a machine that vanished is to be noticed soon, since it passes for one that hears till then.
 _NOTICED = ("set tcp_keepalives_idle = 10", "set tcp_keepalives_interval = 5", "set tcp_keepalives_count = 3")

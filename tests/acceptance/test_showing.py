@@ -33,6 +33,17 @@ async def test_what_waits_to_be_drawn_is_drawn_once_whoever_asks_for_it() -> Non
     assert sorted(drawn) == ["its reply", "the card"]
 
 
+async def test_a_click_is_shown_as_soon_as_a_run_has_recorded_what_came_of_it() -> None:
+    drawn: list[str] = []
+    showing = Showing(_noting(drawn), patience=1000.0)
+
+    showing.soon(["the card"])
+    showing.handed_on(["the card"])
+    await showing.idle()
+
+    assert drawn == ["the card"]
+
+
 async def test_what_changes_while_it_is_drawn_is_drawn_again() -> None:
     begun, go_on, drawn = asyncio.Event(), asyncio.Event(), list[str]()
 

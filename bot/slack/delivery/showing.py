@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 import structlog
 
 log = structlog.get_logger("signoff.slack")
 
-PATIENCE = 0.15
-"""Seconds to wait for what a quick graph does with an answer: its end is then shown in the same update."""
+PATIENCE = 0.25
+"""Seconds to wait at most for what a graph does with an answer: that is then shown in the same update."""
 
 AT_ONCE = 8
 """So many clicks, and so many runs, are shown at a time: no click waits for what runs recorded."""
@@ -30,7 +31,7 @@ class Showing:
         self._patience = patience
         self._clicks = asyncio.Semaphore(AT_ONCE)
         self._runs = asyncio.Semaphore(AT_ONCE)
-        self._waiting: set[str] = set()
+        self._waiting: dict[str, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def soon(self, message_ids: Sequence[str]) -> None:
@@ -38,7 +39,10 @@ class Showing:
         self._begin(message_ids, self._clicks, self._patience)
 
     def handed_on(self, message_ids: Sequence[str]) -> None:
-        """Draw what a run recorded, one after the other."""
+        """Draw what a run recorded, one after the other; a click that waits for that is shown now."""
+        for message_id in message_ids:
+            if message_id in self._waiting:
+                self._waiting[message_id].set()
         if len(self._waiting) < MOST_WAITING:
             self._begin(message_ids, self._runs)
 
@@ -56,16 +60,21 @@ class Showing:
         """Draw all but what waits to be drawn already: it will be drawn as it is then."""
         fresh = [message_id for message_id in message_ids if message_id not in self._waiting]
         if fresh:
-            self._waiting.update(fresh)
-            task = asyncio.create_task(self._show(fresh, places, patience))
+            come = asyncio.Event()
+            self._waiting.update(dict.fromkeys(fresh, come))
+            task = asyncio.create_task(self._show(fresh, places, come, patience))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _show(self, message_ids: Sequence[str], places: asyncio.Semaphore, patience: float) -> None:
-        await asyncio.sleep(patience)
+    async def _show(
+        self, message_ids: Sequence[str], places: asyncio.Semaphore, come: asyncio.Event, patience: float
+    ) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await come.wait()
         async with places:
             for message_id in message_ids:
-                self._waiting.discard(message_id)
+                self._waiting.pop(message_id, None)
                 try:
                     await self._draw(message_id)
                 except Exception as error:  # noqa: BLE001  a job would end like this, too
