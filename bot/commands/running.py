@@ -45,7 +45,7 @@ def take_tokens(environ: MutableMapping[str, str]) -> None:
 
 
 def web() -> None:
-    _process(_anywhere(roles.web))
+    _process(_anywhere(roles.web, draws=True))
 
 
 def clock() -> None:
@@ -70,20 +70,22 @@ async def _everything(settings: Settings, found: Database, stop: asyncio.Event) 
     await roles.run(settings, await reached(found), stop, workers=found.direct)
 
 
-def _anywhere(role: Callable[[Settings, Reached, asyncio.Event], Awaitable[None]]) -> Body:
-    """Run a role through a transaction pooler, too."""
+def _anywhere(
+    role: Callable[[Settings, Reached, asyncio.Event], Awaitable[None]], *, draws: bool = False
+) -> Body:
+    """Run a role through a transaction pooler, too; one that `draws` for workers looks for a way past it."""
 
     async def body(settings: Settings, found: Database, stop: asyncio.Event) -> None:
-        await role(settings, await reached(found), stop)
+        await role(settings, await reached(found, draws=draws), stop)
 
     return body
 
 
-async def reached(found: Database) -> Reached:
+async def reached(found: Database, *, draws: bool = False) -> Reached:
     """Look where a database's addresses lead to; `direct` may be one that only workers can reach."""
     if not await is_pooled(found.dsn):
         return Reached(found.dsn, direct=found.dsn)
-    return Reached(found.dsn, pooled=True, direct=await _past_the_pooler(found))
+    return Reached(found.dsn, pooled=True, direct=await _past_the_pooler(found) if draws else None)
 
 
 async def _past_the_pooler(found: Database) -> str | None:

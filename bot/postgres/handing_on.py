@@ -57,7 +57,8 @@ async def heard(conn: AsyncConnection[Any]) -> AsyncIterator[list[str]]:
         await asyncio.sleep(TAKE_OVER_SECONDS)
     await conn.execute("listen signoff_drawings")  # not before: all that others hear would be kept here
     found = await conn.execute(_BEHIND)
-    yield [message_id for (message_id,) in await found.fetchall()]
+    for (message_id,) in await found.fetchall():
+        yield [message_id]
     async for notification in conn.notifies():
         yield json.loads(notification.payload)
 

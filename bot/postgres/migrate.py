@@ -30,6 +30,7 @@ _HEADER = re.compile(r"-- oldest code: (\d+)\n")
 _QUEUE = "procrastinate"
 _CHECKPOINTER = "langgraph-checkpoint-postgres"
 _PROBES = 10
+_CONNECT_SECONDS = 5
 
 LOCK_SECONDS = 1.0
 """How long a migration waits for a table that somebody holds (a dump, say), and then lets others to it."""
@@ -196,8 +197,12 @@ async def is_pooled(dsn: str) -> bool:
     with PgBouncer 1.18, idle and busy, with and without server_round_robin.)
     """
     async with (
-        await AsyncConnection.connect(dsn, autocommit=True, prepare_threshold=None) as one,
-        await AsyncConnection.connect(dsn, autocommit=True, prepare_threshold=None) as other,
+        await AsyncConnection.connect(
+            dsn, autocommit=True, prepare_threshold=None, connect_timeout=_CONNECT_SECONDS
+        ) as one,
+        await AsyncConnection.connect(
+            dsn, autocommit=True, prepare_threshold=None, connect_timeout=_CONNECT_SECONDS
+        ) as other,
     ):
         mine = await _server_process(one)
         theirs = {await _server_process(other) for _ in range(_PROBES)}

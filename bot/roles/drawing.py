@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import structlog
-from psycopg import OperationalError
 
 from bot.house import House
 from bot.postgres.handing_on import heard, listening
@@ -25,9 +24,11 @@ async def draw_for_workers(house: House, dsn: str, stop: asyncio.Event, rest: Re
     if not await happens(house.badge.shown, stop):
         return
     drawing = asyncio.create_task(_draw(house, dsn, rest, stop))
-    await stop.wait()
-    drawing.cancel()
-    await asyncio.wait({drawing})
+    try:
+        await stop.wait()
+    finally:
+        drawing.cancel()
+        await asyncio.wait({drawing})
 
 
 async def _draw(house: House, dsn: str, rest: Rest, stop: asyncio.Event) -> None:
@@ -36,6 +37,6 @@ async def _draw(house: House, dsn: str, rest: Rest, stop: asyncio.Event) -> None
             async with await listening(dsn) as conn:
                 async for message_ids in heard(conn):
                     house.desk.showing.handed_on(message_ids)
-        except OperationalError as error:
-            log.info("workers_draw", why=" ".join(str(error).split()))
+        except Exception as error:  # noqa: BLE001  a server that fails over refuses this in ways of its own
+            log.warning("workers_draw", why=" ".join(str(error).split()))
         await rest(stop, AGAIN_SECONDS)

@@ -28,9 +28,27 @@ async def test_what_waits_to_be_drawn_is_drawn_once_whoever_asks_for_it() -> Non
 
     showing.soon(["the card"])
     showing.handed_on(["the card", "its reply"])
+    showing.handed_on(["its reply"])
     await showing.idle()
 
     assert sorted(drawn) == ["its reply", "the card"]
+
+
+async def test_a_click_does_not_wait_though_a_long_run_would_draw_its_card_at_last() -> None:
+    drawn, go_on = list[str](), asyncio.Event()
+
+    async def slowly(message_id: str) -> None:
+        drawn.append(message_id)
+        if message_id == "the card":
+            go_on.set()
+        await go_on.wait()
+
+    showing = Showing(slowly, patience=0.0)
+    showing.handed_on(["another", "the card"])
+    showing.soon(["the card"])
+    await showing.idle()
+
+    assert drawn == ["another", "the card", "the card"]
 
 
 async def test_a_click_is_shown_as_soon_as_a_run_has_recorded_what_came_of_it() -> None:

@@ -29,9 +29,8 @@ class Showing:
     def __init__(self, draw: Callable[[str], Awaitable[None]], patience: float = PATIENCE) -> None:
         self._draw = draw
         self._patience = patience
-        self._clicks = asyncio.Semaphore(AT_ONCE)
-        self._runs = asyncio.Semaphore(AT_ONCE)
-        self._waiting: dict[str, asyncio.Event] = {}
+        self._clicks = _Waiting()
+        self._runs = _Waiting()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def soon(self, message_ids: Sequence[str]) -> None:
@@ -40,11 +39,9 @@ class Showing:
 
     def handed_on(self, message_ids: Sequence[str]) -> None:
         """Draw what a run recorded, one after the other; a click that waits for that is shown now."""
-        for message_id in message_ids:
-            if message_id in self._waiting:
-                self._waiting[message_id].set()
-        if len(self._waiting) < MOST_WAITING:
-            self._begin(message_ids, self._runs)
+        left = [message_id for message_id in message_ids if not self._clicks.hurry(message_id)]
+        if len(self._runs.messages) < MOST_WAITING:
+            self._begin(left, self._runs)
 
     async def idle(self) -> None:
         """Wait until nothing is under way."""
@@ -56,26 +53,44 @@ class Showing:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=LAST_SECONDS)
 
-    def _begin(self, message_ids: Sequence[str], places: asyncio.Semaphore, patience: float = 0.0) -> None:
+    def _begin(self, message_ids: Sequence[str], among: _Waiting, patience: float = 0.0) -> None:
         """Draw all but what waits to be drawn already: it will be drawn as it is then."""
-        fresh = [message_id for message_id in message_ids if message_id not in self._waiting]
+        fresh = [message_id for message_id in message_ids if message_id not in among.messages]
         if fresh:
-            come = asyncio.Event()
-            self._waiting.update(dict.fromkeys(fresh, come))
-            task = asyncio.create_task(self._show(fresh, places, come, patience))
+            task = asyncio.create_task(self._show(fresh, among, among.add(fresh), patience))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def _show(
-        self, message_ids: Sequence[str], places: asyncio.Semaphore, come: asyncio.Event, patience: float
+        self, message_ids: Sequence[str], among: _Waiting, come: asyncio.Event, patience: float
     ) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await come.wait()
-        async with places:
+        async with among.places:
             for message_id in message_ids:
-                self._waiting.pop(message_id, None)
+                among.messages.pop(message_id)
                 try:
                     await self._draw(message_id)
                 except Exception as error:  # noqa: BLE001  a job would end like this, too
                     log.warning("not_shown_at_once", message_id=message_id, error=str(error))
+
+
+class _Waiting:
+    """What waits to be drawn, by message, with what says that there is nothing left to wait for."""
+
+    def __init__(self) -> None:
+        self.places = asyncio.Semaphore(AT_ONCE)
+        self.messages: dict[str, asyncio.Event] = {}
+
+    def add(self, message_ids: Sequence[str]) -> asyncio.Event:
+        come = asyncio.Event()
+        self.messages.update(dict.fromkeys(message_ids, come))
+        return come
+
+    def hurry(self, message_id: str) -> bool:
+        """Have a message drawn now; False where it does not wait here."""
+        come = self.messages.get(message_id)
+        if come is not None:
+            come.set()
+        return come is not None
