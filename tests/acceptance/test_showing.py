@@ -26,7 +26,7 @@ async def test_what_waits_to_be_drawn_is_drawn_once_whoever_asks_for_it() -> Non
     drawn: list[str] = []
     showing = Showing(_noting(drawn), patience=0.0)
 
-    showing.soon(["the card"])
+    showing.soon(["the card", "the card"])
     showing.handed_on(["the card", "its reply"])
     showing.handed_on(["its reply"])
     await showing.idle()

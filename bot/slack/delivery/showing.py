@@ -55,7 +55,7 @@ class Showing:
 
     def _begin(self, message_ids: Sequence[str], among: _Waiting, patience: float = 0.0) -> None:
         """Draw all but what waits to be drawn already: it will be drawn as it is then."""
-        fresh = [message_id for message_id in message_ids if message_id not in among.messages]
+        fresh = [each for each in dict.fromkeys(message_ids) if each not in among.messages]
         if fresh:
             task = asyncio.create_task(self._show(fresh, among, among.add(fresh), patience))
             self._tasks.add(task)
