@@ -186,7 +186,8 @@ returning thread_id
 """
 
 # Where Slack said 429 lately, a message whose job came too early has no other job: it is woken when its turn
-# comes. Elsewhere its job is given a while before it is held for lost.
+# comes. Elsewhere its job is given a while before it is held for lost. One that another sweep has woken since
+# this one began is looked at anew as it is locked, and left.
 _MESSAGES_BEHIND = """
 with behind as (
     select message_id, created_at, greatest(priority, case when ts is null then 0 else 40 end) as urgency,
@@ -217,6 +218,7 @@ with behind as (
                      from slack_workspace),
                     greatest(0, %(enough)s - (select count(*) from procrastinate_jobs
                                               where status = 'todo' and queue_name = %(queue)s)))))
+      and (woken_at < retry_at or woken_at <= signoff_now() - interval '1 second')
     for update skip locked
 )
 update messages set woken_at = signoff_now() where message_id = any(array(select message_id from held))
