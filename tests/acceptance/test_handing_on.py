@@ -81,19 +81,6 @@ async def card_is_there(house: Running) -> None:
     await house.house.desk.showing.idle()
 
 
-async def test_a_process_that_listens_draws_what_a_run_recorded(
-    house: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    offer(house)
-    draws_nothing(house, monkeypatch)
-
-    async with drawing(house):
-        await asked(house)
-        await card_is_there(house)
-
-    assert await house.rows("select 1 from messages where wanted > drawn") == []
-
-
 async def test_the_whole_round_trip_needs_no_drawing_by_a_worker(
     house: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +94,8 @@ async def test_the_whole_round_trip_needs_no_drawing_by_a_worker(
         await house.drain()
         await house.slack.until(lambda: "Approved by" in str(house.card(FINANCE)), timeout=30)
         await house.house.desk.showing.idle()
+
+    assert await house.rows("select 1 from messages where wanted > drawn") == []
 
 
 async def test_where_nobody_listens_any_more_the_worker_draws(house: Running) -> None:
