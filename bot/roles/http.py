@@ -16,6 +16,12 @@ from bot.roles.slack import drained
 
 GRACE_SECONDS = 5
 
+KEEP_ALIVE_SECONDS = 100
+"""Longer than a proxy keeps an idle connection (60 s in nginx and AWS', 90 s in Heroku's).
+
+Whoever closes it first may do so just as the other sends: a click would meet a closed connection.
+"""
+
 
 class PortTaken(SignoffError):
     """Somebody else listens there, or it is not ours to listen on."""
@@ -55,6 +61,7 @@ async def serve(app: ASGIApp, listening: socket.socket, stop: asyncio.Event) -> 
         access_log=False,
         server_header=False,
         ws="none",  # nothing here speaks it: whoever asked for it at the API met a fault, without a token
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _Server(config)
