@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from bot.postgres.pools import CONNECTING
+from bot.postgres.pools import CONNECTING, assign
 
 TAKE_OVER_SECONDS = 1.0
 """How often whoever listens in vain asks whether the one that is heard has gone."""
@@ -36,8 +36,7 @@ async def listening(dsn: str) -> AsyncConnection[Any]:
     """Open a connection to hear on; `dsn` must lead to Postgres itself: a pooler would keep the lock."""
     conn = await AsyncConnection.connect(dsn, autocommit=True, application_name=LISTENER, **CONNECTING)
     try:
-        for noticed in _NOTICED:
-            await conn.execute(noticed)
+        await assign(conn, _LASTING, local=False)
     except BaseException:
         await conn.close()
         raise
@@ -69,4 +68,11 @@ order by priority desc, created_at limit 200
 """
 
 # For the server: a machine that vanished is to be noticed soon, since it passes for one that hears till then.
-_NOTICED = ("set tcp_keepalives_idle = 10", "set tcp_keepalives_interval = 5", "set tcp_keepalives_count = 3")
+# Keepalives alone say nothing of one to which a notification is under way: that took a quarter of an hour.
+_LASTING = {
+    "idle_session_timeout": "0",  # whatever the role or the database has by default: it only hears
+    "tcp_keepalives_idle": "10s",
+    "tcp_keepalives_interval": "5s",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "25s",
+}

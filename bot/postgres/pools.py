@@ -67,7 +67,7 @@ class _Lent(AsyncConnection[DictRow]):
         outermost = self.info.transaction_status == TransactionStatus.IDLE
         async with super().transaction(savepoint_name, force_rollback) as transaction:
             if outermost and self.limits:
-                await _set(self, _in_postgres_words(self.limits), local=True)
+                await assign(self, _in_postgres_words(self.limits), local=True)
             yield transaction
 
 
@@ -130,7 +130,7 @@ async def begin(connection: AsyncConnection[Any]) -> None:
     """Begin a transaction in a pipeline: `transaction()` would wait for the server several times in there."""
     await connection.execute("begin isolation level read committed")
     if isinstance(connection, _Lent) and connection.limits:
-        await _set(connection, _in_postgres_words(connection.limits), local=True)
+        await assign(connection, _in_postgres_words(connection.limits), local=True)
 
 
 def piped(connection: AsyncConnection[Any]) -> AbstractAsyncContextManager[Any]:
@@ -139,7 +139,7 @@ def piped(connection: AsyncConnection[Any]) -> AbstractAsyncContextManager[Any]:
     return connection.pipeline() if off else nullcontext()
 
 
-async def _set(connection: AsyncConnection[Any], settings: dict[str, str], *, local: bool) -> None:
+async def assign(connection: AsyncConnection[Any], settings: dict[str, str], *, local: bool) -> None:
     """Set what this server knows of these, for the transaction or for the session."""
     await connection.execute(
         "select set_config(name, value, %s) from unnest(%s::text[], %s::text[]) as given (name, value)"
@@ -200,7 +200,7 @@ async def _configure(connection: AsyncConnection[DictRow], limits: Limits) -> No
         connection.limits = limits
         await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)  # of its transactions
     else:
-        await _set(connection, _SESSION | _in_postgres_words(limits), local=False)
+        await assign(connection, _SESSION | _in_postgres_words(limits), local=False)
 
 
 async def _for_those_who_wait(pool: Pool) -> None:

@@ -12,6 +12,7 @@ import pytest
 from asking import asked, offer
 from fixtures_house import FINANCE, MAYA, Row, Running
 from psycopg import AsyncConnection
+from psycopg.conninfo import make_conninfo
 
 from bot.facts import sweeps
 from bot.facts.claims import Claim
@@ -202,6 +203,17 @@ async def test_a_listener_that_is_cancelled_lets_go(house: Running) -> None:
         return not await listener(house)
 
     await until(nobody_listens)
+
+
+async def test_a_listener_may_be_silent_for_long_but_not_gone(house: Running) -> None:
+    impatient = make_conninfo(house.dsn, options="-c idle_session_timeout=9s")
+
+    async with await listening(impatient) as conn:
+        found = await conn.execute("select name, setting from pg_settings where source = 'session'")
+        given = dict(await found.fetchall())
+
+    assert given["idle_session_timeout"] == "0"
+    assert {"tcp_keepalives_idle", "tcp_user_timeout"} <= given.keys()
 
 
 async def test_of_several_that_listen_one_is_heard_and_another_once_that_one_has_gone(house: Running) -> None:
