@@ -8,9 +8,10 @@ from datetime import timedelta
 
 import pytest
 from asking import asked, offer, shows_nothing
-from fixtures_house import FINANCE, MAYA, Running
+from fixtures_house import FINANCE, MAYA, PATIENCE, Running
 
 from bot.facts import sweeps
+from bot.slack.delivery import showing as at_once
 from bot.slack.delivery.showing import AT_ONCE, MOST_WAITING, Showing
 
 
@@ -105,6 +106,32 @@ async def test_what_is_handed_on_beyond_all_measure_is_left_to_the_sweep() -> No
     await showing.idle()
 
     assert len(drawn) == MOST_WAITING
+
+
+async def test_what_could_not_finish_any_more_is_not_begun_when_the_process_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(at_once, "LAST_BEGUN_SECONDS", 0.0)
+    monkeypatch.setattr(at_once, "LAST_SECONDS", PATIENCE)
+    begun, all_begun, go_on = list[str](), asyncio.Event(), asyncio.Event()
+
+    async def slowly(message_id: str) -> None:
+        begun.append(message_id)
+        if len(begun) == AT_ONCE:
+            all_begun.set()
+        await go_on.wait()
+
+    showing = Showing(slowly)
+    for n in range(AT_ONCE * 2):
+        showing.handed_on([f"{n}", f"reply to {n}"])
+    await all_begun.wait()
+    ending = asyncio.create_task(showing.end())
+    await asyncio.wait({ending}, timeout=0.01)
+    go_on.set()
+    await ending
+    await showing.idle()
+
+    assert begun == [f"{n}" for n in range(AT_ONCE)]
 
 
 def _noting(drawn: list[str]) -> Callable[[str], Awaitable[None]]:

@@ -19,8 +19,8 @@ AT_ONCE = 8
 MOST_WAITING = 1000
 """What is handed on beyond that is left to the sweep, which wakes workers for it."""
 
-LAST_SECONDS = 5.0
-"""What is under way may take so long when the process ends."""
+LAST_BEGUN_SECONDS, LAST_SECONDS = 2.0, 3.0
+"""When the process ends: what waits is still begun for so long, and what is under way may then finish."""
 
 
 class Showing:
@@ -32,6 +32,7 @@ class Showing:
         self._clicks = _Waiting()
         self._runs = _Waiting()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.leaving = False
 
     def soon(self, message_ids: Sequence[str]) -> None:
         """Draw what a click recorded, one after the other, without keeping anybody waiting."""
@@ -49,9 +50,17 @@ class Showing:
             await asyncio.wait(self._tasks)
 
     async def end(self) -> None:
-        """Let what is under way finish, for a moment."""
+        """Draw what waits for a moment more, and let what is under way finish; others draw the rest.
+
+        What is cut off may have reached Slack: nobody touches it again before its lease is over.
+        """
+        await self._wait(LAST_BEGUN_SECONDS)
+        self.leaving = True
+        await self._wait(LAST_SECONDS)
+
+    async def _wait(self, seconds: float) -> None:
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=LAST_SECONDS)
+            await asyncio.wait(self._tasks, timeout=seconds)
 
     def _begin(self, message_ids: Sequence[str], among: _Waiting, patience: float = 0.0) -> None:
         """Draw all but what waits to be drawn already: it will be drawn as it is then."""
@@ -69,6 +78,8 @@ class Showing:
                 await come.wait()
         async with among.places:
             for message_id in message_ids:
+                if self.leaving:
+                    return
                 among.messages.pop(message_id)
                 try:
                     await self._draw(message_id)
