@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, Literal
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 Verdict = Literal["approve", "reject", "respond", "choose"]
 
@@ -32,7 +32,23 @@ def known_approvers(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-Approvers = Annotated[Sequence[str], Field(max_length=200), AfterValidator(known_approvers)]
+def listed(example: str) -> BeforeValidator:
+    """Refuse a lone value where a list of them is wanted, in words that show one; pydantic's name a type."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str | timedelta):
+            raise ValueError(f"give a list, as in {example}")  # noqa: TRY004  pydantic reports this kind
+        return value
+
+    return BeforeValidator(check)
+
+
+Approvers = Annotated[
+    Sequence[str],
+    Field(max_length=200),
+    AfterValidator(known_approvers),
+    listed('["@finance-managers"]'),
+]
 
 
 class Policy(BaseModel):

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from bot.approvals.policy import Approvers
+from bot.approvals.policy import Approvers, listed
 from bot.approvals.working_time import WorkingTime, public_holidays
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -27,6 +27,12 @@ _MOST_STEPS = 20
 def _spelled_out(value: Any) -> Any:
     if isinstance(value, int | float):
         raise ValueError('a bare number has no unit: write a duration such as "PT4H"')  # noqa: TRY004
+    return value
+
+
+def _in_pairs(value: Any) -> Any:
+    if isinstance(value, list | tuple) and value and isinstance(value[0], str | timedelta):
+        raise ValueError('give a list of pairs, as in [(timedelta(hours=6), ["@finance-directors"])]')
     return value
 
 
@@ -113,9 +119,17 @@ class Sla(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     respond_within: Duration | None = None
-    remind_after: Annotated[Sequence[Duration], Field(max_length=_MOST_STEPS), AfterValidator(tuple)] = ()
+    remind_after: Annotated[
+        Sequence[Duration],
+        Field(max_length=_MOST_STEPS),
+        AfterValidator(tuple),
+        listed("[timedelta(hours=4)]"),
+    ] = ()
     escalate: Annotated[
-        Sequence[tuple[Duration, Added]], Field(max_length=_MOST_STEPS), AfterValidator(tuple)
+        Sequence[tuple[Duration, Added]],
+        Field(max_length=_MOST_STEPS),
+        AfterValidator(tuple),
+        BeforeValidator(_in_pairs),
     ] = ()
     calendar: Literal["business"] | None = None
     timezone: Zone = "UTC"

@@ -44,6 +44,11 @@ def test_anything_else_is_refused_when_the_policy_is_written(name: str) -> None:
         Policy(approvers=(name,))
 
 
+def test_a_lone_approver_is_refused_with_how_to_list_them() -> None:
+    with pytest.raises(ValidationError, match=r'give a list, as in \["@finance-managers"\]'):
+        Policy.model_validate({"approvers": "@finance-managers"})
+
+
 def test_an_approver_named_twice_is_one() -> None:
     assert Policy(approvers=(A, B, A)).approvers == (A, B)
 
