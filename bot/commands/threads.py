@@ -61,9 +61,19 @@ def cancel(thread_id: str, reason: str) -> None:
 
 
 def redraw(approval_id: str) -> None:
+    """Draw an approval's messages again; what could not be posted goes where its workflow says by now."""
+    from bot import logs
+    from bot.engine.catalog import load
+    from bot.house import bare_graph
+
+    settings = Settings()
+    logs.set_up(settings.log_format)
+    entries = load(settings.workflows, bare_graph(settings)).entries
+    channels = {name: entry.workflow.channel for name, entry in entries.items()}
+
     async def act() -> bool:
-        async with desk(Settings()) as at:
-            return await facts.redraw(at.conn, at.queue, approval_id, operator())
+        async with desk(settings) as at:
+            return await facts.redraw(at.conn, at.queue, approval_id, operator(), channels)
 
     if not asyncio.run(act()):
         raise Failed(f"There is no approval {approval_id}; `signoff show THREAD` lists a thread's.")

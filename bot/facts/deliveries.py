@@ -197,7 +197,7 @@ def _report(message: Message, problem: str, mend: str) -> NewMessage:
     what = "A card" if message.kind in WITH_BUTTONS else f"A message ({message.kind})"
     return to_ops(
         f"{message.message_id}:{message.wanted}",
-        f"{what} could not be delivered to {message.target or 'nowhere'}: {problem}",
+        f"{what} could not be delivered{f' to {message.target}' if message.target else ''}: {problem}",
         redraw,
         thread_id=message.thread_id,
         approval_id=message.approval_id,

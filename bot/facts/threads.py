@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from psycopg.types.json import Json
 from bot.approvals.errors import SignoffError
 from bot.approvals.secrets import Secrets
 from bot.approvals.states import Autonomy
-from bot.facts.messages import outcome_id
+from bot.facts.messages import card_id, outcome_id
 from bot.facts.settle import call_off
 from bot.postgres.fact import fact, fact_in_one
 from bot.postgres.jobs import Queue
@@ -126,16 +127,36 @@ async def retry(conn: AsyncConnection[Any], queue: Queue, thread_id: str, actor:
         recorded.audit(thread_id, "thread.retried", actor, {"error": thread.error})
 
 
-async def redraw(conn: AsyncConnection[Any], queue: Queue, approval_id: str, actor: str) -> bool:
-    """Draw an approval's messages again, those given up included; False where there is no such approval."""
+async def redraw(
+    conn: AsyncConnection[Any],
+    queue: Queue,
+    approval_id: str,
+    actor: str,
+    channels: Mapping[str, str] | None = None,
+) -> bool:
+    """Draw an approval's messages again, those given up included; False where there is no such approval.
+
+    A card that waits and could not be posted goes where its workflow's cards go by now: `channels`, by name.
+    """
     async with fact(conn, queue) as recorded:
+        moved = await _move(conn, approval_id, channels or {})
         found = await conn.execute(_REVIVE, {"id": approval_id})
         rows = await found.fetchall()
         for row in rows:
             recorded.redraw(row["message_id"])
         if rows:
-            recorded.audit(rows[0]["thread_id"], "approval.redrawn", actor, {"approval_id": approval_id})
+            recorded.audit(
+                rows[0]["thread_id"], "approval.redrawn", actor, {"approval_id": approval_id, **moved}
+            )
         return bool(rows)
+
+
+async def _move(conn: AsyncConnection[Any], approval_id: str, channels: Mapping[str, str]) -> dict[str, str]:
+    """Return what the audit says of it: the channel that the card goes to instead, if any."""
+    named = {"workflows": list(channels), "channels": list(channels.values())}
+    found = await conn.execute(_MOVE, {"id": approval_id, "card": card_id(approval_id), **named})
+    row = await found.fetchone()
+    return {"channel": row["target"]} if row else {}
 
 
 async def load(conn: AsyncConnection[Any], thread_id: str) -> Thread:
@@ -204,6 +225,23 @@ where thread_id = %(thread_id)s
 
 # So that a workflow which asked something else after each answer, and was mended, is not given up at once.
 _COUNT_ANEW = "update approvals set asked_again = 0 where thread_id = %(thread_id)s and applied_at is null"
+
+# Nobody is drawing what was given up. Replies go where the card went.
+_MOVE = """
+with named as (select * from unnest(%(workflows)s::text[], %(channels)s::text[]) as n (workflow, channel)),
+asked as (
+    select a.approval_id, named.channel
+    from approvals a join threads t using (thread_id) join named using (workflow)
+    where a.approval_id = %(id)s and a.status = 'pending' and named.channel not in ('', a.channel)
+      and exists (select from messages where message_id = %(card)s and error is not null and ts is null)
+    for no key update of a
+),
+moved as (
+    update approvals a set channel = asked.channel from asked where a.approval_id = asked.approval_id
+)
+update messages m set target = asked.channel from asked where m.message_id = %(card)s and m.error is not null
+returning m.target
+"""
 
 # The count has the approval locked before its messages, as everywhere.
 _REVIVE = """

@@ -187,6 +187,22 @@ async def test_redraw_wants_every_message_of_an_approval_drawn_again(house, sign
     assert await house.rows(wanted, approval.approval_id)
 
 
+async def test_redraw_posts_a_card_that_had_no_place_where_its_workflow_says_by_now(house, signoff):
+    thread_id = await house.run("expense", samples["hotel"], "U05ROSA")
+    approval_id = (await house.approval(thread_id)).approval_id
+    async with house.house.work.connection() as conn:
+        await conn.execute("update approvals set channel = '#typo' where approval_id = %s", (approval_id,))
+        await conn.execute(
+            "update messages set target = '#typo', channel_id = null, ts = null, error = 'channel_not_found'"
+            " where approval_id = %s and kind = 'card'",
+            (approval_id,),
+        )
+
+    assert (await signoff("redraw", approval_id)).code == 0
+
+    assert (await house.approval(thread_id)).channel == "#finance-approvals"
+
+
 async def test_verify_proves_the_trail_and_names_the_first_altered_line(signoff, database):
     thread_id = await started(signoff)
     await signoff("cancel", thread_id, "--reason", "no")

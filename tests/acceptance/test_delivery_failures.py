@@ -21,9 +21,10 @@ from bot.slack.messages.render import render
 BOT = "U00SIGNOFF"
 
 
-async def mend(house: Running, thread: str) -> None:
+async def mend(house: Running, thread: str, **channels: str) -> None:
+    approval_id = (await house.approval(thread)).approval_id
     async with house.house.work.connection() as conn:
-        assert await redraw(conn, house.house.queue, (await house.approval(thread)).approval_id, "cli:ops")
+        assert await redraw(conn, house.house.queue, approval_id, "cli:ops", channels)
     await house.drain()
 
 
@@ -72,6 +73,7 @@ async def test_a_broken_set_up_loses_nothing_and_is_drawn_once_it_is_mended(
         ("#nowhere", "channel_not_found", "correct its name"),
         ("#secret", "not_in_channel", "/invite @signoff"),
         ("#old", "is_archived", "Unarchive"),
+        ("", "no channel is set for it", "Declare its channel in the Workflow"),
     ],
 )
 async def test_a_card_that_cannot_be_delivered_is_reported_once_with_how_to_mend_it(
@@ -111,6 +113,36 @@ async def test_redrawing_after_the_bot_was_invited_delivers_and_starts_the_clock
     assert (await house.click(MAYA, FINANCE, "signoff.approve")).acked
     await house.drain()
     assert (await house.thread(thread)).status == "done"
+
+
+@pytest.mark.parametrize("channel", ["#nowhere", "#old", ""])
+async def test_redrawing_after_the_workflow_names_another_channel_delivers_there(
+    house: Running, channel: str
+) -> None:
+    offer(house, channel=channel)
+    thread = await asked(house)
+
+    await mend(house, thread, asking="#finance-approvals", other="#general")
+
+    approval = await house.approval(thread)
+    assert (approval.delivery, approval.channel) == ("delivered", "#finance-approvals")
+    assert len(house.cards(FINANCE)) == 1
+    assert len(told_ops(house)) == 1
+    (entry,) = await house.rows("select body from audit where body like '%%approval.redrawn%%'")
+    assert "#finance-approvals" in entry["body"]
+    assert (await house.click(MAYA, FINANCE, "signoff.approve")).acked
+    await house.drain()
+    assert (await house.thread(thread)).status == "done"
+
+
+async def test_redrawing_leaves_a_card_that_was_posted_where_it_is(house: Running) -> None:
+    offer(house)
+    thread = await asked(house)
+
+    await mend(house, thread, asking="#general")
+
+    assert (await house.approval(thread)).channel == "#finance-approvals"
+    assert len(house.cards(FINANCE)) == 1
 
 
 async def test_redrawing_what_is_still_wrong_tells_ops_again(house: Running) -> None:

@@ -235,6 +235,13 @@ class Delivery:
         return False
 
 
+_SET = {
+    True: "Set SIGNOFF_OPS_CHANNEL to a channel that the bot is in.",
+    False: "Declare its channel in the Workflow; for a graph without one, set SIGNOFF_DEFAULT_CHANNEL.",
+}
+"""How to say where it goes: a message for ops, or any other."""
+
+
 def _obstacle(claimed: Claim) -> Failure | timedelta | None:
     """Return what is in the way of drawing: for good, or for how long."""
     message = claimed.message
@@ -248,8 +255,7 @@ def _obstacle(claimed: Claim) -> Failure | timedelta | None:
     if leads_to_another and claimed.card is None and message.attempts < PATIENCE:
         return _backoff(claimed)
     if not message.target:
-        mend = "Set SIGNOFF_OPS_CHANNEL to a channel that the bot is in."
-        return Failure("for_good", "no channel is set for it", mend)
+        return Failure("for_good", "no channel is set for it", _SET[message.kind in ("ops", "digest")])
     return None
 
 

@@ -62,7 +62,8 @@ def _problem(audience: Audience, own: frozenset[str], policy: Policy) -> str | N
     """Say why the approvers cannot come to a decision; None where they can."""
     able = len(audience.people - own - audience.barred)
     if able < policy.approvals:
-        short = f"It needs {count(policy.approvals, 'approval')}, and only {able} may give one"
+        those = f"only {able}" if able else "nobody"
+        short = f"It needs {count(policy.approvals, 'approval')}, and {those} may give one"
     else:
         short = ""
     groups = ", ".join(audience.unknown)
