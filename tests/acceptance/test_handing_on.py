@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 from asking import asked, offer
 from fixtures_house import FINANCE, MAYA, Row, Running
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, connect
 from psycopg.conninfo import make_conninfo
 
 from bot.facts import sweeps
@@ -214,6 +214,24 @@ async def test_a_listener_may_be_silent_for_long_but_not_gone(house: Running) ->
 
     assert given["idle_session_timeout"] == "0"
     assert {"tcp_keepalives_idle", "tcp_user_timeout"} <= given.keys()
+
+
+async def test_a_listener_that_is_cancelled_just_as_it_is_told_something_ends(house: Running) -> None:
+    async def listen(conn: AsyncConnection[object]) -> None:
+        async with aclosing(heard(conn)) as runs:
+            async for _ in runs:
+                pass
+
+    for turns in range(8):
+        async with await listening(house.dsn) as conn:
+            listens = asyncio.create_task(listen(conn))
+            await is_heard(house)
+            with connect(house.dsn, autocommit=True) as other:  # which leaves the loop no turn meanwhile
+                other.execute("select signoff_hand_on('[]')")
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            listens.cancel()
+            await asyncio.wait({listens})
 
 
 async def test_of_several_that_listen_one_is_heard_and_another_once_that_one_has_gone(house: Running) -> None:
