@@ -17,7 +17,9 @@ from psycopg.conninfo import make_conninfo
 from bot.facts import sweeps
 from bot.facts.claims import Claim
 from bot.postgres import handing_on
+from bot.postgres.errands import Errands
 from bot.postgres.handing_on import LISTENER, as_notification, heard, listening
+from bot.postgres.jobs import draw_job
 from bot.roles.drawing import draw_for_workers
 from bot.roles.stopping import pause
 from bot.slack.blocks.drawn import Drawn
@@ -47,6 +49,11 @@ async def drawing(house: Running) -> AsyncIterator[None]:
 
 _LISTENS = """
 select pid from pg_stat_activity where application_name = %s and datname = current_database()
+"""
+
+
+_HAS_ASKED = """
+select 1 from pg_stat_activity where pid = %s and state = 'idle' and query = 'select signoff_hears()'
 """
 
 
@@ -141,6 +148,29 @@ async def test_what_was_handed_on_to_a_process_that_died_is_drawn_at_once_by_the
         await card_is_there(house)
 
 
+async def test_whoever_begins_to_listen_hears_first_of_what_is_behind_and_misses_nothing_meanwhile(
+    house: Running,
+) -> None:
+    offer(house)
+    async with await listening(house.dsn) as conn:
+        await conn.execute("select signoff_hears()")
+        refused = await asked(house, "Refused")
+        await house.execute("update messages set error = 'refused' where thread_id = %s", refused)
+        await asked(house, "Pay one")
+        await asked(house, "Drop it", risk="high")
+    behind = await house.rows(
+        "select message_id from messages where wanted > drawn and error is null order by priority desc"
+    )
+
+    async with await listening(house.dsn) as conn, aclosing(heard(conn)) as runs:
+        said = [await anext(runs)]
+        await house.rows("select signoff_hand_on(%s)", as_notification(["card:new"]))
+        said += [await anext(runs), await anext(runs)]
+
+    assert len(behind) == 2
+    assert said == [*([row["message_id"]] for row in behind), ["card:new"]]
+
+
 async def test_a_listener_whose_connection_was_lost_listens_again(
     house: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +220,28 @@ async def test_a_listener_that_is_refused_as_nobody_expects_asks_again(house: Ru
 
     stop.set()
     await listens
+
+
+async def test_nobody_listens_before_slack_has_said_who_we_are(
+    house: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries, stop = list[str](), asyncio.Event()
+
+    async def listens(dsn: str) -> AsyncConnection[object]:
+        tries.append(dsn)
+        return await listening(dsn)
+
+    monkeypatch.setattr("bot.roles.drawing.listening", listens)
+    house.house.badge.shown.clear()
+    draws = asyncio.create_task(draw_for_workers(house.house, house.dsn, stop))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert tries == []
+
+    house.house.badge.shown.set()
+    await is_heard(house)
+    stop.set()
+    await draws
 
 
 async def test_a_listener_that_is_cancelled_lets_go(house: Running) -> None:
@@ -242,9 +294,12 @@ async def test_of_several_that_listen_one_is_heard_and_another_once_that_one_has
             async for drawings in runs:
                 await heard_by.put((name, drawings))
 
-    async def hand_on() -> bool:
-        (row,) = await house.rows("select signoff_hand_on(%s) as heard", as_notification(["card:1"]))
+    async def hand_on(message_id: str = "card:1") -> bool:
+        (row,) = await house.rows("select signoff_hand_on(%s) as heard", as_notification([message_id]))
         return bool(row["heard"])
+
+    async def second_has_asked_in_vain() -> bool:
+        return bool(await house.rows(_HAS_ASKED, second.info.backend_pid))
 
     first, second = await listening(house.dsn), await listening(house.dsn)
     async with first, second:
@@ -252,13 +307,14 @@ async def test_of_several_that_listen_one_is_heard_and_another_once_that_one_has
         while heard_by.empty():
             await hand_on()
         other = asyncio.create_task(listen("second", second))
-        assert await heard_by.get() == ("first", ["card:1"])
+        await until(second_has_asked_in_vain)
+        assert await hand_on("card:before")
 
         one.cancel()
         await asyncio.wait({one})
         await first.close()
         while not heard_by.empty():
-            assert await heard_by.get() == ("first", ["card:1"])
+            assert (await heard_by.get())[0] == "first"
         while heard_by.empty():  # until the server has noticed, it takes the first for one that hears
             await hand_on()
             await asyncio.sleep(0.01)
@@ -273,6 +329,47 @@ def test_what_fits_in_no_notification_is_the_workers_to_draw() -> None:
     assert as_notification([f"card:{n}" for n in range(1000)]) is None
 
 
+async def test_the_longest_notification_that_is_made_is_one_that_postgres_takes(house: Running) -> None:
+    longest = as_notification(["x" * 7995])
+    assert as_notification(["x" * 7996]) is None
+
+    async with await listening(house.dsn) as conn:
+        await conn.execute("select signoff_hears()")
+        (row,) = await house.rows("select signoff_hand_on(%s) as heard", longest)
+
+    assert row["heard"]
+
+
+async def test_what_a_run_recorded_is_drawn_the_most_urgent_first(house: Running) -> None:
+    errands = Errands(house.house.queue)
+    async with house.house.work.connection() as conn:
+        await errands.enqueue(conn, [draw_job("note:1", 10), draw_job("card:1", 40), draw_job("told:1", 12)])
+
+    assert errands.drawings == ["card:1", "told:1", "note:1"]
+
+
+async def test_runs_that_end_at_once_do_not_take_each_other_for_one_that_listens(house: Running) -> None:
+    one_hands_on = "select signoff_hand_on('[]') as heard"
+    async with house.house.work.connection() as conn, conn.transaction():
+        ends = await (await conn.execute(one_hands_on)).fetchall()
+        ends += await house.rows(one_hands_on)
+
+    assert [row["heard"] for row in ends] == [False, False]
+
+
+async def test_a_run_that_recorded_nothing_to_draw_tells_nobody(house: Running) -> None:
+    async with await listening(house.dsn) as conn, aclosing(heard(conn)) as runs:
+        hears = asyncio.ensure_future(anext(runs))
+        await is_heard(house)
+        assert await hears == []
+        (row,) = await house.rows("select signoff_hand_on(null) as heard")
+        await house.rows("select signoff_hand_on(%s)", as_notification(["card:1"]))
+        while not (said := await anext(runs)):
+            pass
+
+    assert (row["heard"], said) == (False, ["card:1"])
+
+
 async def test_a_thread_whose_lock_was_lost_hands_nothing_on(house: Running) -> None:
     async with await listening(house.dsn) as conn:
         await conn.execute("select signoff_hears()")
@@ -281,9 +378,17 @@ async def test_a_thread_whose_lock_was_lost_hands_nothing_on(house: Running) -> 
     assert (row["unlocked"], row["handed_on"]) == (False, False)
 
 
-@pytest.mark.parametrize(("proposal", "is_large"), [({"amount": 1}, False), ({"text": "x" * 520_000}, True)])
+@pytest.mark.parametrize(
+    ("request_", "is_large"),
+    [
+        ({"proposal": {"amount": 1}}, False),
+        ({"proposal": {"text": "x" * 520_000}}, True),
+        ({"summary": "x" * 520_000}, True),
+    ],
+    ids=["small", "its proposal is large", "what is said of it is large"],
+)
 async def test_a_large_card_is_rendered_beside_the_loop_in_which_clicks_are_heard(
-    house: Running, monkeypatch: pytest.MonkeyPatch, proposal: dict[str, object], is_large: bool
+    house: Running, monkeypatch: pytest.MonkeyPatch, request_: dict[str, object], is_large: bool
 ) -> None:
     offer(house)
     render, rendered_in = house.house.delivery._render, list[threading.Thread]()
@@ -293,7 +398,7 @@ async def test_a_large_card_is_rendered_beside_the_loop_in_which_clicks_are_hear
         return render(claimed)
 
     monkeypatch.setattr(house.house.delivery, "_render", rendering)
-    await asked(house, proposal=proposal)
+    await asked(house, **request_)
 
     assert house.cards(FINANCE)
     assert (threading.main_thread() not in rendered_in) is is_large
