@@ -63,6 +63,85 @@ async def test_a_click_is_shown_as_soon_as_a_run_has_recorded_what_came_of_it() 
     assert drawn == ["the card"]
 
 
+async def test_what_a_run_recorded_waits_for_nothing() -> None:
+    drawn: list[str] = []
+    showing = Showing(_noting(drawn), patience=1000.0)
+
+    showing.handed_on(["the card"])
+    await showing.idle()
+
+    assert drawn == ["the card"]
+
+
+async def test_what_cannot_be_drawn_holds_up_nothing_behind_it_and_can_be_drawn_again() -> None:
+    drawn: list[str] = []
+
+    async def once_broken(message_id: str) -> None:
+        drawn.append(message_id)
+        if drawn == ["broken"]:
+            raise RuntimeError("not today")
+
+    showing = Showing(once_broken, patience=0.0)
+    showing.soon(["broken", "a copy"])
+    await showing.idle()
+    showing.soon(["broken"])
+    await showing.idle()
+
+    assert drawn == ["broken", "a copy", "broken"]
+
+
+async def test_no_more_are_drawn_at_once_than_there_are_places() -> None:
+    drawn, go_on = list[str](), asyncio.Event()
+
+    async def slowly(message_id: str) -> None:
+        drawn.append(message_id)
+        await go_on.wait()
+
+    showing = Showing(slowly)
+    for n in range(AT_ONCE * 2):
+        showing.handed_on([str(n)])
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+    assert len(drawn) == AT_ONCE
+    go_on.set()
+    await showing.idle()
+
+
+async def test_a_process_that_ends_lets_finish_what_is_being_drawn() -> None:
+    drawn: list[str] = []
+
+    async def slowly(message_id: str) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        drawn.append(message_id)
+
+    showing = Showing(slowly, patience=0.0)
+    showing.soon(["the card"])
+    await showing.end()
+
+    assert drawn == ["the card"]
+
+
+async def test_a_process_that_ends_does_not_wait_for_ever_for_a_slack_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.slack.delivery.showing.LAST_SECONDS", 0.0)
+    answers = asyncio.Event()
+
+    async def hangs(message_id: str) -> None:
+        await answers.wait()
+
+    showing = Showing(hangs, patience=0.0)
+    showing.soon(["the card"])
+    async with asyncio.timeout(30):
+        await showing.end()
+
+    assert not answers.is_set()
+    answers.set()
+    await showing.idle()
+
+
 async def test_what_changes_while_it_is_drawn_is_drawn_again() -> None:
     begun, go_on, drawn = asyncio.Event(), asyncio.Event(), list[str]()
 
