@@ -16,6 +16,7 @@ from langgraph.types import Command, Send, interrupt
 from psycopg.rows import dict_row
 
 from bot.engine.saver import _READABLE, ThreadSaver
+from bot.engine.unsaved import MOST_WRITES
 
 STORED = {
     "checkpoints": "select metadata - 'run_id' - 'parents' as metadata, checkpoint_ns = '' as root, "
@@ -223,8 +224,8 @@ async def test_a_reader_that_is_cancelled_does_not_take_along_what_others_wrote(
         saver = ThreadSaver(conn, "one")
 
         async def run() -> None:
-            await saver.aput_writes(PLACE, [("log", "x")], "task")
             async with nothing_is_stored(database):
+                await saver.aput_writes(PLACE, [("log", "x")], "task")
                 reader = asyncio.create_task(saver.aget_tuple(PLACE))
                 await storing(other)
                 reader.cancel()
@@ -256,6 +257,78 @@ async def test_a_run_that_could_not_store_leaves_nothing_on_a_connection_that_go
         assert await _writes_of(other, "log") == []
 
 
+async def test_a_run_that_could_not_store_says_so_though_what_came_later_could_be_stored(
+    database, monkeypatch
+):
+    monkeypatch.setattr("bot.engine.unsaved.HELD_SECONDS", 0)
+    async with await connect(database) as conn:
+        saver = ThreadSaver(conn, "one")
+
+        async def run() -> None:
+            await saver.aput_writes(PLACE, [("no \0 is text", "x")], "task")
+            while not (saver._unsaved._storing and saver._unsaved._storing.done()):  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            await saver.aput_writes(PLACE, [("log", "x")], "task")
+            while saver._unsaved._timer:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+
+        with pytest.raises(psycopg.DataError):
+            await saver.settled(run())
+
+
+async def test_what_a_task_writes_while_others_are_stored_is_stored_though_nobody_asks(database, monkeypatch):
+    monkeypatch.setattr("bot.engine.unsaved.HELD_SECONDS", 0)
+    async with await connect(database) as conn, await connect(database) as other:
+        saver = ThreadSaver(conn, "one")
+
+        async def run() -> None:
+            async with nothing_is_stored(database):
+                await saver.aput_writes(PLACE, [("log", "x")], "one")
+                await storing(other)
+                await saver.aput_writes(PLACE, [("log", "y")], "two")
+                for _ in range(5):
+                    await asyncio.sleep(0)
+            async with asyncio.timeout(30):
+                while len(await _writes_of(other, "log")) < 2:
+                    pass
+
+        await saver.settled(run())
+
+
+async def test_more_writes_than_one_statement_takes_are_stored_in_several(database):
+    async with await connect(database) as conn:
+        saver = ThreadSaver(conn, "one")
+
+        async def run() -> None:
+            for n in range(MOST_WRITES + 5):
+                await saver.aput_writes(PLACE, [("log", n)], f"task {n}")
+                await saver.aput_writes(PLACE, [("__resume__", n)], f"task {n}")
+
+        await saver.settled(run())
+
+        assert len(await _writes_of(conn, "log")) == MOST_WRITES + 5
+        assert len(await _writes_of(conn, "__resume__")) == MOST_WRITES + 5
+
+
+@pytest.mark.parametrize("mixed_first", [True, False])
+async def test_of_writes_at_one_place_those_stay_that_the_library_keeps(database, mixed_first):
+    mixed = [("log", "x"), ("__resume__", "mixed")]
+    given = [mixed, [("__resume__", "alone")]]
+    kept = []
+    async with await connect(database) as conn:
+        for saver in (AsyncPostgresSaver(conn), ThreadSaver(conn, "one")):
+            for writes in given if mixed_first else reversed(given):
+                await saver.aput_writes(PLACE, writes, "task")
+            if isinstance(saver, ThreadSaver):
+                await saver._unsaved.settle()
+            found = await conn.execute("select idx, channel, type, blob from checkpoint_writes order by idx")
+            kept.append(await found.fetchall())
+            await conn.execute("delete from checkpoint_writes")
+
+    assert len(kept[0]) == 2
+    assert kept[0] == kept[1]
+
+
 async def test_what_is_being_stored_is_when_a_node_raises_a_cancellation_of_its_own(database):
     raised = asyncio.Event()
 
@@ -271,6 +344,9 @@ async def test_what_is_being_stored_is_when_a_node_raises_a_cancellation_of_its_
         async with nothing_is_stored(database):
             running = asyncio.create_task(saver.settled(run(saver)))
             await raised.wait()
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert not running.done()
         await asyncio.wait({running})
         assert running.cancelled()
 
