@@ -331,6 +331,62 @@ async def test_workers_that_draw_one_message_at_once_post_it_once(house: Running
     assert calls(house, "chat.postMessage") == 1
 
 
+async def test_what_a_worker_has_begun_to_draw_is_left_to_it_until_its_lease_has_ended(
+    house: Running,
+) -> None:
+    offer(house)
+    card = await start_without_drawing(house)
+    first = await begun(house, card)
+
+    async with house.house.work.connection() as conn:
+        assert await claims.claim(conn, card, "#signoff-ops") is None
+    await house.pass_time(claims.LEASE)
+    second = await begun(house, card)
+
+    assert first.unknown_since is None
+    assert second.unknown_since is not None
+
+
+async def test_of_workers_that_take_a_message_at_once_one_gets_it(house: Running) -> None:
+    offer(house)
+    card = await start_without_drawing(house)
+    waits = "select 1 from pg_locks where pid = %s and not granted"
+    async with house.house.work.connection() as one, house.house.work.connection() as other:
+        async with one.transaction():
+            first = await claims.claim(one, card, "#signoff-ops")
+            second = asyncio.create_task(claims.claim(other, card, "#signoff-ops"))
+            while not await house.rows(waits, other.info.backend_pid):
+                pass
+
+        assert first is not None
+        assert await second is None
+
+
+async def test_what_must_wait_is_drawn_by_nobody_before_its_time(house: Running) -> None:
+    offer(house)
+    card = await start_without_drawing(house)
+    first = await begun(house, card)
+
+    async with house.house.work.connection() as conn:
+        await deliveries.later(conn, first, timedelta(minutes=5), posted="no")
+        assert await claims.claim(conn, card, "#signoff-ops") is None
+    await house.pass_time(timedelta(minutes=5))
+
+    await begun(house, card)
+
+
+async def test_messages_go_one_at_a_time_for_no_longer_than_slack_s_refusal_is_recent(house: Running) -> None:
+    offer(house)
+    for title in ("Pay one", "Pay two"):
+        await run_on(house, await begin(house, title))
+    refused = "insert into slack_rates select target, signoff_now() - %s from messages limit 1"
+    await house.execute(refused, claims.PACED)
+
+    cards = [await begun(house, row["message_id"]) for row in await house.rows("select * from messages")]
+
+    assert [card.rate for card in cards] == [cards[0].message.target] * 2
+
+
 async def test_the_late_post_of_a_paused_worker_is_rewritten_to_point_at_the_live_card(
     house: Running,
 ) -> None:

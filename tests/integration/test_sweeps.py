@@ -122,6 +122,43 @@ async def test_a_message_whose_job_was_lost_is_drawn(house: Running) -> None:
     assert len(house.cards(FINANCE)) == 1
 
 
+async def test_of_clocks_that_sweep_at_once_one_wakes_a_message(house: Running) -> None:
+    await house.start("expense", expense.samples["hotel"], ROSA)
+    await house.drain()
+    await forget_jobs(house)
+    async with house.house.work.connection() as late, house.house.work.connection() as other:
+        await other.execute(_STANDS_STILL)
+        for _ in range(4):  # its plan is made by then
+            assert await sweeps.messages_behind(late, house.house.queue) == 0
+        await other.execute("update messages set wanted = wanted + 1, woken_at = '-infinity'")
+        await other.execute("select pg_advisory_lock(1)")
+        await late.execute("set test.stands_still = 'on'")
+
+        sweeping = asyncio.create_task(sweeps.messages_behind(late, house.house.queue))
+        while not await (await other.execute(_STANDS, {"pid": late.info.backend_pid})).fetchall():
+            pass
+        before = await sweeps.messages_behind(other, house.house.queue)
+        await other.execute("select pg_advisory_unlock(1)")
+
+        assert (before, await sweeping) == (1, 0)
+        await late.execute("reset test.stands_still")
+    assert await jobs(house) == 1
+
+
+# A sweep that has begun, and has seen what is behind, before another has ended.
+_STANDS_STILL = """
+create or replace function signoff_now() returns timestamptz language plpgsql stable as $$
+begin
+    if current_setting('test.stands_still', true) = 'on' then
+        perform pg_advisory_lock_shared(1), pg_advisory_unlock_shared(1);
+    end if;
+    return clock_timestamp() + (select ahead from signoff_time);
+end $$
+"""
+
+_STANDS = "select 1 from pg_locks where pid = %(pid)s and locktype = 'advisory' and not granted"
+
+
 async def test_sweeping_again_and_again_adds_nothing_while_the_jobs_wait(house: Running) -> None:
     await house.start("expense", expense.samples["hotel"], ROSA)
     (row,) = await house.rows("select thread_id from threads")
