@@ -41,7 +41,7 @@ from bot.commands.running import reached
 from bot.emulator import Emulator
 from bot.house import opened
 from bot.postgres.migrate import is_pooled
-from bot.postgres.pools import listeners_pool, queue_pool
+from bot.postgres.pools import begin, listeners_pool, queue_pool
 from bot.roles.roles import Reached
 from workflows.expense import samples
 
@@ -210,6 +210,14 @@ async def test_a_person_is_not_kept_waiting_for_a_lock_and_no_limit_is_left_behi
         with pytest.raises(psycopg.errors.QueryCanceled):
             async with waiter.transaction(), waiter.transaction():
                 await waiter.execute("select pg_sleep(30)")
+        await begin(waiter)
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            await waiter.execute("select pg_sleep(30)")
+        await waiter.rollback()
+        async with waiter.transaction():
+            await waiter.execute("select 1")
+        await begin(waiter)
+        await waiter.commit()
 
         for _ in range(6):
             row = await (
