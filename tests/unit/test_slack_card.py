@@ -319,6 +319,22 @@ def test_danger_and_confirmation_come_from_what_approving_does(
     assert approve.get("confirm", {}).get("style") == (style if confirms else None)
 
 
+@pytest.mark.parametrize("title", ["Pay Acme 12,400.00 USD", "x" * 150, "\N{PARTY POPPER}" * 150])
+def test_who_confirms_what_was_edited_is_told_that_its_title_is_older(title: str) -> None:
+    request = REQUEST.model_copy(update={"title": title, "risk": "high"})
+    asked, edited = approval(request), approval(request, edited_by=EVE, revision=2)
+
+    (before, after) = (
+        next(each for each in elements(draw(one).blocks) if each["action_id"] == "signoff.approve")
+        for one in (asked, edited)
+    )
+
+    assert "edited" not in before["confirm"]["text"]["text"]
+    told = after["confirm"]["text"]["text"]
+    assert "It was edited since: the proposal shown is what counts." in told
+    assert told.endswith("This is marked as high risk.")
+
+
 def test_the_buttons_are_those_that_the_request_allows() -> None:
     asked = ApprovalRequest(title="What now?", allow=("respond",))
 

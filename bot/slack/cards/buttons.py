@@ -29,7 +29,7 @@ def decision_buttons(approval: Approval, *, whole: bool = True) -> list[Block]:
     """Return the blocks to decide with; what was not shown whole has a button to show it."""
     request, token = approval.request, token_of(approval)
     blocks = [_options(request, token)] if request.options else []
-    row = [_approve(request, token)] if "approve" in request.allow else []
+    row = [_approve(approval)] if "approve" in request.allow else []
     form = {"approve": "Edit", "answer": "Answer", "each": "Decide each"}[manner(approval)]
     named = [(action, form if action == "edit" else label, action_id) for action, label, action_id in _SIMPLE]
     row += [
@@ -77,10 +77,11 @@ def _whole(approval: Approval) -> Block:
     return button("Show everything", ids.WHOLE, token_of(approval).encode(), told)
 
 
-def _approve(request: ApprovalRequest, token: Token) -> Block:
-    element = button("Approve", ids.APPROVE, token.encode(), f"Approve: {request.title}")
+def _approve(approval: Approval) -> Block:
+    request = approval.request
+    element = button("Approve", ids.APPROVE, token_of(approval).encode(), f"Approve: {request.title}")
     element["style"] = "danger" if request.destructive else "primary"
-    return element | _confirm(request, "Approve")
+    return element | _confirm(request, "Approve", edited=approval.edited_by is not None)
 
 
 def warning(request: ApprovalRequest) -> str:
@@ -90,14 +91,15 @@ def warning(request: ApprovalRequest) -> str:
     return "This is marked as high risk." if request.risk == "high" else ""
 
 
-def _confirm(request: ApprovalRequest, label: str) -> Block:
+def _confirm(request: ApprovalRequest, label: str, *, edited: bool = False) -> Block:
     why = warning(request)
     if not why:
         return {}
+    since = "\nIt was edited since: the proposal shown is what counts." if edited else ""
     return {
         "confirm": {
             "title": plain("Are you sure?", 100),
-            "text": plain(f"{brief(request.title, 240)}\n{why}", 300),
+            "text": plain(f"{brief(request.title, 200)}{since}\n{why}", 300),
             "confirm": plain(label, 30),
             "deny": plain("Go back", 30),
             "style": "danger" if request.destructive else "primary",
