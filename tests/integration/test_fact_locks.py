@@ -21,7 +21,7 @@ from bot.engine.unsettled import mark_applied
 from bot.facts import audience, claims, deliveries, digests, homes, sweeps, threads
 from bot.facts.deadlines import Reach
 from bot.facts.digests import EXPIRED
-from bot.postgres.fact import fact
+from bot.postgres.fact import fact, fact_in_one
 from bot.postgres.rows import Approval
 from bot.slack.workspace import people
 from bot.slack.workspace.directory import Directory
@@ -236,6 +236,71 @@ async def test_a_card_that_was_on_its_way_when_its_thread_ended_says_so(book: Bo
                 recorded.redraw_cards(approval_id)
 
         assert await deliveries.drawn(conn, book.queue, claimed, "C1", "1.1")
+
+
+async def test_of_a_fact_that_was_given_up_the_next_on_its_connection_keeps_nothing(book: Book) -> None:
+    await book.ask(POLICY)
+
+    async def given_up(conn: AsyncConnection[Any]) -> None:
+        async with fact_in_one(conn, book.queue):
+            await conn.execute("update approvals set delivery_error = 'half of it'")
+            raise RuntimeError
+
+    async with book.pool.connection() as conn:
+        with pytest.raises(RuntimeError):
+            await given_up(conn)
+        async with fact_in_one(conn, book.queue) as recorded:
+            recorded.audit("system", "noted", "signoff", {})
+
+    assert await book.rows("select from approvals where delivery_error is not null") == []
+    assert len(await book.rows("select from audit where chain = 'system'")) == 1
+
+
+_CLOCK = "select delivered_at from approvals"
+
+
+async def test_the_clock_starts_when_what_is_asked_by_then_is_shown(book: Book) -> None:
+    approval = await book.ask(POLICY)
+    card = f"card:{approval.approval_id}"
+    async with book.pool.connection() as conn:
+        claimed = await taken(conn, card)
+        await conn.execute("update approvals set revision = revision + 1")
+        await conn.execute("update messages set wanted = wanted + 1")
+        assert await deliveries.drawn(conn, book.queue, claimed, "C1", "1.1")
+        (before,) = await book.rows(_CLOCK)
+
+        again = await taken(conn, card)
+        assert not await deliveries.drawn(conn, book.queue, again, "C1", "1.1")
+        (after,) = await book.rows(_CLOCK)
+
+    assert before["delivered_at"] is None
+    assert after["delivered_at"] is not None
+
+
+async def test_a_worker_that_notes_its_post_after_another_does_not_start_the_clock_anew(book: Book) -> None:
+    approval = await book.ask(POLICY)
+    card = f"card:{approval.approval_id}"
+    async with book.pool.connection() as conn:
+        late = await taken(conn, card)
+        await conn.execute("update messages set lease_until = '-infinity'")
+        await deliveries.drawn(conn, book.queue, await taken(conn, card), "C1", "1.1")
+        before = await book.rows(_CLOCK)
+
+        await deliveries.drawn(conn, book.queue, late, "C1", "2.2")
+
+    assert await book.rows(_CLOCK) == before
+
+
+async def test_the_longest_wait_that_slack_asked_for_counts_for_all_workers(book: Book) -> None:
+    approval = await book.ask(POLICY)
+    async with book.pool.connection() as conn:
+        claimed = await taken(conn, f"card:{approval.approval_id}")
+        await deliveries.throttled(conn, claimed, timedelta(minutes=10))
+        before = await book.rows("select * from slack_rates")
+
+        await deliveries.throttled(conn, claimed, timedelta(seconds=1))
+
+    assert await book.rows("select * from slack_rates") == before
 
 
 async def test_a_post_waits_for_the_disk_of_the_database_and_what_can_be_drawn_again_does_not(
