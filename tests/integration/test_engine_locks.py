@@ -11,7 +11,7 @@ from fixtures_engine import bench, chain, flow
 from psycopg import OperationalError
 
 from bot.approvals import ApprovalRequest, ask, effect_key
-from bot.engine.advance import Engine
+from bot.engine.advance import Engine, LockLost
 
 
 class State(TypedDict, total=False):
@@ -162,6 +162,21 @@ async def test_a_node_whose_own_task_is_cancelled_is_an_error_of_the_workflow(da
         thread_id = await it.run()
 
         assert (await it.thread(thread_id)).status == "failed"
+
+
+async def test_a_run_whose_lock_was_not_its_own_any_more_says_so(database):
+    async with bench(database, flow(chain(State, lambda _: {}))) as it:
+        thread_id = await it.start()
+        await it.execute(_HAS_LOST_IT)
+
+        with pytest.raises(LockLost, match=thread_id):
+            await it.engine.advance(thread_id)
+
+
+_HAS_LOST_IT = """
+create or replace function signoff_release(id text, seen bigint, out unlocked boolean, out more boolean)
+language sql as 'select false, false'
+"""
 
 
 async def test_every_way_to_end_a_run_gives_the_lock_back(database):
