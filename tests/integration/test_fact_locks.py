@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 from fixtures_votes import FINN, GRACE, MAYA, Book, blocked, opened_book
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.approvals import Policy
@@ -21,7 +21,7 @@ from bot.engine.unsettled import mark_applied
 from bot.facts import audience, claims, deliveries, digests, homes, sweeps, threads
 from bot.facts.deadlines import Reach
 from bot.facts.digests import EXPIRED
-from bot.postgres.fact import fact, fact_in_one
+from bot.postgres.fact import Fact, fact, fact_in_one
 from bot.postgres.rows import Approval
 from bot.slack.workspace import people
 from bot.slack.workspace.directory import Directory
@@ -236,6 +236,27 @@ async def test_a_card_that_was_on_its_way_when_its_thread_ended_says_so(book: Bo
                 recorded.redraw_cards(approval_id)
 
         assert await deliveries.drawn(conn, book.queue, claimed, "C1", "1.1")
+
+
+@pytest.mark.parametrize("recording", [fact, fact_in_one])
+async def test_a_fact_is_kept_with_all_that_it_implies_or_not_at_all(
+    book: Book, monkeypatch: pytest.MonkeyPatch, recording: Any
+) -> None:
+    await book.ask(POLICY)
+
+    async def dies(*_: Any) -> None:
+        raise OperationalError("the worker died")
+
+    async def record(conn: AsyncConnection[Any]) -> None:
+        async with recording(conn, book.queue):
+            await conn.execute("update approvals set delivery_error = 'half of it'")
+
+    monkeypatch.setattr(Fact, "flush", dies)
+    async with book.pool.connection() as conn:
+        with pytest.raises(OperationalError):
+            await record(conn)
+
+    assert await book.rows("select from approvals where delivery_error is not null") == []
 
 
 async def test_of_a_fact_that_was_given_up_the_next_on_its_connection_keeps_nothing(book: Book) -> None:
