@@ -24,6 +24,9 @@ SPACING = timedelta(seconds=1.2)
 """Between two messages of a paced rate, all workers together: Slack takes about one post a second in a
 channel, and 50 updates a minute."""
 
+CATCHES_UP = timedelta(seconds=0.8)
+"""So much of a turn's lateness is made up for by the next: those who wait are woken once a second only."""
+
 UPDATES = "chat.update"
 """The rate of all updates; that of a post is its channel's."""
 
@@ -74,7 +77,8 @@ class Claim:
 async def claim(conn: AsyncConnection[Any], message_id: str, ops_channel: str) -> Claim | None:
     """Take a message to draw it; None where there is nothing to do, or it is not its time, or not ours.
 
-    A post's intent is written here. Where Slack said 429 lately, this takes a turn of the rate, too.
+    A post's intent is written here. Where Slack said 429 lately, this takes a turn of the rate, too, if none
+    of those that wait for one goes before it.
     """
     wanted = {
         "id": message_id,
@@ -83,6 +87,7 @@ async def claim(conn: AsyncConnection[Any], message_id: str, ops_channel: str) -
         "ops": ops_channel,
         "paced": PACED,
         "spacing": SPACING,
+        "catches_up": CATCHES_UP,
         "updates": UPDATES,
         "homes": HOMES,
     }
@@ -122,7 +127,8 @@ def approval_of(row: dict[str, Any]) -> Approval:
 # that its intent is kept: an update whose claim is lost with the server is made again.
 _TAKEN = """
 with ready as (
-    select message_id, posting_since,
+    select message_id, posting_since, created_at,
+           greatest(priority, case when ts is null then 0 else 40 end) as urgency,
            case when kind in ('ops', 'digest') and ts is null then %(ops)s else target end as target,
            case when kind = 'home' then %(homes)s
                 when ts is not null or kind = 'stray' then %(updates)s
@@ -133,9 +139,22 @@ with ready as (
       and (lease_until is null or lease_until <= signoff_now())
     for update
 ), turn as (
-    update slack_rates r set not_before = signoff_now() + %(spacing)s
-    from ready where r.channel = ready.rate and r.not_before <= signoff_now()
-                 and r.not_before > signoff_now() - %(paced)s
+    update slack_rates r
+    set not_before = greatest(r.not_before, signoff_now() - %(catches_up)s) + %(spacing)s
+    from ready
+    where r.channel = ready.rate
+      and case when r.not_before <= signoff_now() and r.not_before > signoff_now() - %(paced)s
+               then not exists (  -- only looked for where a turn is free
+                   select 1 from messages o
+                   where o.wanted > o.drawn and o.error is null and o.message_id <> ready.message_id
+                     and (o.retry_at is null or o.retry_at <= signoff_now())
+                     and (o.lease_until is null or o.lease_until <= signoff_now())
+                     and case when o.kind = 'home' then %(homes)s
+                              when o.ts is not null or o.kind = 'stray' then %(updates)s
+                              when o.kind in ('ops', 'digest') then %(ops)s else o.target end = ready.rate
+                     and (-greatest(o.priority, case when o.ts is null then 0 else 40 end), o.created_at)
+                         < (-ready.urgency, ready.created_at))
+               else false end
     returning r.channel
 ), claimed as (
     update messages m
