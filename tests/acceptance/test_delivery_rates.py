@@ -95,12 +95,13 @@ async def test_what_comes_just_as_a_turn_is_free_overtakes_nothing_that_waits_fo
     limited: Running, hands: Hands
 ) -> None:
     offer(limited)
-    for n in range(POST_BURST + 4):
+    earlier = POST_BURST + 4
+    for n in range(earlier):
         await begin(limited, f"Pay {n}")
     await limited.drain()
     assert calls(limited, "chat.postMessage", "ratelimited")
 
-    for n in range(POST_BURST + 4, POST_BURST + 8):
+    for n in range(earlier, earlier + 4):
         await hands.pass_time(limited, timedelta(seconds=2))
         await begin(limited, f"Pay {n}")
         await limited.drain()
@@ -108,7 +109,7 @@ async def test_what_comes_just_as_a_turn_is_free_overtakes_nothing_that_waits_fo
     await until_drawn(limited, hands, 60)
 
     titles = [card["text"].split(" · ")[0] for card in limited.cards(FINANCE)]
-    assert titles[POST_BURST:] == [f"Approval needed: Pay {n}" for n in range(POST_BURST, POST_BURST + 8)]
+    assert set(titles[:earlier]) == {f"Approval needed: Pay {n}" for n in range(earlier)}
 
 
 @pytest.mark.parametrize("held_by", ["retry_at", "lease_until"])
@@ -118,7 +119,7 @@ async def test_what_cannot_be_drawn_yet_keeps_nothing_behind_it_from_its_turn(
     offer(limited)
     for n in range(POST_BURST + 2):
         await begin(limited, f"Pay {n}")
-    await limited.drain()
+        await limited.drain()
     await limited.execute(
         f"update messages set {held_by} = signoff_now() + interval '1 hour'"
         " where message_id = (select message_id from messages where ts is null order by created_at limit 1)"
