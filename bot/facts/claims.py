@@ -122,18 +122,23 @@ def approval_of(row: dict[str, Any]) -> Approval:
     return Approval.of(row | moments)
 
 
+# By which rate a message goes, and its place among those that wait for a turn of it.
+_RATE = """
+case when m.kind = 'home' then %(homes)s
+     when m.ts is not null or m.kind = 'stray' then %(updates)s
+     when m.kind in ('ops', 'digest') then %(ops)s else m.target end
+"""
+
+_PLACE = "(-greatest(m.priority, case when m.ts is null then 0 else 40 end), m.created_at)"
+
 # One that waits for the row gets it as it is, and all else as it was before whoever held it: what is drawn
 # then is the version of that time (`shows`), and it is drawn once more. Only a post has to know for certain
 # that its intent is kept: an update whose claim is lost with the server is made again.
-_TAKEN = """
+_TAKEN = f"""
 with ready as (
-    select message_id, posting_since, created_at,
-           greatest(priority, case when ts is null then 0 else 40 end) as urgency,
-           case when kind in ('ops', 'digest') and ts is null then %(ops)s else target end as target,
-           case when kind = 'home' then %(homes)s
-                when ts is not null or kind = 'stray' then %(updates)s
-                when kind in ('ops', 'digest') then %(ops)s else target end as rate
-    from messages
+    select message_id, posting_since, {_RATE} as rate, {_PLACE} as place,
+           case when kind in ('ops', 'digest') and ts is null then %(ops)s else target end as target
+    from messages m
     where message_id = %(id)s and wanted > drawn and error is null
       and (retry_at is null or retry_at <= signoff_now())
       and (lease_until is null or lease_until <= signoff_now())
@@ -145,15 +150,11 @@ with ready as (
     where r.channel = ready.rate
       and case when r.not_before <= signoff_now() and r.not_before > signoff_now() - %(paced)s
                then not exists (  -- only looked for where a turn is free
-                   select 1 from messages o
-                   where o.wanted > o.drawn and o.error is null and o.message_id <> ready.message_id
-                     and (o.retry_at is null or o.retry_at <= signoff_now())
-                     and (o.lease_until is null or o.lease_until <= signoff_now())
-                     and case when o.kind = 'home' then %(homes)s
-                              when o.ts is not null or o.kind = 'stray' then %(updates)s
-                              when o.kind in ('ops', 'digest') then %(ops)s else o.target end = ready.rate
-                     and (-greatest(o.priority, case when o.ts is null then 0 else 40 end), o.created_at)
-                         < (-ready.urgency, ready.created_at))
+                   select 1 from messages m
+                   where m.wanted > m.drawn and m.error is null and m.message_id <> ready.message_id
+                     and (m.retry_at is null or m.retry_at <= signoff_now())
+                     and (m.lease_until is null or m.lease_until <= signoff_now())
+                     and {_RATE} = ready.rate and {_PLACE} < ready.place)
                else false end
     returning r.channel
 ), claimed as (
@@ -169,7 +170,7 @@ with ready as (
     returning m.*, ready.posting_since as unknown_since, ready.rate,
               case when ts is not null then set_config('synchronous_commit', 'off', true) end
 )
-"""
+"""  # noqa: S608  of constants
 
 _ALL_THAT_SHOWS = """
 select c.*, seen.wanted as shows, signoff_now() as now, to_json(a) as approval, to_jsonb(t) as thread, w.url,

@@ -32,7 +32,7 @@ class Showing:
         self._clicks = _Waiting()
         self._runs = _Waiting()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.leaving = False
+        self._leaving = False
 
     def soon(self, message_ids: Sequence[str]) -> None:
         """Draw what a click recorded, one after the other, without keeping anybody waiting."""
@@ -55,7 +55,7 @@ class Showing:
         What is cut off may have reached Slack: nobody touches it again before its lease is over.
         """
         await self._wait(LAST_BEGUN_SECONDS)
-        self.leaving = True
+        self._leaving = True
         await self._wait(LAST_SECONDS)
 
     async def _wait(self, seconds: float) -> None:
@@ -78,7 +78,7 @@ class Showing:
                 await come.wait()
         async with among.places:
             for message_id in message_ids:
-                if self.leaving:
+                if self._leaving:
                     return
                 among.messages.pop(message_id)
                 try:
