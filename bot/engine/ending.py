@@ -88,10 +88,9 @@ async def end(
     details: str | None = None,
 ) -> None:
     """Say that the thread has ended, on its cards too."""
-    cards, decided = await row.ends(status, result=result, why=why, details=details)
-    for approval_id in cards:
-        recorded.redraw_cards(approval_id)
-    for approval_id in decided if status != "done" else ():
+    await row.ends(status, result=result, why=why, details=details)
+    recorded.redraw_thread(row.thread.thread_id)
+    for approval_id in await row.decided() if status != "done" else ():
         recorded.redraw(outcome_id(approval_id))  # its requester has only heard that it was approved
     recorded.audit(row.thread.thread_id, f"thread.{status}", "signoff", {"why": why} if why else {})
     if status in ("failed", "orphaned"):

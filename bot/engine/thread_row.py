@@ -78,17 +78,16 @@ class ThreadRow:
 
     async def ends(
         self, status: ThreadStatus, *, result: Any = None, why: str | None = None, details: str | None = None
-    ) -> tuple[list[str], list[str]]:
-        """Say how it ended, and with what plain JSON.
-
-        Returns the ids of the approvals whose cards say so too, and of those decided.
-        """
+    ) -> None:
+        """Say how it ended, and with what plain JSON."""
         kept = None if result is None else Json(result)
-        found = await self._write_reached(_ENDS, status=status, result=kept, error=why, traceback=details)
+        await self._write_reached(_ENDS, status=status, result=kept, error=why, traceback=details)
         self.thread = replace(self.thread, status=status)
-        rows = await found.fetchall()
-        cards, decided = ([row["approval_id"] for row in rows if row[what]] for what in ("shown", "decided"))
-        return cards, decided
+
+    async def decided(self) -> list[str]:
+        """Return the ids of its approvals that people, policy or the clock decided."""
+        found = await self._write(_DECIDED)
+        return [row["approval_id"] for row in await found.fetchall()]
 
     async def reach(self) -> None:
         """Write down what was wanted when the lock was taken, where nothing else has written it."""
@@ -134,13 +133,10 @@ update threads set status = 'running', attempts = 0, error = null, traceback = n
 where thread_id = %(id)s
 """
 
-# That a graph waits or is done follows from its checkpoint: lost with the server, it is found there again.
-# So it does not wait for the disk; the next commit that does, of a post or an answer, keeps this, too.
 _WAITS = """
 update threads set status = 'waiting', attempts = 0, retry_at = null, error = null, traceback = null,
                    reached = greatest(reached, %(reached)s), updated_at = signoff_now()
 where thread_id = %(id)s
-returning set_config('synchronous_commit', 'off', true)
 """
 
 _TRIES_LATER = """
@@ -156,15 +152,11 @@ update threads set retry_at = signoff_now() + interval '1 minute', error = %(pro
 where thread_id = %(id)s
 """
 
-# A card that is not delivered yet may be on its way, drawn from what held before.
 _ENDS = """
-with ended as (
-    update threads set status = %(status)s, result = %(result)s, error = %(error)s, traceback = %(traceback)s,
-                       attempts = 0, retry_at = null, reached = greatest(reached, %(reached)s),
-                       updated_at = signoff_now(), ended_at = signoff_now()
-    where thread_id = %(id)s
-    returning thread_id, case when status = 'done' then set_config('synchronous_commit', 'off', true) end
-)
-select approval_id, delivery <> 'failed' as shown, approvals.status in ('decided', 'expired') as decided
-from approvals join ended using (thread_id)
+update threads set status = %(status)s, result = %(result)s, error = %(error)s, traceback = %(traceback)s,
+                   attempts = 0, retry_at = null, reached = greatest(reached, %(reached)s),
+                   updated_at = signoff_now(), ended_at = signoff_now()
+where thread_id = %(id)s
 """
+
+_DECIDED = "select approval_id from approvals where thread_id = %(id)s and status in ('decided', 'expired')"

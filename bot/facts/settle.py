@@ -23,8 +23,11 @@ async def settle(
     *,
     status: Literal["decided", "expired"],
 ) -> None:
-    """Record the decision of a pending approval whose row the caller holds locked."""
-    settled = await fact.conn.execute(
+    """Record the decision of a pending approval whose row the caller holds locked.
+
+    The transaction fails (psycopg's RaiseException) where it is not pending.
+    """
+    await fact.conn.execute(
         _SETTLE,
         {
             "id": approval.approval_id,
@@ -34,10 +37,9 @@ async def settle(
             "proposal": Json(decision.proposal),
             "revision": approval.revision,
             "edited_by": approval.edited_by,
+            "otherwise": f"approval {approval.approval_id} is not pending, or its row was not held",
         },
     )
-    if await settled.fetchone() is None:
-        raise LookupError(f"approval {approval.approval_id} is not pending, or its row was not held")
     metrics.decided(decision.verdict, decision.by.kind)
     fact.redraw_cards(approval.approval_id, SETTLE)
     fact.advance(thread.thread_id, ANSWERED if status == "decided" else 0)
@@ -107,11 +109,14 @@ def _record(approval: Approval, decision: Decision) -> dict[str, Any]:
 
 
 _SETTLE = """
-update approvals
-set status = %(status)s, decision = %(decision)s, decided_at = %(at)s, proposal = %(proposal)s,
-    revision = %(revision)s, edited_by = %(edited_by)s, next_at = null
-where approval_id = %(id)s and status = 'pending'
-returning approval_id
+with settled as (
+    update approvals
+    set status = %(status)s, decision = %(decision)s, decided_at = %(at)s, proposal = %(proposal)s,
+        revision = %(revision)s, edited_by = %(edited_by)s, next_at = null
+    where approval_id = %(id)s and status = 'pending'
+    returning approval_id
+)
+select signoff_insist(exists (select from settled), %(otherwise)s)
 """
 
 _CLOSE = """

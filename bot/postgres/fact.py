@@ -65,6 +65,7 @@ class Fact:
         self.conn = conn
         self._new: dict[str, NewMessage] = {}
         self._redraw: dict[str, int] = {}
+        self._ended: list[str] = []
         self._advance: dict[str, int] = {}
         self._audit: list[dict[str, Any]] = []
         self._inserted: AsyncCursor[Any] | None = None
@@ -82,6 +83,10 @@ class Fact:
         """Draw again whatever shows this approval."""
         self._redraw[f"{_APPROVAL}{approval_id}"] = priority
 
+    def redraw_thread(self, thread_id: str) -> None:
+        """Draw again the cards of a thread, but for those that could not be delivered."""
+        self._ended.append(thread_id)
+
     def advance(self, thread_id: str, priority: int = 0) -> None:
         """Bump the thread's wanted state and wake a worker for it."""
         self._advance[thread_id] = priority
@@ -95,11 +100,11 @@ class Fact:
 
         Where whoever records draws by itself, that is left to `drawings`, which needs no round trip.
         """
-        if not (self._new or self._redraw or self._advance or self._audit):
+        if not (self._new or self._redraw or self._ended or self._advance or self._audit):
             return
         async with piped(self.conn):
             self._inserted = await self._insert_new() if self._new else None
-            self._bumped = await self._bump() if self._redraw else None
+            self._bumped = await self._bump() if self._redraw or self._ended else None
             if self._advance:
                 await self.conn.execute(_WANT, {"threads": sorted(self._advance)})
             if self._audit:
@@ -138,7 +143,7 @@ class Fact:
     async def _bump(self) -> AsyncCursor[Any]:
         messages = [key for key in self._redraw if not key.startswith(_APPROVAL)]
         approvals = [key.removeprefix(_APPROVAL) for key in self._redraw if key.startswith(_APPROVAL)]
-        bumped = {"messages": sorted(messages), "approvals": sorted(approvals)}
+        bumped = {"messages": sorted(messages), "approvals": sorted(approvals), "threads": self._ended}
         return await self.conn.execute(_BUMP_MESSAGES if messages else _BUMP_CARDS, bumped)
 
     def _redraw_job(self, row: dict[str, Any]) -> Job:
@@ -192,16 +197,21 @@ on conflict do nothing
 returning message_id, priority
 """
 
+# Of a thread, also the card that is not delivered yet: it may be on its way, drawn from what held before.
 _BUMP_MESSAGES = """
 update messages set wanted = wanted + 1, error = null, woken_at = signoff_now()
 where message_id = any(%(messages)s)
-   or (approval_id = any(%(approvals)s) and kind in ('card', 'direct_card'))
+   or (approval_id = any(%(approvals)s || array(select approval_id from approvals
+                                                where thread_id = any(%(threads)s) and delivery <> 'failed'))
+       and kind in ('card', 'direct_card'))
 returning message_id, approval_id
 """
 
 _BUMP_CARDS = """
 update messages set wanted = wanted + 1, error = null, woken_at = signoff_now()
-where approval_id = any(%(approvals)s) and kind in ('card', 'direct_card')
+where approval_id = any(%(approvals)s || array(select approval_id from approvals
+                                               where thread_id = any(%(threads)s) and delivery <> 'failed'))
+  and kind in ('card', 'direct_card')
 returning message_id, approval_id
 """
 

@@ -16,11 +16,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.approvals import Policy
 from bot.approvals.policy import Vote
+from bot.engine import advance
 from bot.engine.thread_row import ThreadRow
 from bot.engine.unsettled import mark_applied
 from bot.facts import audience, claims, deliveries, digests, homes, sweeps, threads
 from bot.facts.deadlines import Reach
 from bot.facts.digests import EXPIRED
+from bot.postgres import jobs
 from bot.postgres.fact import Fact, fact, fact_in_one
 from bot.postgres.rows import Approval
 from bot.slack.workspace import people
@@ -231,9 +233,8 @@ async def test_a_card_that_was_on_its_way_when_its_thread_ended_says_so(book: Bo
         claimed = await taken(conn, f"card:{approval.approval_id}")
         assert claimed.thread is not None
         async with fact(conn, book.queue) as recorded:
-            cards, _ = await ThreadRow(conn, claimed.thread).ends("done")
-            for approval_id in cards:
-                recorded.redraw_cards(approval_id)
+            await ThreadRow(conn, claimed.thread).ends("done")
+            recorded.redraw_thread(approval.thread_id)
 
         assert await deliveries.drawn(conn, book.queue, claimed, "C1", "1.1")
 
@@ -344,7 +345,7 @@ async def test_a_post_waits_for_the_disk_of_the_database_and_what_can_be_drawn_a
     assert waits == [("on", "on"), ("off", "off")]
 
 
-async def test_a_run_waits_for_the_disk_with_what_its_checkpoint_does_not_say(book: Book) -> None:
+async def test_what_a_run_records_waits_for_the_disk_since_its_checkpoint_goes_with_it(book: Book) -> None:
     approval = await book.ask(POLICY)
     async with book.pool.connection() as conn:
         claimed = await taken(conn, f"card:{approval.approval_id}")
@@ -356,7 +357,29 @@ async def test_a_run_waits_for_the_disk_with_what_its_checkpoint_does_not_say(bo
                 await act
             waits += noting
 
-    assert waits == ["on", "off", "on", "off"]
+    assert waits == ["on"] * 4
+
+
+async def test_what_a_lost_job_would_only_do_again_does_not_wait_for_the_disk(book: Book) -> None:
+    approval = await book.ask(POLICY)
+    async with book.pool.connection() as conn:
+        async with waiting(conn) as taking:
+            await conn.execute(jobs._FETCH, {"queues": ["threads"], "worker_id": None})
+        async with waiting(conn) as ending:
+            held = {"thread_id": approval.thread_id, "wanted": 1, "drawings": None, "job": None}
+            await conn.execute(advance._RELEASE, held)
+
+    assert (taking, ending) == (["off"], ["off"])
+
+
+async def test_the_end_of_a_thread_draws_no_card_that_could_not_be_delivered(book: Book) -> None:
+    approval = await book.ask(POLICY)
+    await book.rows("update approvals set delivery = 'failed' returning 1")
+    before = await book.rows("select message_id, wanted from messages")
+    async with book.pool.connection() as conn, fact(conn, book.queue) as recorded:
+        recorded.redraw_thread(approval.thread_id)
+
+    assert await book.rows("select message_id, wanted from messages") == before
 
 
 async def test_a_card_that_somebody_decided_while_slack_refused_it_is_drawn_once_more(book: Book) -> None:

@@ -122,7 +122,7 @@ async def test_settling_what_is_not_pending_raises_and_changes_nothing(book: Boo
     before = await book.events(approval.thread_id)
 
     async with book.pool.connection() as conn:
-        with pytest.raises(LookupError, match="not pending"):
+        with pytest.raises(psycopg.errors.RaiseException, match="not pending"):
             async with fact(conn, book.queue) as again:
                 await settling.settle(again, approval, recorded.thread, decision, status="decided")
 
