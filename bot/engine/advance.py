@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
@@ -23,6 +24,7 @@ from bot.engine.ledger import Ledger
 from bot.engine.plan import Begin, Drive, Finish, Move, Orphan, Send, Snapshot, Step, Wait
 from bot.engine.raised import NodeRaised, line
 from bot.engine.saver import ThreadSaver
+from bot.engine.unsettled import Unsettled
 from bot.facts.threads import NoSuchThread
 from bot.postgres.errands import Errands
 from bot.postgres.handing_on import as_notification
@@ -52,41 +54,50 @@ class Engine:
         self._draw = draw
 
     @metrics.job("advance")
-    async def advance(self, thread_id: str) -> None:
-        """Converge one thread, then show what that recorded."""
+    async def advance(self, thread_id: str, job: int | None = None) -> bool:
+        """Converge one thread, then show what that recorded; returns whether `job`, its own, was ended."""
         if self._draw is None:
-            await self.converge(thread_id, self._queue)
-            return
+            return await self.converge(thread_id, self._queue, job)
         errands = Errands(self._queue)
-        await self.converge(thread_id, errands)
+        ended = await self.converge(thread_id, errands, job)
         for message_id in errands.drawings:
             await self._draw(message_id)
+        return ended
 
-    async def converge(self, thread_id: str, queue: Wakes) -> None:
+    async def converge(self, thread_id: str, queue: Wakes, job: int | None = None) -> bool:
         """Converge one thread, or leave where another worker holds it: that one looks again when it is done.
+
+        A `job` of which nothing is left to do then is ended with the lock, in one statement; returns whether.
 
         The lock, the checkpoints and our own rows share one connection, so a worker that lost its lock
         cannot write. The connection is closed, not returned, unless the lock was given back.
         """
         async with self._runs.connection() as conn:
             try:
-                while await self._hold(conn, thread_id, queue):
+                while (released := await self._hold(conn, thread_id, queue, job)).more:
                     pass
             except BaseException:
                 with suppress(OperationalError):
                     await conn.close()
                 raise
+        return released.job_ended
 
-    async def _hold(self, conn: AsyncConnection[Any], thread_id: str, queue: Wakes) -> bool:
-        """Take the lock if it is free, and converge; returns True where more was wanted meanwhile."""
+    async def _hold(
+        self, conn: AsyncConnection[Any], thread_id: str, queue: Wakes, job: int | None
+    ) -> Released:
+        """Take the lock if it is free, and converge; returns what was found as it was given back."""
         row = await _locked(conn, thread_id)
         if row is None:
-            return False
-        ledger = Ledger(conn, queue, Thread.of(row))
+            return Released()
+        saver = ThreadSaver(conn, thread_id, untouched=row["untouched"])
+        thread = Thread.of(row)
+        asks_nothing = row["untouched"] and not thread.reached
+        known = Unsettled((), thread.cancel_reason, row["now"]) if asks_nothing else None
+        ledger = Ledger(conn, queue, thread, saver, known)
         if not row["backing_off"]:
             await self._converge(conn, ledger, untouched=row["untouched"])
         await ledger.row.reach()
-        return await _unlocked(conn, ledger.thread, queue)
+        return await _unlocked(conn, ledger.thread, queue, job)
 
     async def _converge(self, conn: AsyncConnection[Any], ledger: Ledger, *, untouched: bool) -> None:
         thread = ledger.thread
@@ -99,7 +110,7 @@ class Engine:
         if entry is None:
             await ledger.hold(f"Workflow {thread.workflow} is not in this worker's catalog")
             return
-        saver = ThreadSaver(conn, thread.thread_id, untouched=untouched)
+        saver = ledger.saver
         how: dict[str, Any] = {"settled": saver.settled, "at_rest": saver.at_rest}
         graph = graph_run(entry, saver, thread, lost=lambda: conn.closed, **how)
         try:
@@ -178,22 +189,34 @@ async def _locked(conn: AsyncConnection[Any], thread_id: str) -> dict[str, Any] 
     return row
 
 
-async def _unlocked(conn: AsyncConnection[Any], thread: Thread, queue: Wakes) -> bool:
-    """Give the lock back, and hand on what is to be drawn; returns True where more was wanted before that."""
-    seen = {"thread_id": thread.thread_id, "wanted": thread.wanted}
-    found = await conn.execute(_RELEASE, seen | {"drawings": as_notification(queue.drawings)})
+@dataclass(frozen=True)
+class Released:
+    """What was found as a lock was given back: `more` was wanted before that, or its job ended with it."""
+
+    more: bool = False
+    job_ended: bool = False
+
+
+async def _unlocked(conn: AsyncConnection[Any], thread: Thread, queue: Wakes, job: int | None) -> Released:
+    """Give the lock back, hand on what is to be drawn, and end the job where all is done then."""
+    told = as_notification(queue.drawings)
+    seen = {"thread_id": thread.thread_id, "wanted": thread.wanted, "drawings": told}
+    ends = job if told or not queue.drawings else None  # what cannot be handed on is drawn under the job
+    found = await conn.execute(_RELEASE, seen | {"job": ends})
     row = await found.fetchone()
     if not (row and row["unlocked"]):
         raise LockLost(f"The lock of thread {thread.thread_id} was not ours to give back.")
     if row["handed_on"]:
         queue.handed_on()
-    return bool(row["more"])
+    return Released(row["more"], row["job_ended"])
 
 
 _HOLD = """
-select h.locked, h.backing_off, h.untouched, (h.thread).* from signoff_hold(%(thread_id)s) h
+select h.locked, h.backing_off, h.untouched, signoff_now() as now, (h.thread).*
+from signoff_hold(%(thread_id)s) h
 """
 
 _RELEASE = """
-select unlocked, more, handed_on from signoff_release(%(thread_id)s, %(wanted)s, %(drawings)s)
+select unlocked, more, handed_on, job_ended
+from signoff_release(%(thread_id)s, %(wanted)s, %(drawings)s, %(job)s)
 """

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import structlog
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, DatabaseError
 
 from bot.approvals.dialects import End
 from bot.approvals.state import Misfit
@@ -35,8 +35,9 @@ from bot.engine.plan import (
 )
 from bot.engine.raised import declared, gives_up, line, trace
 from bot.engine.result import as_result
+from bot.engine.saver import ThreadSaver
 from bot.engine.thread_row import RECOVERED, ThreadRow
-from bot.engine.unsettled import Unsettled, mark_applied, unsettled
+from bot.engine.unsettled import Unsettled, goes_on, is_cancellation, mark_applied, unsettled
 from bot.facts.registering import register, revise
 from bot.facts.supersede import supersede
 from bot.postgres.fact import Fact, fact_in_one
@@ -49,9 +50,18 @@ log = structlog.get_logger("signoff.engine")
 class Ledger:
     """The rows of one thread, written only by the holder of its lock, on the lock's connection."""
 
-    def __init__(self, conn: AsyncConnection[Any], queue: Wakes, thread: Thread) -> None:
+    def __init__(
+        self,
+        conn: AsyncConnection[Any],
+        queue: Wakes,
+        thread: Thread,
+        saver: ThreadSaver,
+        known: Unsettled | None = None,
+    ) -> None:
+        """`known` is how the rows of a thread stand that has not asked for anything yet."""
         self._conn = conn
-        self._known: Unsettled | None = None
+        self.saver = saver
+        self._known = known
         self._queue = queue
         self._journey = Journey(thread.thread_id)
         self.row = ThreadRow(conn, thread)
@@ -63,48 +73,66 @@ class Ledger:
 
     @asynccontextmanager
     async def _fact(self, known: Unsettled | None = None) -> AsyncIterator[tuple[Fact, Unsettled]]:
-        """Open a transaction with the thread's rows as they stand, in as few round trips as can be."""
+        """Open a transaction with the thread's rows as they stand, in as few round trips as can be.
+
+        It begins with what the graph's run has left to be stored, which the rows follow. Fails where the
+        thread is cancelled by now (`is_cancellation`) and nothing was `known` to ask of it.
+        """
         self._known = None
         async with fact_in_one(self._conn, self._queue) as recorded:
+            await self.saver.store()
+            if known is not None and not known.approvals:
+                await goes_on(self._conn, self.thread.thread_id)
             yield recorded, known or await unsettled(self._conn, self.thread.thread_id)
+        self.saver.stored()
 
     def _still_true(self, snapshot: Snapshot) -> Unsettled | None:
-        """Return how the rows stood when answers were sent, where that says all that follows from the end.
+        """Return how the rows were read last, where that still says all that follows from the snapshot.
 
-        Only the holder of the lock adds approvals and sends answers, so whatever was not sent is all that
-        somebody can have changed since.
+        Only the holder of the lock adds approvals and sends answers. So where there were none, there are
+        none; and once answers were sent, whatever was not sent is all that somebody can have changed.
         """
         known = self._known
-        if known is None or not snapshot.finished or follow(snapshot, known.approvals).vanished:
+        if known is None:
             return None
-        return known.aged()
+        ends = snapshot.finished and not follow(snapshot, known.approvals).vanished
+        return known.aged() if ends or not known.approvals else None
 
     async def follow(self, snapshot: Snapshot, workflow: Workflow) -> Move:
         """Make the rows follow the graph, decide the next move, and record it before it is made."""
         await self._journey.compare(snapshot, workflow)
         if snapshot.finished:
             snapshot = replace(snapshot, result=await as_result(snapshot.result))
-        async with self._fact(self._still_true(snapshot)) as (recorded, rows):
-            self._journey.arrives(recorded, snapshot)
-            if rows.cancel_reason is not None and not snapshot.finished:
-                await self._settle_taken(recorded, snapshot, rows)
-                await stop(recorded, self.row, rows, "cancelled", rows.cancel_reason)
-                return Finish()
-            approvals = await self._follow_pauses(recorded, snapshot, rows, workflow)
-            try:
-                with declared():
-                    move = fitted(next_move(snapshot, approvals), snapshot, workflow, approvals)
-            except Misfit as misfit:
-                await hold_misfit(recorded, self.row, rows, str(misfit))
-                return Wait()
-            followed = replace(rows, approvals=approvals)
-            move = await self._record(recorded, move, snapshot, followed, workflow)
-            await close_corrections(recorded, move, approvals)
-            if isinstance(move, Send):
-                sent = [approval.approval_id for approval, _ in move.decided]
-                self._known = followed.sent(sent)
-            self._journey.departs(move, snapshot, approvals)
-            return move
+        try:
+            async with self._fact(self._still_true(snapshot)) as (recorded, rows):
+                return await self._follow(recorded, rows, snapshot, workflow)
+        except DatabaseError as error:
+            if not is_cancellation(error):
+                raise
+        async with self._fact() as (recorded, rows):
+            return await self._follow(recorded, rows, snapshot, workflow)
+
+    async def _follow(self, recorded: Fact, rows: Unsettled, snapshot: Snapshot, workflow: Workflow) -> Move:
+        self._journey.arrives(recorded, snapshot)
+        if rows.cancel_reason is not None and not snapshot.finished:
+            await self._settle_taken(recorded, snapshot, rows)
+            await stop(recorded, self.row, rows, "cancelled", rows.cancel_reason)
+            return Finish()
+        approvals = await self._follow_pauses(recorded, snapshot, rows, workflow)
+        try:
+            with declared():
+                move = fitted(next_move(snapshot, approvals), snapshot, workflow, approvals)
+        except Misfit as misfit:
+            await hold_misfit(recorded, self.row, rows, str(misfit))
+            return Wait()
+        followed = replace(rows, approvals=approvals)
+        move = await self._record(recorded, move, snapshot, followed, workflow)
+        await close_corrections(recorded, move, approvals)
+        if isinstance(move, Send):
+            sent = [approval.approval_id for approval, _ in move.decided]
+            self._known = followed.sent(sent)
+        self._journey.departs(move, snapshot, approvals)
+        return move
 
     async def _record(
         self, recorded: Fact, move: Move, snapshot: Snapshot, rows: Unsettled, workflow: Workflow

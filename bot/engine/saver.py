@@ -22,6 +22,7 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
+from langgraph.constants import START
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.types.json import Jsonb
 
@@ -57,6 +58,11 @@ def _fits_json(value: Any) -> bool:
             return isinstance(value, _SIMPLE)
 
 
+def _is_state_alone(checkpoint: Checkpoint) -> bool:
+    """Say whether nothing comes next: no node of a graph with a start is run by a field of its state."""
+    return START in checkpoint["versions_seen"] and all(map(is_field, checkpoint["channel_values"]))
+
+
 def _in_order(write: Sequence[bytes]) -> tuple[str, str, int]:
     task, _, _, _, path, idx = write
     return writes_sort_key(path.decode(), task.decode(), int(idx))
@@ -66,9 +72,12 @@ class ThreadSaver(AsyncPostgresSaver):
     """LangGraph's own saver, on a connection that holds the lock of the one thread it saves.
 
     Nobody else writes these checkpoints, so what was read last is still true, and a thread that is
-    `untouched` has none. A checkpoint is stored before its `aput` returns. The writes of a task wait for it,
-    `HELD_SECONDS` at most, and go in the same statement: until then a crash runs the task again, as it would
-    have a moment earlier. The tables are langgraph-checkpoint-postgres's (contract-tested against its saver).
+    `untouched` has none. A checkpoint that a node may follow is stored before its `aput` returns. All else
+    waits for the next one, `HELD_SECONDS` at most, and goes in the same statement: what a task wrote, and the
+    checkpoint of an input, of which nothing has run. What is left at the end of a run, such as its last
+    checkpoint, is for whoever ran it to `store` with what follows from it. Until then a crash runs a task
+    again, as it would have a moment earlier. The tables are langgraph-checkpoint-postgres's (contract-tested
+    against its saver).
     LangGraph runs a graph on a shallow copy of its saver; both share one `Unsaved`.
     """
 
@@ -77,7 +86,10 @@ class ThreadSaver(AsyncPostgresSaver):
         self._unsaved = Unsaved(conn, thread_id, self.lock, empty=untouched)
 
     async def settled(self, run: Awaitable[_Result]) -> _Result:
-        """Await a run, and leave nothing behind that waits: the connection is somebody else's soon."""
+        """Await a run, and leave nothing that is still being stored: the connection is somebody else's now.
+
+        What one that returned has left waits for `store`, or for whoever reads.
+        """
         try:
             try:
                 result = await run
@@ -88,10 +100,18 @@ class ThreadSaver(AsyncPostgresSaver):
             except Exception:
                 await self._unsaved.settle()
                 raise
-            await self._unsaved.settle()
-            return result
-        finally:
+            await self._unsaved.rest()
+        except BaseException:
             self._unsaved.forget()
+            raise
+        return result
+
+    async def store(self) -> None:
+        """Store what the last run has left in the transaction that is open; `stored` says it is committed."""
+        await self._unsaved.store()
+
+    def stored(self) -> None:
+        self._unsaved.forget()
 
     def at_rest(self) -> bool:
         """Whether nothing is next by the last checkpoint that was stored here: it holds a state alone."""
@@ -159,7 +179,7 @@ class ThreadSaver(AsyncPostgresSaver):
     ) -> RunnableConfig:
         values = checkpoint["channel_values"]
         if not config["configurable"]["checkpoint_ns"]:
-            self._unsaved.at_rest = all(map(is_field, values))
+            self._unsaved.at_rest = _is_state_alone(checkpoint)
         if any(isinstance(value, _DeltaSnapshot) for value in values.values()):
             self._unsaved.changed()
             return await super().aput(config, checkpoint, metadata, new_versions)
@@ -179,7 +199,10 @@ class ThreadSaver(AsyncPostgresSaver):
             Jsonb({**checkpoint, "channel_values": rest}),
             Jsonb(get_serializable_checkpoint_metadata(config, metadata)),
         )
-        await self._unsaved.put(row, stored_blobs)
+        if metadata["source"] == "input" or self._unsaved.at_rest:
+            self._unsaved.hold_checkpoint(row, stored_blobs)
+        else:
+            await self._unsaved.put(row, stored_blobs)
         stored = {key: place[key] for key in ("thread_id", "checkpoint_ns")}
         return {"configurable": {**stored, "checkpoint_id": checkpoint["id"]}}
 

@@ -19,16 +19,22 @@ Place = tuple[str, str, str, int]
 Write = tuple[str, str, str, bytes]
 """A write's task path, channel, type and value."""
 
+Row = Sequence[Any]
+"""A checkpoint's namespace, id, parent, itself and its metadata; or the namespace, channel, version, type and
+value of one of its channels that is kept as a blob."""
+
 MOST_WRITES = 1000
 """In one statement, which takes 65,535 values at most (Postgres' protocol)."""
 
 
 @dataclass
-class _Writes:
-    """Writes of tasks that are not stored yet; a special one replaces what its place holds."""
+class _Waiting:
+    """What is not stored yet. Of tasks' writes a special one replaces what its place holds."""
 
     kept: dict[Place, Write] = field(default_factory=dict)
     replacing: dict[Place, Write] = field(default_factory=dict)
+    blobs: list[Row] = field(default_factory=list)
+    checkpoints: list[Row] = field(default_factory=list)
 
     def add(self, place: Place, write: Write, *, replaces: bool) -> None:
         if replaces:
@@ -38,7 +44,7 @@ class _Writes:
             self.kept.setdefault(place, write)
 
     def __bool__(self) -> bool:
-        return bool(self.kept or self.replacing)
+        return bool(self.kept or self.replacing or self.checkpoints)
 
 
 class Unsaved:
@@ -53,32 +59,44 @@ class Unsaved:
         self.empty = empty
         self.at_rest = False
         self.read: dict[str, dict[str, Any]] = {}
-        self._writes = _Writes()
+        self._waiting = _Waiting()
         self._timer: asyncio.TimerHandle | None = None
         self._storing: asyncio.Task[None] | None = None
 
     def hold(self, place: Place, write: Write, *, replaces: bool) -> None:
         """Keep a write until the next checkpoint, or for `HELD_SECONDS`."""
-        self.changed()
-        self._writes.add(place, write, replaces=replaces)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(HELD_SECONDS, self._store_soon)
+        self._waiting.add(place, write, replaces=replaces)
+        self._waits()
 
-    async def put(self, checkpoint: Sequence[Any], blobs: Sequence[Sequence[Any]]) -> None:
-        """Store a checkpoint, the values of its channels that are kept as blobs, and what waits.
+    def hold_checkpoint(self, checkpoint: Row, blobs: Sequence[Row]) -> None:
+        """Keep a checkpoint until the next one, or for `HELD_SECONDS`."""
+        self._waiting.checkpoints.append(checkpoint)
+        self._waiting.blobs += blobs
+        self._waits()
 
-        `checkpoint` is its namespace, id, parent, itself and its metadata; a blob its namespace, channel,
-        version, type and value.
-        """
+    async def put(self, checkpoint: Row, blobs: Sequence[Row]) -> None:
+        """Store a checkpoint, the values of its channels that are kept as blobs, and what waits."""
+        self._waiting.checkpoints.append(checkpoint)
+        self._waiting.blobs += blobs
         async with self._lock:
-            await self._execute(checkpoint, blobs)
+            await self._execute()
+
+    async def store(self) -> None:
+        """Store what waits in the transaction that is open, and keep it until that is committed: `forget`."""
+        await self._insert_all(self._waiting)
+
+    async def rest(self) -> None:
+        """Return once nothing is being stored, nor will be by itself. Raises what storing raised."""
+        self._wait_no_longer()
+        if self._storing is not None:
+            await self.settle()
 
     async def settle(self) -> None:
         """Store what still waits. Raises what storing raises, to everybody who asks.
 
         A reader that is cancelled in here does not take along what others wrote.
         """
-        while self._storing is not None or self._writes:
+        while self._storing is not None or self._waiting:
             storing = self._storing = self._storing or self._begin()
             await asyncio.shield(storing)
             if self._storing is storing:
@@ -87,7 +105,7 @@ class Unsaved:
     def forget(self) -> None:
         """Leave what waits: from now on the connection is somebody else's, or closed."""
         self._wait_no_longer()
-        self._writes = _Writes()
+        self._waiting = _Waiting()
         if self._storing is not None:
             self._storing.cancel()
             self._storing = None
@@ -96,6 +114,11 @@ class Unsaved:
         """What was read is no longer true."""
         self.empty = False
         self.read.clear()
+
+    def _waits(self) -> None:
+        self.changed()
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(HELD_SECONDS, self._store_soon)
 
     def _store_soon(self) -> None:
         """Store what waits, once nothing else is being stored; where storing failed, `settle` says so."""
@@ -106,38 +129,38 @@ class Unsaved:
             self._timer = asyncio.get_running_loop().call_later(HELD_SECONDS, self._store_soon)
 
     def _begin(self) -> asyncio.Task[None]:
-        return asyncio.get_running_loop().create_task(self._store_writes())
+        return asyncio.get_running_loop().create_task(self._store_waiting())
 
-    async def _store_writes(self) -> None:
-        if self._writes:
-            async with self._lock:
-                await self._execute()
+    async def _store_waiting(self) -> None:
+        async with self._lock:
+            await self._execute()
 
-    async def _execute(self, checkpoint: Sequence[Any] = (), blobs: Sequence[Sequence[Any]] = ()) -> None:
-        """Run one statement, which stores the writes that wait, too."""
+    async def _execute(self) -> None:
+        """Store what waits, in one statement; what cannot be stored is not tried again."""
         self.changed()
         self._wait_no_longer()
-        taken, self._writes = self._writes, _Writes()
-        kept, replacing = list(taken.kept.items()), list(taken.replacing.items())
+        taken, self._waiting = self._waiting, _Waiting()
+        await self._insert_all(taken)
+
+    async def _insert_all(self, waiting: _Waiting) -> None:
+        kept, replacing = list(waiting.kept.items()), list(waiting.replacing.items())
         while len(kept) + len(replacing) > MOST_WRITES:
             await self._insert(kept[:MOST_WRITES], replacing[:MOST_WRITES])
             kept, replacing = kept[MOST_WRITES:], replacing[MOST_WRITES:]
-        if kept or replacing or checkpoint:
-            await self._insert(kept, replacing, blobs, checkpoint)
+        if kept or replacing or waiting.checkpoints:
+            await self._insert(kept, replacing, waiting.blobs, waiting.checkpoints)
 
     async def _insert(
         self,
         kept: Sequence[tuple[Place, Write]],
         replacing: Sequence[tuple[Place, Write]],
-        blobs: Sequence[Sequence[Any]] = (),
-        checkpoint: Sequence[Any] = (),
+        blobs: Sequence[Row] = (),
+        checkpoints: Sequence[Row] = (),
     ) -> None:
         values: list[Any] = []
-        for row in (*((*place, *write) for place, write in (*kept, *replacing)), *blobs):
+        for row in (*((*place, *write) for place, write in (*kept, *replacing)), *blobs, *checkpoints):
             values += (self._thread_id, *row)
-        if checkpoint:
-            values += (self._thread_id, *checkpoint)
-        wanted = _statement(len(kept), len(replacing), len(blobs), checkpoint=bool(checkpoint))
+        wanted = _statement(len(kept), len(replacing), len(blobs), len(checkpoints))
         await self._conn.execute(wanted, values)
 
     def _wait_no_longer(self) -> None:
@@ -147,7 +170,7 @@ class Unsaved:
 
 
 @lru_cache(maxsize=256)
-def _statement(kept: int, replacing: int, blobs: int, *, checkpoint: bool) -> bytes:
+def _statement(kept: int, replacing: int, blobs: int, checkpoints: int) -> bytes:
     """Return one statement for so many rows of each kind; at least one of them."""
     inserts = []
     if kept:
@@ -156,8 +179,8 @@ def _statement(kept: int, replacing: int, blobs: int, *, checkpoint: bool) -> by
         inserts.append(f"{_WRITES} {_rows(replacing, _WRITE)} {_WRITES_CLASH} {_REPLACE}")
     if blobs:
         inserts.append(f"{_BLOBS} {_rows(blobs, _BLOB)} on conflict do nothing")
-    if checkpoint:
-        inserts.append(_CHECKPOINT)
+    if checkpoints:
+        inserts.append(f"{_CHECKPOINTS} {_rows(checkpoints, _CHECKPOINT)} {_NEWER}")
     *others, last = inserts
     named = [f"stored_{n} as ({insert})" for n, insert in enumerate(others)]
     return f"{'with ' if named else ''}{', '.join(named)} {last}".encode()
@@ -181,9 +204,12 @@ _BLOBS = "insert into checkpoint_blobs (thread_id, checkpoint_ns, channel, versi
 
 _BLOB = "(%s, %s, %s, %s, %s, %b)"
 
-_CHECKPOINT = """
+_CHECKPOINTS = """
 insert into checkpoints
-    (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, checkpoint, metadata)
-values (%s, %s, %s, %s, %s, %s)
+    (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, checkpoint, metadata)"""
+
+_CHECKPOINT = "(%s, %s, %s, %s, %s, %s)"
+
+_NEWER = """
 on conflict (thread_id, checkpoint_ns, checkpoint_id)
 do update set checkpoint = excluded.checkpoint, metadata = excluded.metadata"""

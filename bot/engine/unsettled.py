@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, DatabaseError
 
 from bot.postgres.rows import Approval
 
@@ -48,6 +48,16 @@ async def unsettled(conn: AsyncConnection[Any], thread_id: str) -> Unsettled:
     return Unsettled(approvals, rows[0]["cancel_reason"], rows[0]["now"])
 
 
+async def goes_on(conn: AsyncConnection[Any], thread_id: str) -> None:
+    """Have the transaction fail where the thread is cancelled, without waiting to hear of it."""
+    await conn.execute(_GOES_ON, {"id": thread_id, "code": _CANCELLED})
+
+
+def is_cancellation(error: DatabaseError) -> bool:
+    """Whether a transaction failed since `goes_on` did not hold."""
+    return error.sqlstate == _CANCELLED
+
+
 async def mark_applied(conn: AsyncConnection[Any], approvals: Iterable[Approval], at: datetime) -> None:
     """Write that the graph has gone on with these answers."""
     await conn.execute(_APPLIED, {"ids": [approval.approval_id for approval in approvals], "at": at})
@@ -66,6 +76,14 @@ select thread.*, a.*
 from (select cancel_reason, signoff_now() as now from threads where thread_id = %(id)s) thread
 left join approvals a on a.thread_id = %(id)s and a.status <> 'superseded' and a.applied_at is null
 order by a.created_at, a.approval_id
+"""
+
+_CANCELLED = "SG001"
+"""An SQLSTATE of our own (the standard leaves classes from I to Z to implementations)."""
+
+_GOES_ON = """
+select signoff_insist(cancel_reason is null, 'the thread is cancelled', %(code)s)
+from threads where thread_id = %(id)s
 """
 
 _APPLIED = """

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 
 import structlog
+from procrastinate import JobContext
 from procrastinate.exceptions import ProcrastinateException
 
 from bot.postgres.jobs import ADVANCE, DRAW, QUEUES, Queue
@@ -26,15 +27,16 @@ class Worker:
     def __init__(
         self,
         queue: Queue,
-        advance: Callable[[str], Awaitable[None]],
+        advance: Callable[[str, int | None], Awaitable[bool]],
         draw: Callable[[str], Awaitable[None]],
     ) -> None:
         self._queue = queue
         self._app = queue.app
 
-        @self._app.task(name=ADVANCE)
-        async def _advance(thread_id: str) -> None:
-            await advance(thread_id)
+        @self._app.task(name=ADVANCE, pass_context=True)
+        async def _advance(context: JobContext, thread_id: str) -> None:
+            if await advance(thread_id, context.job.id):
+                queue.ended(context.job)
 
         @self._app.task(name=DRAW)
         async def _draw(message_id: str) -> None:

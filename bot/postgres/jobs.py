@@ -12,8 +12,9 @@ from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager, NotificationCallback
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection
 from psycopg.errors import RaiseException
+from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
 log = structlog.get_logger("signoff.worker")
@@ -71,6 +72,10 @@ class Wakes(Protocol):
 class Jobs(JobManager):
     """Procrastinate's way to its tables. A late worker is no fault to it, nor a database that was away."""
 
+    def __init__(self, connector: PsycopgConnector) -> None:
+        super().__init__(connector)
+        self.ended: set[int | None] = set()
+
     async def listen_for_jobs(
         self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
     ) -> None:
@@ -92,11 +97,19 @@ class Jobs(JobManager):
         with suppress(ConnectorException):
             await super().update_heartbeat(worker_id)
 
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
+        """Take the next job; None where there is none."""
+        row = await self.connector.execute_query_one_async(_FETCH, queues=queues, worker_id=worker_id)
+        return Job.from_row(row) if row["id"] is not None else None
+
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
         """End a job that its worker has run; one that was taken over meanwhile is ended already.
 
         A worker that stood still for longer than its lease finds that. Raises for every other reason.
         """
+        if job.id in self.ended:
+            self.ended.discard(job.id)
+            return
         try:
             await super().finish_job(job, status, delete_job)
         except ConnectorException as error:
@@ -133,7 +146,7 @@ class Queue:
     def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
         connector = PsycopgConnector()
         self.app = App(connector=connector)
-        self.app.job_manager = Jobs(connector)
+        self.app.job_manager = self._jobs = Jobs(connector)
         self._connector = connector
         self._pool = pool
 
@@ -142,14 +155,19 @@ class Queue:
         await self._connector.open_async(pool=self._pool)
 
     async def enqueue(self, conn: AsyncConnection[Any], jobs: Iterable[Job]) -> None:
-        """Enqueue all in one statement of `conn`'s transaction; a lost connection is psycopg's error."""
-        try:
-            await self.app.job_manager.batch_defer_jobs_async(jobs=list(jobs), connection=conn)
-        except ConnectorException as error:
-            # To whoever waits for this transaction, a lost connection is one in every statement alike.
-            if isinstance(error.__cause__, OperationalError):
-                raise error.__cause__ from error
-            raise
+        """Enqueue all in one statement of `conn`'s transaction, which in a pipeline is not waited for.
+
+        Procrastinate's own way would wait for the jobs' ids.
+        """
+        rows = [
+            {"queue_name": j.queue, "task_name": j.task_name, "priority": j.priority, "args": j.task_kwargs}
+            for j in jobs
+        ]
+        await conn.execute(_ENQUEUE, {"jobs": Jsonb(rows)})
+
+    def ended(self, job: Job) -> None:
+        """Say that a job was ended by who ran it: its worker has nothing left to write."""
+        self._jobs.ended.add(job.id)
 
     async def waiting(self) -> int:
         """Return how many jobs nobody has begun."""
@@ -157,3 +175,15 @@ class Queue:
             found = await conn.execute("select count(*) from procrastinate_jobs where status = 'todo'")
             row = await found.fetchone()
             return int(row["count"]) if row else 0
+
+
+_ENQUEUE = """
+select procrastinate_defer_jobs_v1(array_agg(job))
+from jsonb_populate_recordset(null::procrastinate_job_to_defer_v1, %(jobs)s) as job
+"""
+
+# A job that was taken and is lost with the server is there to be taken again: no need to wait for the disk.
+_FETCH = """
+select taken.*, set_config('synchronous_commit', 'off', true)
+from procrastinate_fetch_job_v2(%(queues)s::varchar[], %(worker_id)s) taken
+"""

@@ -17,6 +17,7 @@ from psycopg import AsyncConnection, AsyncCursor, OperationalError
 from pydantic import BaseModel
 
 from bot.approvals import ApprovalRequest, Breakpoints, ask, effect_key
+from bot.engine import ledger
 from bot.engine.graph import GraphRun
 from bot.engine.thread_row import MOST_DEATHS, RECOVERED
 from bot.facts.threads import RESUMED
@@ -249,6 +250,39 @@ async def test_an_input_that_a_worker_died_over_is_not_taken_for_a_state_that_do
             assert await to_the_end(it, Outside(), thread_id, after)
             thread = await it.thread(thread_id)
             assert (thread.status, thread.error) == ("done", None), f"died before statement {after}"
+
+
+@pytest.mark.parametrize("step", ["register", "end"])
+async def test_what_a_run_has_left_is_kept_where_nothing_that_follows_from_it_could_be_recorded(
+    database, monkeypatch, step
+):
+    ran = []
+
+    def asks_once(state):
+        ran.append("asked")
+        return {"log": [question("one?")]}
+
+    def pays(state):
+        ran.append("paid")
+        return {"log": ["paid"]}
+
+    async def fails(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("not recorded")
+
+    async with bench(database, flow(chain(State, asks_once, pays))) as it:
+        with monkeypatch.context() as patch:
+            patch.setattr(ledger, step, fails)
+            thread_id = await it.run()
+            if step == "end":
+                await it.answer((await it.pending(thread_id))["one?"])
+        thread = await it.thread(thread_id)
+        assert (thread.attempts, "not recorded" in thread.error) == (1, True)
+        await it.sweep()
+        if step == "register":
+            await it.answer((await it.pending(thread_id))["one?"])
+
+        assert (await it.thread(thread_id)).status == "done"
+        assert ran == ["asked", "asked", "paid"], "a node runs for each answer, and no more"
 
 
 async def test_a_worker_that_dies_as_it_looks_at_a_waiting_thread_leaves_it_waiting(database, monkeypatch):

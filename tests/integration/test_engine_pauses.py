@@ -50,8 +50,9 @@ async def test_a_thread_that_people_answered_goes_on_before_others_begin_and_an_
 ):
     advanced: list[str] = []
 
-    async def advance(thread_id: str) -> None:
+    async def advance(thread_id: str, job: int | None = None) -> bool:
         advanced.append(thread_id)
+        return False
 
     async with bench(database, flow(chain(State, first))) as it:
         answered, expired = await it.run(), await it.run()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import operator
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, TypedDict
 
 import psycopg
 import pytest
+from langgraph.channels import LastValue
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.pregel import NodeBuilder, Pregel
 from langgraph.types import Command, Send, interrupt
 from psycopg.rows import dict_row
 
@@ -72,6 +74,14 @@ async def connect(database: str) -> Any:
     return await psycopg.AsyncConnection.connect(database, autocommit=True, row_factory=dict_row)
 
 
+async def all_of(saver: ThreadSaver, work: Awaitable[Any]) -> Any:
+    """Await a run, and store what it left."""
+    result = await saver.settled(work)
+    await saver.store()
+    saver.stored()
+    return result
+
+
 async def run(saver: AsyncPostgresSaver) -> list[Any]:
     """Run to the first pause, over the second, and to the end."""
     compiled = graph().compile(checkpointer=saver)
@@ -79,7 +89,7 @@ async def run(saver: AsyncPostgresSaver) -> list[Any]:
     said = []
     for given in ({"log": ["begin"]}, Command(resume="a"), Command(resume="b")):
         work = compiled.ainvoke(given, config, durability="sync")
-        result = await (saver.settled(work) if isinstance(saver, ThreadSaver) else work)
+        result = await (all_of(saver, work) if isinstance(saver, ThreadSaver) else work)
         said.append((result["log"], [i.value for i in result.get("__interrupt__", ())]))
     return said
 
@@ -181,6 +191,92 @@ async def test_a_finished_task_is_stored_while_its_sibling_still_runs(database):
         result = await saver.settled(compiled.ainvoke({}, {"configurable": {"thread_id": "one"}}))
 
         assert sorted(result["log"]) == ["quick", "slow"]
+
+
+async def steps(conn: Any) -> list[int]:
+    """Return the steps whose checkpoints are stored."""
+    found = await conn.execute("select (metadata ->> 'step')::int as step from checkpoints order by 1")
+    return [row["step"] for row in await found.fetchall()]
+
+
+async def test_the_checkpoint_of_an_input_waits_for_the_next_one_and_each_node_for_its_own(database):
+    async with await connect(database) as conn, await connect(database) as other:
+        seen = []
+
+        async def one(state):
+            seen.append(await steps(other))
+            return {"log": ["one"]}
+
+        async def two(state):
+            seen.append(await steps(other))
+            return {"log": ["two"]}
+
+        builder = StateGraph(State)
+        builder.add_sequence([one, two])
+        builder.add_edge(START, "one")
+        place: Any = {"configurable": {"thread_id": "one", "checkpoint_ns": ""}}
+        stored: list[list[int]] = []
+
+        class Watched(ThreadSaver):
+            async def aput(self, *given: Any) -> Any:
+                kept = await super().aput(*given)
+                stored.append(await steps(other))
+                return kept
+
+        saver = Watched(conn, "one", untouched=True)
+        await all_of(saver, builder.compile(checkpointer=saver).ainvoke({}, place, durability="sync"))
+
+        assert seen == [[-1, 0], [-1, 0, 1]]
+        assert stored == [[], [-1, 0], [-1, 0, 1], [-1, 0, 1]]
+        assert await steps(other) == [-1, 0, 1, 2]
+
+
+async def test_what_a_run_has_left_is_stored_with_what_follows_from_it_or_by_whoever_reads(database):
+    async with await connect(database) as conn, await connect(database) as other:
+        saver = ThreadSaver(conn, "one", untouched=True)
+        compiled = graph().compile(checkpointer=saver)
+        config: Any = {"configurable": {"thread_id": "one"}}
+        await saver.settled(compiled.ainvoke({}, config, durability="sync"))
+        async with conn.transaction(force_rollback=True):
+            await saver.store()
+            assert await _writes_of(conn, "__interrupt__")
+        assert not await _writes_of(other, "__interrupt__"), "what follows from it was not committed"
+
+        await saver.aget_tuple(config)
+
+        assert len(await _writes_of(other, "__interrupt__")) == 1
+        saver.stored()
+        await saver.store()
+        assert len(await _writes_of(other, "__interrupt__")) == 1
+
+
+async def test_a_node_that_a_field_of_the_state_runs_begins_once_what_was_before_it_is_stored(database):
+    async with await connect(database) as conn, await connect(database) as other:
+        seen = []
+
+        async def second(value: str) -> str:
+            seen.append(await steps(other))
+            return value
+
+        nodes = {
+            "first": NodeBuilder().subscribe_only("given").do(lambda value: value).write_to("between"),
+            "second": NodeBuilder().subscribe_only("between").do(second).write_to("end"),
+        }
+        saver = ThreadSaver(conn, "one", untouched=True)
+        compiled = Pregel(
+            nodes=nodes,
+            channels={name: LastValue(str) for name in ("given", "between", "end")},
+            input_channels=["given"],
+            output_channels=["end"],
+            checkpointer=saver,
+        )
+        config: Any = {"configurable": {"thread_id": "one"}}
+
+        assert await all_of(saver, compiled.ainvoke({"given": "x"}, config, durability="sync")) == {
+            "end": "x"
+        }
+
+        assert seen == [[-1, 0]]
 
 
 async def test_the_error_of_a_node_is_stored_when_the_run_has_come_back(database):
@@ -304,7 +400,7 @@ async def test_more_writes_than_one_statement_takes_are_stored_in_several(databa
                 await saver.aput_writes(PLACE, [("log", n)], f"task {n}")
                 await saver.aput_writes(PLACE, [("__resume__", n)], f"task {n}")
 
-        await saver.settled(run())
+        await all_of(saver, run())
 
         assert len(await _writes_of(conn, "log")) == MOST_WRITES + 5
         assert len(await _writes_of(conn, "__resume__")) == MOST_WRITES + 5

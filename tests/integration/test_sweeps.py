@@ -396,15 +396,15 @@ async def test_a_connection_that_is_lost_as_a_sweep_wakes_workers_is_no_fault_of
     await house.start("expense", expense.samples["hotel"], ROSA)
     await forget_jobs(house)
     await house.pass_time(timedelta(seconds=6))
-    manager = house.house.queue.app.job_manager
-    enqueue = manager.batch_defer_jobs_async
+    queue = house.house.queue
+    enqueue = queue.enqueue
 
-    async def cut_off(*, jobs: Any, connection: Any) -> Any:
-        await house.rows("select pg_terminate_backend(%s, 5000)", connection.info.backend_pid)
-        return await enqueue(jobs=jobs, connection=connection)
+    async def cut_off(conn: Any, jobs: Any) -> None:
+        await house.rows("select pg_terminate_backend(%s, 5000)", conn.info.backend_pid)
+        await enqueue(conn, jobs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(manager, "batch_defer_jobs_async", cut_off)
+        patch.setattr(queue, "enqueue", cut_off)
         with pytest.raises(OperationalError):
             await Clock(house.house).tick()
 

@@ -1,4 +1,4 @@
-"""A worker that stood still until its job was taken over: it says so, and nothing else is passed over."""
+"""How a worker's jobs end: with their thread's run, or taken over while it stood still, and it says so."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import pytest
 import structlog
 from fixtures_engine import Bench, bench, chain, flow
 from procrastinate.exceptions import ConnectorException
+from procrastinate.manager import JobManager
 from psycopg.errors import UndefinedFunction
 from structlog.testing import LogCapture
 
-from bot.engine import worker
+from bot.approvals import ApprovalRequest, ask
+from bot.engine import advance, worker
+from bot.engine.advance import Engine
 from bot.engine.worker import Worker
 from bot.facts import dead_jobs
 from bot.postgres import jobs
@@ -26,6 +29,10 @@ class State(TypedDict, total=False):
 
 def node(_: State) -> State:
     return {"ended": True}
+
+
+def asks(_: State) -> State:
+    return {"ended": ask(ApprovalRequest(title="one?")).approved}
 
 
 @pytest.fixture
@@ -42,7 +49,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return capture.entries
 
 
-async def works(it: Bench, advance: Callable[[str], Awaitable[None]]) -> list[Any]:
+async def works(it: Bench, advance: Callable[..., Awaitable[bool]]) -> list[Any]:
     """Work off the queue; returns what asyncio complains of, which a process logs with its traceback."""
     complaints: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, about: complaints.append(about))
@@ -51,13 +58,80 @@ async def works(it: Bench, advance: Callable[[str], Awaitable[None]]) -> list[An
     return complaints
 
 
+async def test_a_job_ends_in_the_statement_that_gives_its_thread_back(
+    it: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ends_again(*_: Any) -> None:
+        raise AssertionError("it was ended")
+
+    thread_id = await it.start()
+    monkeypatch.setattr(JobManager, "finish_job", ends_again)
+
+    assert await works(it, it.engine.advance) == []
+    assert (await it.thread(thread_id)).status == "done"
+    assert await it.rows("select id from procrastinate_jobs") == []
+    assert it.queue.app.job_manager.ended == set()
+
+
+@pytest.mark.parametrize("says", [True, False], ids=["nobody listens", "too much to say"])
+async def test_a_job_under_which_something_is_left_to_draw_goes_on(
+    it: Bench, monkeypatch: pytest.MonkeyPatch, says: bool
+) -> None:
+    seen: list[list[Any]] = []
+    if not says:
+        monkeypatch.setattr(advance, "as_notification", lambda _: None)
+
+    async def draw(message_id: str) -> None:
+        seen.append(await it.rows("select status from procrastinate_jobs"))
+
+    it.deploy(flow(chain(State, asks)))
+    thread_id = await it.start()
+    await works(it, Engine(it.catalog, it.runs, it.queue, draw).advance)
+
+    assert list(await it.pending(thread_id)) == ["one?"]
+    assert seen == [[{"status": "doing"}]]
+    assert await it.rows("select id from procrastinate_jobs") == []
+
+
+async def test_a_job_goes_on_while_more_is_wanted_of_its_thread(it: Bench) -> None:
+    seen: list[list[Any]] = []
+
+    class Overtaken(Engine):
+        """Somebody wants more after the run has come to rest, before it lets go of the lock."""
+
+        async def _converge(self, conn: Any, ledger: Any, *, untouched: bool) -> None:
+            seen.append(await it.rows("select status from procrastinate_jobs"))
+            await super()._converge(conn, ledger, untouched=untouched)
+            if len(seen) == 1:
+                await it.execute("update threads set wanted = wanted + 1")
+
+    await it.start()
+    await works(it, Overtaken(it.catalog, it.runs, it.queue).advance)
+
+    assert seen == [[{"status": "doing"}]] * 2
+    assert await it.rows("select id from procrastinate_jobs") == []
+
+
+async def test_a_job_whose_thread_another_worker_runs_is_ended_by_its_own(it: Bench) -> None:
+    thread_id = await it.start()
+    (job,) = await it.rows("update procrastinate_jobs set status = 'doing' returning id")
+    async with it.runs.connection() as conn:
+        await conn.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [thread_id])
+        assert not await it.engine.advance(thread_id, job["id"])
+        await conn.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", [thread_id])
+    assert await it.rows("select id from procrastinate_jobs") == [job]
+
+    assert await it.engine.advance(thread_id, job["id"])
+    assert not await it.engine.advance(thread_id, job["id"]), "it is gone"
+
+
 async def test_a_job_that_was_taken_over_ends_with_one_line_that_says_so(it: Bench, said: list[Any]) -> None:
     thread_id = await it.start()
 
-    async def stands_still(thread_id: str) -> None:
+    async def stands_still(thread_id: str, job: int) -> bool:
         await it.execute("update procrastinate_workers set last_heartbeat = now() - interval '1 hour'")
         await dead_jobs.clear_stalled(it.queue, 15)
-        await it.engine.advance(thread_id)
+        return await it.engine.advance(thread_id, job)
 
     assert await works(it, stands_still) == []
     (line,) = said
@@ -72,8 +146,9 @@ async def test_a_job_that_cannot_be_ended_for_another_reason_is_not_passed_over(
 ) -> None:
     await it.start()
 
-    async def queue_breaks(_: str) -> None:
+    async def queue_breaks(*_: Any) -> bool:
         await it.execute("alter function procrastinate_finish_job_v1 rename to gone")
+        return False
 
     (complaint,) = await works(it, queue_breaks)
     assert isinstance(complaint["exception"].__cause__, UndefinedFunction)
@@ -87,13 +162,14 @@ async def test_a_worker_that_was_struck_off_meanwhile_registers_anew_and_says_wh
     ran: list[str] = []
     stop = asyncio.Event()
 
-    async def struck_off(thread_id: str) -> None:
+    async def struck_off(thread_id: str, job: int | None = None) -> bool:
         ran.append(thread_id)
         if len(ran) == 1:
             await it.execute("delete from procrastinate_workers")
             await it.start()
         else:
             stop.set()
+        return False
 
     await it.start()
     async with asyncio.timeout(30):
