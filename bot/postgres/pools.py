@@ -35,7 +35,11 @@ os.environ["PGDATESTYLE"] = "ISO"
 """For libpq: psycopg reads times in no other style, and a transaction pooler keeps it for each of us."""
 
 _SESSION = {
+    # Statements are planned once, which may be while their tables hold a few rows: those plans, too, have to
+    # go by the indexes. What has none seems so costly then that Postgres before 18 would compile it.
     "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "jit": "off",
     # Whatever the role or the database has by default: who waited for a row's lock reads it anew, and
     # a run keeps its session, and its thread's lock, for as long as its graph is silent.
     "default_transaction_isolation": "read committed",

@@ -9,6 +9,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import PoolTimeout
 
 from bot.postgres import pools
+from bot.postgres.fact import _WANT
 from bot.postgres.pools import begin, listeners_pool, queue_pool, runs_pool
 
 
@@ -37,6 +38,15 @@ async def test_what_a_role_has_by_default_changes_neither_what_a_transaction_see
         await begin(connection)
         assert await shown(connection, "transaction_isolation") == "read committed"
         await connection.rollback()
+
+
+async def test_what_is_planned_while_a_table_is_empty_goes_by_its_index_all_the_same(database):
+    async with queue_pool(database) as pool, pool.connection() as connection:
+        await connection.execute("prepare want as " + _WANT.replace("%(threads)s", "$1"))
+        plan = await (await connection.execute("explain execute want ('{one}')")).fetchall()
+
+    assert "threads_pkey" in str(plan)
+    assert "Seq Scan" not in str(plan)
 
 
 @pytest.mark.parametrize("pooled", [False, True])
