@@ -89,8 +89,10 @@ class Engine:
         row = await _locked(conn, thread_id)
         if row is None:
             return Released()
-        saver = ThreadSaver(conn, thread_id, untouched=row["untouched"])
         thread = Thread.of(row)
+        entry = self._catalog.entries.get(thread.workflow)
+        begins = entry is not None and entry.begins_with_code
+        saver = ThreadSaver(conn, thread_id, untouched=row["untouched"], begins_with_code=begins)
         asks_nothing = row["untouched"] and not thread.reached
         known = Unsettled((), thread.cancel_reason, row["now"]) if asks_nothing else None
         ledger = Ledger(conn, queue, thread, saver, known)

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from langgraph.graph import StateGraph
+from langgraph.graph import START, StateGraph
 from langgraph.pregel import Pregel
 from pydantic import BaseModel, ValidationError
 
@@ -48,6 +48,12 @@ class Entry:
         return self.workflow.node_interrupt is not None or any(
             level.interrupt_before_nodes or level.interrupt_after_nodes for level in levels
         )
+
+    @cached_property
+    def begins_with_code(self) -> bool:
+        """Whether code of its own runs on its input: an `@entrypoint()`'s, or what chooses the first node."""
+        builder = getattr(self.graph, "builder", None)
+        return builder is None or bool(builder.branches.get(START))
 
 
 @dataclass

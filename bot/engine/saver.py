@@ -74,15 +74,24 @@ class ThreadSaver(AsyncPostgresSaver):
     Nobody else writes these checkpoints, so what was read last is still true, and a thread that is
     `untouched` has none. A checkpoint that a node may follow is stored before its `aput` returns. All else
     waits for the next one, `HELD_SECONDS` at most, and goes in the same statement: what a task wrote, and the
-    checkpoint of an input, of which nothing has run. What is left at the end of a run, such as its last
-    checkpoint, is for whoever ran it to `store` with what follows from it. Until then a crash runs a task
-    again, as it would have a moment earlier. The tables are langgraph-checkpoint-postgres's (contract-tested
-    against its saver).
+    checkpoint of an input, of which nothing has run; but not where the whole graph `begins_with_code`, since
+    that checkpoint alone would say that a worker died in it. What is left at the end of a run, such as its
+    last checkpoint, is for whoever ran it to `store` with what follows from it. Until then a crash runs a
+    task again, as it would have a moment earlier. The tables are langgraph-checkpoint-postgres's
+    (contract-tested against its saver).
     LangGraph runs a graph on a shallow copy of its saver; both share one `Unsaved`.
     """
 
-    def __init__(self, conn: AsyncConnection[Any], thread_id: str, *, untouched: bool = False) -> None:
+    def __init__(
+        self,
+        conn: AsyncConnection[Any],
+        thread_id: str,
+        *,
+        untouched: bool = False,
+        begins_with_code: bool = False,
+    ) -> None:
         super().__init__(conn)
+        self._begins_with_code = begins_with_code
         self._unsaved = Unsaved(conn, thread_id, self.lock, empty=untouched)
 
     async def settled(self, run: Awaitable[_Result]) -> _Result:
@@ -199,12 +208,16 @@ class ThreadSaver(AsyncPostgresSaver):
             Jsonb({**checkpoint, "channel_values": rest}),
             Jsonb(get_serializable_checkpoint_metadata(config, metadata)),
         )
-        if metadata["source"] == "input" or self._unsaved.at_rest:
+        if self._waits(metadata, namespace):
             self._unsaved.hold_checkpoint(row, stored_blobs)
         else:
             await self._unsaved.put(row, stored_blobs)
         stored = {key: place[key] for key in ("thread_id", "checkpoint_ns")}
         return {"configurable": {**stored, "checkpoint_id": checkpoint["id"]}}
+
+    def _waits(self, metadata: CheckpointMetadata, namespace: str) -> bool:
+        runs_on_input = self._begins_with_code and not namespace
+        return self._unsaved.at_rest or (metadata["source"] == "input" and not runs_on_input)
 
     async def aput_writes(
         self,

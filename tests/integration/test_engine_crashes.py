@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from fixtures_engine import Bench, bench, chain, flow, side_by_side
+from langgraph.func import entrypoint
 from langgraph.graph import START, StateGraph
 from langgraph.types import Send
 from psycopg import AsyncConnection, AsyncCursor, OperationalError
@@ -309,14 +310,30 @@ async def test_a_worker_that_dies_as_it_looks_at_a_waiting_thread_leaves_it_wait
         assert (await it.thread(thread_id)).status == "waiting"
 
 
-async def test_a_thread_that_kills_every_worker_is_tried_ever_later_and_then_given_up(database):
+def deadly_in_a_node(deadly):
+    return chain(State, draft, deadly)
+
+
+def deadly_on_its_input(deadly):
+    return entrypoint()(deadly)
+
+
+def deadly_as_it_chooses(deadly):
+    builder = StateGraph(State)
+    builder.add_node("draft", draft)
+    builder.add_conditional_edges(START, deadly, ["draft"])
+    return builder
+
+
+@pytest.mark.parametrize("shape", [deadly_in_a_node, deadly_on_its_input, deadly_as_it_chooses])
+async def test_a_thread_that_kills_every_worker_is_tried_ever_later_and_then_given_up(database, shape):
     running = asyncio.Event()
 
     async def deadly(state):
         running.set()
         await asyncio.Event().wait()
 
-    async with bench(database, flow(chain(State, draft, deadly))) as it:
+    async with bench(database, flow(shape(deadly))) as it:
         thread_id = await it.start()
         for deaths in range(MOST_DEATHS + 1):
             run = asyncio.create_task(it.engine.advance(thread_id))
