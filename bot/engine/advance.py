@@ -96,8 +96,11 @@ class Engine:
         asks_nothing = row["untouched"] and not thread.reached
         known = Unsettled((), thread.cancel_reason, row["now"]) if asks_nothing else None
         ledger = Ledger(conn, queue, thread, saver, known)
-        if not row["backing_off"]:
-            await self._converge(conn, ledger, untouched=row["untouched"])
+        try:
+            if not row["backing_off"]:
+                await self._converge(conn, ledger, untouched=row["untouched"])
+        finally:
+            saver.forget()
         await ledger.row.reach()
         return await _unlocked(conn, ledger.thread, queue, job)
 
@@ -123,7 +126,11 @@ class Engine:
         except Misfit as misfit:
             await ledger.hold_misfit(str(misfit))
         except OperationalError:
-            raise  # the database went away, and the lock with it: the next run continues from the checkpoint
+            # The database went away, and the lock with it: the next run continues from the checkpoint. Where
+            # it did not, what the last run has left need not be run again, unless that is what it refuses.
+            if (refused := await saver.left()) is None:
+                raise
+            await ledger.raised(refused, entry.workflow, None)
         except Exception as error:  # noqa: BLE001  a stored state, or a declared reply, may raise anything
             await ledger.raised(error, entry.workflow, await _readable(graph), asks=False)
 

@@ -84,7 +84,7 @@ class Ledger:
             if known is not None and not known.approvals:
                 await goes_on(self._conn, self.thread.thread_id)
             yield recorded, known or await unsettled(self._conn, self.thread.thread_id)
-        self.saver.stored()
+        self.saver.forget()
 
     def _still_true(self, snapshot: Snapshot) -> Unsettled | None:
         """Return how the rows were read last, where that still says all that follows from the snapshot.

@@ -116,10 +116,22 @@ class ThreadSaver(AsyncPostgresSaver):
         return result
 
     async def store(self) -> None:
-        """Store what the last run has left in the transaction that is open; `stored` says it is committed."""
+        """Store what the last run has left in the transaction that is open; once committed, `forget` it."""
         await self._unsaved.store()
 
-    def stored(self) -> None:
+    async def left(self) -> Exception | None:
+        """Store what the last run has left by itself, since nothing that follows from it could be recorded.
+
+        Returns what refuses it on a connection that is good, and would again; then it is not kept.
+        """
+        try:
+            await self._unsaved.settle()
+        except Exception as error:  # noqa: BLE001  whatever it is counts as the run's own error
+            return None if self._unsaved.lost() else error
+        return None
+
+    def forget(self) -> None:
+        """Leave what waits: it is stored, or the connection is no longer ours to store it on."""
         self._unsaved.forget()
 
     def at_rest(self) -> bool:

@@ -110,6 +110,10 @@ class Unsaved:
             self._storing.cancel()
             self._storing = None
 
+    def lost(self) -> bool:
+        """Whether the connection is gone, and with it whatever could still be stored."""
+        return self._conn.closed
+
     def changed(self) -> None:
         """What was read is no longer true."""
         self.empty = False

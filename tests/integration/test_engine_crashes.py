@@ -286,6 +286,61 @@ async def test_what_a_run_has_left_is_kept_where_nothing_that_follows_from_it_co
         assert ran == ["asked", "asked", "paid"], "a node runs for each answer, and no more"
 
 
+@pytest.mark.parametrize("step", ["register", "end"])
+async def test_what_a_run_has_left_is_kept_where_only_what_follows_from_it_was_in_somebodys_way(
+    database, monkeypatch, step
+):
+    ran = []
+
+    def asks_once(state):
+        ran.append("asked")
+        return {"log": [question("one?")]}
+
+    def pays(state):
+        ran.append("paid")
+        return {"log": ["paid"]}
+
+    async def deadlocks(recorded: Any, *_: Any, **__: Any) -> Any:
+        await recorded.conn.execute("do $$ begin raise deadlock_detected; end $$")
+
+    async with bench(database, flow(chain(State, asks_once, pays))) as it:
+        with monkeypatch.context() as patch:
+            patch.setattr(ledger, step, deadlocks)
+            thread_id = await it.start()
+            if step == "end":
+                await it.drain()
+                await it.decide((await it.pending(thread_id))["one?"])
+            with pytest.raises(OperationalError, match="deadlock"):
+                await it.drain()
+        await _gone(it)
+        await it.sweep()
+        if step == "register":
+            await it.answer((await it.pending(thread_id))["one?"])
+
+        assert (await it.thread(thread_id)).status == "done"
+        assert ran == ["asked", "asked", "paid"], "a node runs for each answer, and no more"
+        assert RECOVERED not in await it.events(thread_id)
+
+
+@pytest.mark.parametrize("table", ["checkpoints", "checkpoint_writes"])
+async def test_what_a_run_has_left_that_is_too_large_to_be_stored_is_an_error_of_the_run(database, table):
+    ran = []
+
+    def node(state):
+        ran.append("ran")
+        return {"log": ["large" if table == "checkpoints" else question("large?")]}
+
+    async with bench(database, flow(chain(State, node), retries=1)) as it:
+        await it.execute(_TOO_LARGE)
+        await it.execute(_REFUSES.format(table))
+        thread_id = await it.run()
+        await it.sweep()
+
+        thread = await it.thread(thread_id)
+        assert (thread.status, "too large" in thread.error) == ("failed", True)
+        assert ran == ["ran", "ran"]
+
+
 async def test_a_worker_that_dies_as_it_looks_at_a_waiting_thread_leaves_it_waiting(database, monkeypatch):
     failing = [RuntimeError("the bank is away")]
 
@@ -414,6 +469,17 @@ async def _resumed(it: Bench, thread_id: str) -> list[str]:
     rows = await it.rows(_RESUMED, thread_id)
     return sorted(row["title"] for row in rows)
 
+
+_TOO_LARGE = """
+create function too_large() returns trigger language plpgsql as $$ begin
+    if to_jsonb(new) ->> 'channel' = '__interrupt__' or to_jsonb(new) #>> '{metadata,step}' = '1' then
+        raise program_limit_exceeded using message = 'too large';
+    end if;
+    return new;
+end $$
+"""
+
+_REFUSES = "create trigger refuses before insert on {} for each row execute function too_large()"
 
 _RESUMED = """
 select distinct a.request ->> 'title' as title

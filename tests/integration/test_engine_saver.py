@@ -78,7 +78,7 @@ async def all_of(saver: ThreadSaver, work: Awaitable[Any]) -> Any:
     """Await a run, and store what it left."""
     result = await saver.settled(work)
     await saver.store()
-    saver.stored()
+    saver.forget()
     return result
 
 
@@ -245,7 +245,7 @@ async def test_what_a_run_has_left_is_stored_with_what_follows_from_it_or_by_who
         await saver.aget_tuple(config)
 
         assert len(await _writes_of(other, "__interrupt__")) == 1
-        saver.stored()
+        saver.forget()
         await saver.store()
         assert len(await _writes_of(other, "__interrupt__")) == 1
 
