@@ -88,7 +88,7 @@ class Unsaved:
     async def rest(self) -> None:
         """Return once nothing is being stored, nor will be by itself. Raises what storing raised."""
         self._wait_no_longer()
-        if self._storing is not None:
+        if not self._rests():
             await self.settle()
 
     async def settle(self) -> None:
@@ -127,10 +127,15 @@ class Unsaved:
     def _store_soon(self) -> None:
         """Store what waits, once nothing else is being stored; where storing failed, `settle` says so."""
         self._timer = None
-        if self._storing is None or (self._storing.done() and self._storing.exception() is None):
+        if self._rests():
             self._storing = self._begin()
-        elif not self._storing.done():
+        elif self._storing is not None and not self._storing.done():
             self._timer = asyncio.get_running_loop().call_later(HELD_SECONDS, self._store_soon)
+
+    def _rests(self) -> bool:
+        """Whether nothing is being stored, and nothing has failed to be."""
+        storing = self._storing
+        return storing is None or (storing.done() and storing.exception() is None)
 
     def _begin(self) -> asyncio.Task[None]:
         return asyncio.get_running_loop().create_task(self._store_waiting())

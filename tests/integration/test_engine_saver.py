@@ -171,13 +171,14 @@ async def test_a_run_that_was_given_a_read_checkpoint_does_not_change_what_is_re
         assert again.checkpoint["versions_seen"]
 
 
-async def test_a_finished_task_is_stored_while_its_sibling_still_runs(database):
+async def test_a_finished_task_is_stored_while_its_sibling_still_runs(database, monkeypatch):
     async with await connect(database) as conn, await connect(database) as other:
 
         async def slow(state):
             async with asyncio.timeout(30):
                 while not await _writes_of(other, "log"):
                     pass
+            monkeypatch.setattr("bot.engine.unsaved.HELD_SECONDS", 3600)
             return {"log": ["slow"]}
 
         builder = StateGraph(State)
@@ -188,9 +189,12 @@ async def test_a_finished_task_is_stored_while_its_sibling_still_runs(database):
         saver = ThreadSaver(conn, "one")
         compiled = builder.compile(checkpointer=saver)
 
-        result = await saver.settled(compiled.ainvoke({}, {"configurable": {"thread_id": "one"}}))
+        config: Any = {"configurable": {"thread_id": "one"}}
+
+        result = await saver.settled(compiled.ainvoke({}, config, durability="sync"))
 
         assert sorted(result["log"]) == ["quick", "slow"]
+        assert await steps(other) == [-1, 0], "what the run has left still goes with what follows from it"
 
 
 async def steps(conn: Any) -> list[int]:
@@ -199,7 +203,10 @@ async def steps(conn: Any) -> list[int]:
     return [row["step"] for row in await found.fetchall()]
 
 
-async def test_the_checkpoint_of_an_input_waits_for_the_next_one_and_each_node_for_its_own(database):
+async def test_the_checkpoint_of_an_input_waits_for_the_next_one_and_each_node_for_its_own(
+    database, monkeypatch
+):
+    monkeypatch.setattr("bot.engine.unsaved.HELD_SECONDS", 3600)
     async with await connect(database) as conn, await connect(database) as other:
         seen = []
 
@@ -231,7 +238,10 @@ async def test_the_checkpoint_of_an_input_waits_for_the_next_one_and_each_node_f
         assert await steps(other) == [-1, 0, 1, 2]
 
 
-async def test_what_a_run_has_left_is_stored_with_what_follows_from_it_or_by_whoever_reads(database):
+async def test_what_a_run_has_left_is_stored_with_what_follows_from_it_or_by_whoever_reads(
+    database, monkeypatch
+):
+    monkeypatch.setattr("bot.engine.unsaved.HELD_SECONDS", 3600)
     async with await connect(database) as conn, await connect(database) as other:
         saver = ThreadSaver(conn, "one", untouched=True)
         compiled = graph().compile(checkpointer=saver)
