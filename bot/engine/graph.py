@@ -43,7 +43,7 @@ class GraphRun:
     """A thread's graph with a saver of its own, over what holds the thread's lock.
 
     `lost` says whether that lock is gone, with all that could still be written. `settled` awaits a run until
-    the saver has stored all of it. `at_rest` says whether it knows that nothing is next, which saves a look.
+    nothing of it is being stored. `at_rest` says whether it knows that nothing is next, which saves a look.
     `context` makes what its nodes find as their runtime's context.
     """
 

@@ -135,7 +135,7 @@ class ThreadSaver(AsyncPostgresSaver):
         self._unsaved.forget()
 
     def at_rest(self) -> bool:
-        """Whether nothing is next by the last checkpoint that was stored here: it holds a state alone."""
+        """Whether nothing is next by the last checkpoint that was given here: it holds a state alone."""
         return self._unsaved.at_rest
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
