@@ -41,7 +41,7 @@ async def test_an_approved_tool_call_runs_as_it_was_proposed(agents: Running) ->
 async def test_an_edited_tool_call_runs_as_edited_with_its_types(agents: Running) -> None:
     thread_id = await agents.run("payer", GIVEN)
     await agents.click(MAYA, FINANCE, "signoff.edit")
-    (view,) = agents.slack.views(MAYA)
+    (view,) = await agents.slack.until(lambda: agents.slack.views(MAYA))
     amount = next(b for b in view["blocks"] if b["type"] == "input" and "mount" in b["label"]["text"])
     await agents.slack.submit(MAYA, view, {amount["block_id"]: "7.25"})
     await agents.drain()
@@ -53,7 +53,8 @@ async def test_an_edited_tool_call_runs_as_edited_with_its_types(agents: Running
 async def test_a_rejected_tool_call_never_runs_and_the_agent_goes_on(agents: Running) -> None:
     thread_id = await agents.run("payer", GIVEN)
     await agents.click(MAYA, FINANCE, "signoff.reject")
-    await agents.slack.submit(MAYA, agents.slack.views(MAYA)[-1], {"words": "not this vendor"})
+    views = await agents.slack.until(lambda: agents.slack.views(MAYA))
+    await agents.slack.submit(MAYA, views[-1], {"words": "not this vendor"})
     await agents.drain()
 
     assert gated_agents.ran == []

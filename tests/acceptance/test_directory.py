@@ -67,7 +67,8 @@ async def test_a_proposal_keeps_the_order_in_which_its_author_wrote_it(house: Ru
 
     assert list(approval.proposal) == list(workflows.expense.PaymentProposal.model_fields)
     await house.click(MAYA, FINANCE, "signoff.edit")
-    labels = [b["label"]["text"] for b in house.slack.views(MAYA)[-1]["blocks"] if b["type"] == "input"]
+    (view,) = await house.slack.until(lambda: house.slack.views(MAYA))
+    labels = [b["label"]["text"] for b in view["blocks"] if b["type"] == "input"]
     assert labels[0] == "Vendor"
 
 

@@ -94,7 +94,7 @@ async def test_a_card_is_approved_end_to_end_over_signed_http(web):
 async def test_a_modal_opens_and_its_reason_is_recorded_over_signed_http(web):
     thread_id = await web.run("expense", samples["hotel"], ROSA)
     assert (await web.click(MAYA, FINANCE, "signoff.reject")).acked
-    (view,) = web.slack.views(MAYA)
+    (view,) = await web.slack.until(lambda: web.slack.views(MAYA))
     reason = next(block["block_id"] for block in view["blocks"] if block["type"] == "input")
     assert (await web.slack.submit(MAYA, view, {reason: "no receipt"})).acked
     await web.drain()

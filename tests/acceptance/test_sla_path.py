@@ -317,7 +317,7 @@ async def test_an_edit_leaves_the_deadline_where_it_was(house: Running) -> None:
     due = (await house.approval(thread)).due_at
     await house.pass_time(HOUR)
     await house.click(MAYA, FINANCE, "signoff.edit")
-    view = house.slack.views(MAYA)[-1]
+    (view,) = await house.slack.until(lambda: house.slack.views(MAYA))
     (field,) = [b["block_id"] for b in view["blocks"] if b["type"] == "input" and "amount" in str(b).lower()]
     await house.slack.submit(MAYA, view, {field: "5"})
     await house.drain()
