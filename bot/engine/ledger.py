@@ -75,8 +75,9 @@ class Ledger:
     async def _fact(self, known: Unsettled | None = None) -> AsyncIterator[tuple[Fact, Unsettled]]:
         """Open a transaction with the thread's rows as they stand, in as few round trips as can be.
 
-        It begins with what the graph's run has left to be stored, which the rows follow. Fails where the
-        thread is cancelled by now (`is_cancellation`) and nothing was `known` to ask of it.
+        It begins with what the graph's run has left to be stored, which the rows follow. Where no
+        approvals were `known`, they are not read, and it fails if the thread is cancelled by now
+        (`is_cancellation`).
         """
         self._known = None
         async with fact_in_one(self._conn, self._queue) as recorded:

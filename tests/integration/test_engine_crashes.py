@@ -253,11 +253,9 @@ async def test_an_input_that_a_worker_died_over_is_not_taken_for_a_state_that_do
             assert (thread.status, thread.error) == ("done", None), f"died before statement {after}"
 
 
-@pytest.mark.parametrize("step", ["register", "end"])
-async def test_what_a_run_has_left_is_kept_where_nothing_that_follows_from_it_could_be_recorded(
-    database, monkeypatch, step
-):
-    ran = []
+def asks_and_pays() -> tuple[StateGraph[State], list[str]]:
+    """A graph that asks, then pays, and what its nodes did, one run of them after the other."""
+    ran: list[str] = []
 
     def asks_once(state):
         ran.append("asked")
@@ -267,10 +265,19 @@ async def test_what_a_run_has_left_is_kept_where_nothing_that_follows_from_it_co
         ran.append("paid")
         return {"log": ["paid"]}
 
+    return chain(State, asks_once, pays), ran
+
+
+@pytest.mark.parametrize("step", ["register", "end"])
+async def test_what_a_run_has_left_is_kept_where_nothing_that_follows_from_it_could_be_recorded(
+    database, monkeypatch, step
+):
+    graph, ran = asks_and_pays()
+
     async def fails(*_: Any, **__: Any) -> Any:
         raise RuntimeError("not recorded")
 
-    async with bench(database, flow(chain(State, asks_once, pays))) as it:
+    async with bench(database, flow(graph)) as it:
         with monkeypatch.context() as patch:
             patch.setattr(ledger, step, fails)
             thread_id = await it.run()
@@ -290,20 +297,12 @@ async def test_what_a_run_has_left_is_kept_where_nothing_that_follows_from_it_co
 async def test_what_a_run_has_left_is_kept_where_only_what_follows_from_it_was_in_somebodys_way(
     database, monkeypatch, step
 ):
-    ran = []
-
-    def asks_once(state):
-        ran.append("asked")
-        return {"log": [question("one?")]}
-
-    def pays(state):
-        ran.append("paid")
-        return {"log": ["paid"]}
+    graph, ran = asks_and_pays()
 
     async def deadlocks(recorded: Any, *_: Any, **__: Any) -> Any:
         await recorded.conn.execute("do $$ begin raise deadlock_detected; end $$")
 
-    async with bench(database, flow(chain(State, asks_once, pays))) as it:
+    async with bench(database, flow(graph)) as it:
         with monkeypatch.context() as patch:
             patch.setattr(ledger, step, deadlocks)
             thread_id = await it.start()
